@@ -1,0 +1,82 @@
+//! Checkpoints: what a thread looked like at the boundaries of its runs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Interrupt;
+use crate::failure::Failure;
+use crate::ids::{CheckpointId, Millis, RunId};
+use crate::payload::Payload;
+use crate::record::{Record, kind};
+
+/// Why a checkpoint was made (semantics 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Source {
+    /// A new input arrived.
+    Input,
+    /// The execution completed.
+    Loop,
+    /// The state was edited.
+    Update,
+    /// A continuation from an older checkpoint.
+    Fork,
+}
+
+/// One saved state of a thread, with its parent link.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Its id; ids of a thread sort by time.
+    pub id: CheckpointId,
+    /// The checkpoint it was made from.
+    pub parent: Option<CheckpointId>,
+    /// When it was made.
+    pub created_at: Millis,
+    /// Why it was made.
+    pub source: Source,
+    /// -1 for the first input of a thread, and the parent's plus one otherwise.
+    pub step: i64,
+    /// The run that made it.
+    pub run: RunId,
+    /// Name of the thread's entrypoint.
+    pub entrypoint: String,
+    /// The value of the last completed execution; null if there is none.
+    pub values: Payload,
+    /// What the next execution finds as `previous`, where it differs from `values`.
+    pub saved: Option<Payload>,
+    /// The input, in a checkpoint that an input made.
+    pub input: Option<Payload>,
+    /// What the execution that started here came to, as far as it got.
+    pub progress: Progress,
+    /// Scalars that the caller attached to the run.
+    pub metadata: BTreeMap<String, Payload>,
+}
+
+impl Record for Checkpoint {
+    const KIND: u8 = kind::CHECKPOINT;
+}
+
+impl Checkpoint {
+    /// What the next execution finds as `previous`.
+    pub fn previous(&self) -> Option<&Payload> {
+        match self.source {
+            Source::Input => self.saved.as_ref(),
+            Source::Loop | Source::Update | Source::Fork => {
+                Some(self.saved.as_ref().unwrap_or(&self.values))
+            }
+        }
+    }
+}
+
+/// What the execution that started at a checkpoint came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Questions it asked last.
+    pub interrupts: Vec<Interrupt>,
+    /// The failure that ended its last run.
+    pub failure: Option<Failure>,
+    /// Its result, once it completed.
+    pub result: Option<Payload>,
+}

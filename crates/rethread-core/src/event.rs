@@ -1,0 +1,185 @@
+//! What the readers of a run's stream see.
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::ids::{CallId, CheckpointId, InterruptId, Millis};
+use crate::payload::Payload;
+use crate::record::{Record, kind};
+use crate::replay::ReplayMismatch;
+
+/// One event of a run. Events of a run are numbered 1, 2, 3.. without a gap.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number in the run.
+    pub seq: u64,
+    /// When the coordinator recorded it.
+    pub at: Millis,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+impl Record for Event {
+    const KIND: u8 = kind::EVENT;
+}
+
+/// What happened in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The run began; always the first event of a run that was not refused.
+    #[serde(rename = "b")]
+    RunStarted {
+        /// Name of the entrypoint.
+        entrypoint: String,
+        /// The checkpoint the run works on.
+        checkpoint: CheckpointId,
+    },
+    /// A call was made and will run; also a call whose result is replayed.
+    #[serde(rename = "t")]
+    CallStarted {
+        /// The call.
+        call: CallId,
+        /// Name of the task or entrypoint.
+        name: String,
+        /// The input as it was given.
+        input: Payload,
+    },
+    /// A task or entrypoint gave its result.
+    #[serde(rename = "u")]
+    Updated {
+        /// The call.
+        call: CallId,
+        /// Name of the task or entrypoint.
+        name: String,
+        /// The result.
+        value: Payload,
+    },
+    /// A call failed for good.
+    #[serde(rename = "f")]
+    CallFailed {
+        /// The call.
+        call: CallId,
+        /// Name of the task or entrypoint.
+        name: String,
+        /// How it failed.
+        failure: Failure,
+    },
+    /// A body wrote to the custom stream.
+    #[serde(rename = "c")]
+    Custom {
+        /// The task call that wrote, or none for the entrypoint's own body.
+        call: Option<CallId>,
+        /// The attempt of that call.
+        attempt: u32,
+        /// What it wrote.
+        value: Payload,
+    },
+    /// The run ended; always the last event.
+    #[serde(rename = "e")]
+    RunEnded(RunOutcome),
+}
+
+/// A question to a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interrupt {
+    /// Names the question; a resume may answer by it.
+    pub id: InterruptId,
+    /// What is asked.
+    pub value: Payload,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum RunOutcome {
+    /// The execution completed with this result.
+    #[serde(rename = "d")]
+    Done(Payload),
+    /// The run waits for answers; a resume goes on.
+    #[serde(rename = "i")]
+    Interrupted(Vec<Interrupt>),
+    /// The entrypoint failed; a retry tries again what ended it.
+    #[serde(rename = "f")]
+    Failed(Failure),
+    /// The code no longer makes the calls of its journal; nothing was run or overwritten.
+    #[serde(rename = "m")]
+    Parked(ReplayMismatch),
+    /// The run was cancelled.
+    #[serde(rename = "c")]
+    Cancelled,
+    /// The request was refused and changed nothing.
+    #[serde(rename = "r")]
+    Refused(Refusal),
+}
+
+/// Why a request to run was refused. Nothing was changed by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No entrypoint of this name is registered with the coordinators.
+    #[error("unknown entrypoint `{name}`; the coordinator knows: {known}")]
+    UnknownEntrypoint {
+        /// The name that was asked for.
+        name: String,
+        /// The names that are registered, comma-separated.
+        known: String,
+    },
+    /// The input is not a value of the entrypoint's input type.
+    #[error("{reason}")]
+    InvalidInput {
+        /// What does not fit.
+        reason: String,
+    },
+    /// Another run of the thread is in progress.
+    #[error("thread is busy with run {run}; wait for it, or choose another thread")]
+    Busy {
+        /// The run in progress.
+        run: crate::ids::RunId,
+    },
+    /// There is no run to resume or retry.
+    #[error("nothing to continue on this thread: {status}")]
+    NothingToContinue {
+        /// What the thread is doing.
+        status: String,
+    },
+    /// An answer names a question that is not open.
+    #[error("no open interrupt {id}; open: {}", list(open))]
+    UnknownInterrupt {
+        /// The id that was named.
+        id: InterruptId,
+        /// The questions that are open.
+        open: Vec<InterruptId>,
+    },
+    /// An answer without an id, and several questions are open.
+    #[error("{} interrupts are open, so an answer must name one: {}", open.len(), list(open))]
+    AmbiguousAnswer {
+        /// The questions that are open.
+        open: Vec<InterruptId>,
+    },
+    /// A stored record of the thread cannot be read.
+    #[error("thread cannot be loaded: {reason}")]
+    Corrupt {
+        /// What cannot be read.
+        reason: String,
+    },
+    /// The key of the thread id belongs to another thread id.
+    #[error("thread id collides with `{other}`; choose another thread id")]
+    IdCollision {
+        /// The thread that has the key.
+        other: String,
+    },
+    /// A configured limit was reached.
+    #[error("limit reached: {what}")]
+    Limit {
+        /// Which limit, and its value.
+        what: String,
+    },
+}
+
+fn list(ids: &[InterruptId]) -> String {
+    if ids.is_empty() {
+        return "none".into();
+    }
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,70 @@
+//! How a body failed, in the form that is recorded and shown.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::CallId;
+use crate::payload::{Payload, PayloadError};
+
+/// Kinds of failures that the engine itself produces.
+pub mod kind {
+    /// An error of the user without a kind of its own.
+    pub const ERROR: &str = "Error";
+    /// A body panicked.
+    pub const PANIC: &str = "Panic";
+    /// An attempt took longer than its timeout.
+    pub const TIMEOUT: &str = "TaskTimeout";
+    /// A value could not be encoded or decoded.
+    pub const SERIALIZATION: &str = "NotSerializable";
+    /// A task or context function was used where no body runs.
+    pub const OUTSIDE_RUN: &str = "OutsideRun";
+    /// The call was cancelled.
+    pub const CANCELLED: &str = "Cancelled";
+    /// The task was fetched repeatedly and no worker survived it.
+    pub const POISONED: &str = "TaskPoisoned";
+    /// The code no longer makes the calls its journal records.
+    pub const REPLAY_MISMATCH: &str = "ReplayMismatch";
+    /// A configured limit was reached.
+    pub const LIMIT: &str = "LimitExceeded";
+}
+
+/// A failed attempt, call or run: a value that travels, not an error of the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// Names the class of the error; retry policies match on it. See [`kind`] for the engine's.
+    pub kind: String,
+    /// What happened, for people.
+    pub message: String,
+    /// Overrides what the retry policy thinks of `kind`: `Some(false)` is never retried.
+    pub retryable: Option<bool>,
+    /// The call whose failure this one passes on, if it came out of one.
+    pub cause: Option<CallId>,
+    /// A typed error of the user, encoded.
+    pub details: Option<Payload>,
+}
+
+impl Failure {
+    /// A failure of a kind, with a message and nothing else.
+    pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            kind: kind.into(),
+            message: message.into(),
+            retryable: None,
+            cause: None,
+            details: None,
+        }
+    }
+
+    /// Marks it as final: no policy retries it.
+    #[must_use]
+    pub fn final_(mut self) -> Self {
+        self.retryable = Some(false);
+        self
+    }
+}
+
+impl From<PayloadError> for Failure {
+    fn from(error: PayloadError) -> Self {
+        Self::new(kind::SERIALIZATION, error.to_string()).final_()
+    }
+}

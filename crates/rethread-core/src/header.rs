@@ -1,0 +1,74 @@
+//! The head record of a thread: small, rewritten at the boundaries of runs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Interrupt;
+use crate::failure::Failure;
+use crate::ids::{CheckpointId, ExecutionId, Millis, RunId, ThreadId};
+use crate::record::{Record, kind};
+use crate::replay::ReplayMismatch;
+
+/// What is known of a thread without its journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThreadHeader {
+    /// The full id; compared on load, since keys hold only its hash.
+    pub thread: ThreadId,
+    /// Name of the entrypoint that ran last.
+    pub entrypoint: String,
+    /// What the thread is doing.
+    pub status: ThreadStatus,
+    /// The run that is in progress or ended last.
+    pub run: RunId,
+    /// The execution in progress; none once it completed.
+    pub execution: Option<ExecutionId>,
+    /// The newest checkpoint.
+    pub head: CheckpointId,
+    /// Its step.
+    pub step: i64,
+    /// How many checkpoints the thread has made.
+    pub checkpoints_made: u64,
+    /// When the header was last written.
+    pub updated_at: Millis,
+}
+
+impl Record for ThreadHeader {
+    const KIND: u8 = kind::HEADER;
+}
+
+/// What a thread is doing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ThreadStatus {
+    /// The last execution completed.
+    #[serde(rename = "d")]
+    Idle,
+    /// A run is in progress.
+    #[serde(rename = "r")]
+    Running,
+    /// The last run waits for answers.
+    #[serde(rename = "i")]
+    Interrupted(Vec<Interrupt>),
+    /// The last run failed.
+    #[serde(rename = "f")]
+    Failed(Failure),
+    /// The code does not fit the journal; the run goes on once it does.
+    #[serde(rename = "m")]
+    Parked(ReplayMismatch),
+    /// The last run was cancelled.
+    #[serde(rename = "c")]
+    Cancelled,
+}
+
+impl ThreadStatus {
+    /// One word for messages and listings.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Running => "running",
+            Self::Interrupted(_) => "interrupted",
+            Self::Failed(_) => "failed",
+            Self::Parked(_) => "parked",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}

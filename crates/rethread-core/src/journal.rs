@@ -1,0 +1,140 @@
+//! The journal of an execution: the only truth of what happened in it.
+//!
+//! Entries stand in the order in which their results were delivered to the bodies, which is the
+//! order in which a replay delivers them again. All runs of an execution share one journal; when
+//! the execution ends it folds into the saved value and is dropped.
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::ids::{CallId, InterruptId, Millis, RunId};
+use crate::payload::Payload;
+use crate::record::{Record, kind};
+
+/// One journal entry: when, and what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When the coordinator recorded it; the body's `now()` follows these times.
+    pub at: Millis,
+    /// What happened.
+    pub fact: Fact,
+}
+
+impl Record for Entry {
+    const KIND: u8 = kind::ENTRY;
+}
+
+/// What a journal entry says happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Fact {
+    /// The execution began with an input. Always the first entry.
+    #[serde(rename = "b")]
+    Began(Box<Began>),
+    /// A further run of the execution began; bodies run again from the top.
+    #[serde(rename = "n")]
+    RunBegan {
+        /// The run.
+        run: RunId,
+        /// Failed calls that this run tries again instead of replaying their failure.
+        reopened: Vec<CallId>,
+    },
+    /// A call gave its result.
+    #[serde(rename = "c")]
+    Completed {
+        /// Where in the execution it was delivered.
+        delivery: Delivery,
+        /// The result.
+        value: Payload,
+    },
+    /// A call failed for good, after its retries.
+    #[serde(rename = "f")]
+    Failed {
+        /// Where in the execution it was delivered.
+        delivery: Delivery,
+        /// How it failed.
+        failure: Failure,
+    },
+    /// An attempt failed and another one follows. Not delivered to any body.
+    #[serde(rename = "r")]
+    AttemptFailed {
+        /// The call.
+        call: CallId,
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// How it failed.
+        failure: Failure,
+        /// When the next attempt may start.
+        retry_at: Millis,
+    },
+    /// A body asked a question. Not delivered to any body.
+    #[serde(rename = "a")]
+    Asked(Asked),
+    /// A question was answered.
+    #[serde(rename = "w")]
+    Answered {
+        /// The question.
+        interrupt: InterruptId,
+        /// The answer.
+        value: Payload,
+    },
+    /// An attempt of an entrypoint body failed and another one follows.
+    #[serde(rename = "x")]
+    BodyFailed {
+        /// The call of the body; [`CallId::root`] for the root body.
+        call: CallId,
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// How it failed.
+        failure: Failure,
+        /// When the next attempt starts.
+        retry_at: Millis,
+    },
+    /// A run of the execution came to a stop that is not the end of the execution.
+    #[serde(rename = "s")]
+    RunStopped {
+        /// The run.
+        run: RunId,
+        /// The failure that ended it; none when it stopped to wait for answers.
+        failure: Option<Failure>,
+    },
+}
+
+/// What an execution starts from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Began {
+    /// The first run; its id is also that of the execution.
+    pub run: RunId,
+    /// Name of the entrypoint.
+    pub entrypoint: String,
+    /// Its input.
+    pub input: Payload,
+    /// What the last completed execution of the thread saved.
+    pub previous: Option<Payload>,
+}
+
+/// The place of a delivered entry in its execution; what a replay is checked against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The call that got its outcome.
+    pub call: CallId,
+    /// The scope that made the call.
+    pub scope: CallId,
+    /// Name of the task or entrypoint that was called, for messages.
+    pub name: String,
+    /// Sum of the ids of all calls that bodies had made before: a replay that made other calls
+    /// by this point took another path.
+    pub made: u64,
+}
+
+/// A question, as it stands open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Names the question.
+    pub interrupt: InterruptId,
+    /// The body that asked: a task's call, or the scope of an entrypoint body.
+    pub scope: CallId,
+    /// How many questions the body had asked before.
+    pub index: u32,
+    /// What is asked.
+    pub value: Payload,
+}

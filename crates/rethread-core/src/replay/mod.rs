@@ -1,0 +1,5 @@
+//! Replay.
+
+mod mismatch;
+
+pub use mismatch::ReplayMismatch;

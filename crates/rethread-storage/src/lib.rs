@@ -1,0 +1,208 @@
+//! The storage port: the operations that the engine needs of a storage, with one meaning on
+//! every adapter.
+//!
+//! ```text
+//!   clients ── submit ──►  inbox of a partition  ◄── hand_in ── workers
+//!                              │                                  ▲
+//!                         read_inboxes                          fetch
+//!                              ▼                                  │
+//!                     owner of the partition ── commit ──►  work queues
+//!                                                  │
+//!                                                  ├──►  threads: header, journal, checkpoints
+//!                                                  └──►  event logs ──► readers
+//! ```
+//!
+//! Threads are spread over a fixed number of partitions. At any time at most one node owns a
+//! partition, by a lease; every write of the owner is one [`Commit`], checked against its
+//! [`OwnerToken`] and applied whole or not at all. Values are opaque bytes here: the core says
+//! what they mean.
+
+mod error;
+mod types;
+
+pub mod memory;
+#[cfg(feature = "disk")]
+pub mod disk;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rethread_core::ids::{
+    CheckpointId, NodeId, OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId,
+};
+
+pub use error::{Result, StorageError};
+pub use types::{
+    Acquisition, Activity, CheckpointWrite, Commit, Delivery, Durability, EventWatch, EventWrite,
+    HandIn, InboxCursor, InboxItem, JournalWrite, Lease, LoadedThread, QueuedOrder, Receipt,
+    ThreadWrite,
+};
+
+/// A storage of one namespace.
+///
+/// # Errors
+/// Every operation may fail with [`StorageError::Unavailable`] (nothing happened; try later) or
+/// [`StorageError::Unknown`] (it may have happened; repeat it with the same op id, commit number
+/// or receipt, which has its effect once). Reads report damaged data as
+/// [`StorageError::Corrupt`].
+///
+/// # Cancel safety
+/// Dropping the future of a mutating operation leaves its outcome unknown, as a lost connection
+/// does. Dropping a waiting read (`read_inboxes`, `fetch`) may leave fetched orders assigned to
+/// the worker; they come back through [`Storage::reclaim`]. Callers therefore run waits in tasks
+/// of their own and never race them.
+#[async_trait]
+pub trait Storage: Debug + Send + Sync + 'static {
+    /// Another handle to the same storage, whose connections (if there are any) are its own and
+    /// are driven by the calling runtime.
+    async fn attach(&self) -> Result<Arc<dyn Storage>>;
+
+    /// Number of partitions of the namespace, fixed when it was created.
+    fn partitions(&self) -> u16;
+
+    /// What an acknowledged write survives.
+    fn durability(&self) -> Durability;
+
+    // --- ownership -------------------------------------------------------------------------
+
+    /// Takes the partition if it is free, its lease has expired, or `node` holds it already.
+    ///
+    /// Success starts a new epoch: every older token is refused from then on.
+    async fn acquire(
+        &self,
+        partition: PartitionId,
+        node: &NodeId,
+        ttl: Duration,
+    ) -> Result<Acquisition>;
+
+    /// Extends leases by `ttl` from now and returns those that are no longer ours.
+    async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Vec<Lease>>;
+
+    /// Frees the partition for others at once. No effect if the lease is no longer ours.
+    async fn release(&self, lease: &Lease) -> Result<()>;
+
+    // --- inbox -----------------------------------------------------------------------------
+
+    /// Appends a message to the partition's inbox. When it returns, the message is as durable as
+    /// [`Storage::durability`] says: it is *accepted*.
+    ///
+    /// The same op id has its effect once, for at least ten minutes.
+    async fn submit(&self, partition: PartitionId, op: OpId, message: Bytes) -> Result<()>;
+
+    /// Reads messages that stand behind the given cursors, oldest first within a partition; at
+    /// most about `max` each. Waits up to `wait` when there are none.
+    ///
+    /// A message stays in the inbox until a commit names its cursor in
+    /// [`Commit::consumed`].
+    async fn read_inboxes(
+        &self,
+        after: &[(PartitionId, InboxCursor)],
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<InboxItem>>;
+
+    // --- the owner's write -------------------------------------------------------------------
+
+    /// Applies everything in `commit` in one atomic, durable step.
+    ///
+    /// # Errors
+    /// [`StorageError::Fenced`] when the token is not the current one: nothing was written and
+    /// the partition is lost. [`StorageError::RolledBack`] when the stored commit number is not
+    /// the one before this one: the storage lost acknowledged writes. The same commit again
+    /// (same token and number) succeeds without a second effect.
+    async fn commit(&self, commit: Commit) -> Result<()>;
+
+    // --- threads -----------------------------------------------------------------------------
+
+    /// Loads what an owner needs to go on with a thread, in one round trip.
+    async fn load_thread(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+    ) -> Result<Option<LoadedThread>>;
+
+    /// The threads of the partition that are not parked, with the time at which each is due
+    /// (zero: at once).
+    async fn active_threads(
+        &self,
+        partition: PartitionId,
+    ) -> Result<Vec<(ThreadKey, rethread_core::ids::Millis)>>;
+
+    /// One checkpoint of a thread.
+    async fn read_checkpoint(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+        id: CheckpointId,
+    ) -> Result<Option<Bytes>>;
+
+    /// Checkpoints of a thread, newest first, those before `before` if it is given.
+    async fn list_checkpoints(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+        before: Option<CheckpointId>,
+        max: usize,
+    ) -> Result<Vec<Bytes>>;
+
+    // --- events ------------------------------------------------------------------------------
+
+    /// Events of a run with numbers greater than `after`, in order; at most `max`.
+    async fn read_events(
+        &self,
+        partition: PartitionId,
+        run: RunId,
+        after: u64,
+        max: usize,
+    ) -> Result<Vec<Bytes>>;
+
+    /// Watches for new events of a run. Made before a read, it wakes for everything that the
+    /// read did not see; it may also wake for nothing.
+    async fn watch_events(&self, partition: PartitionId, run: RunId) -> Result<EventWatch>;
+
+    // --- work ----------------------------------------------------------------------------------
+
+    /// Takes orders from queues for a worker, at most `max`; waits up to `wait` when there are
+    /// none. An order stays assigned to the worker until it is handed in or reclaimed.
+    async fn fetch(
+        &self,
+        worker: &WorkerId,
+        queues: &[QueueName],
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivery>>;
+
+    /// Appends messages to the inboxes of partitions and takes the finished orders out of their
+    /// queues; for one partition both happen in one atomic step.
+    ///
+    /// An order whose receipt is no longer assigned to the worker makes that part a no-op: its
+    /// messages are dropped, since another worker has the order or has already finished it.
+    async fn hand_in(&self, worker: &WorkerId, parts: Vec<HandIn>) -> Result<()>;
+
+    /// Says that the worker lives. A worker whose last heartbeat is older than the reclaiming
+    /// worker's limit counts as dead.
+    async fn heartbeat(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<()>;
+
+    /// Takes over orders of workers on these queues that are dead for `dead_after`; at most
+    /// `max`.
+    async fn reclaim(
+        &self,
+        worker: &WorkerId,
+        queues: &[QueueName],
+        dead_after: Duration,
+        max: usize,
+    ) -> Result<Vec<Delivery>>;
+
+    /// Signs a worker off and puts the orders that it still has back, for others to fetch at
+    /// once.
+    async fn retire(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<()>;
+
+    /// All orders of a partition that are queued or assigned. An owner that takes over reads
+    /// them *before* the inbox: an order that is in neither was never made or is recorded.
+    async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>>;
+}

@@ -1,0 +1,247 @@
+//! What goes into and comes out of the port.
+
+use std::any::Any;
+use std::fmt;
+
+use bytes::Bytes;
+use rethread_core::ids::{
+    CheckpointId, Millis, NodeId, OwnerToken, PartitionId, QueueName, RunId, ThreadKey,
+};
+use tokio::sync::watch;
+
+/// What an acknowledged write survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Durability {
+    /// Nothing: it is gone with the process. For tests.
+    Volatile,
+    /// A crash of any process; after power loss the last second or two may be missing.
+    Process,
+    /// A crash of any process and power loss.
+    Disk,
+}
+
+/// Ownership of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The proof.
+    pub token: OwnerToken,
+}
+
+/// The answer to an attempt to acquire a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acquisition {
+    /// It is ours now.
+    Acquired {
+        /// The lease.
+        lease: Lease,
+        /// Number of the last commit of the partition; the next one is this plus one.
+        last_commit: u64,
+    },
+    /// Another node holds it.
+    Held {
+        /// The holder.
+        by: NodeId,
+        /// Time until its lease expires, in milliseconds.
+        expires_in_ms: u64,
+    },
+}
+
+/// A place in the inbox of a partition. `InboxCursor::START` stands before the oldest message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InboxCursor(pub u64, pub u64);
+
+impl InboxCursor {
+    /// Before the oldest message.
+    pub const START: Self = Self(0, 0);
+}
+
+/// One message of an inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxItem {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Where the message stands.
+    pub cursor: InboxCursor,
+    /// The message as it was submitted or handed in.
+    pub message: Bytes,
+}
+
+/// Everything that an owner writes in one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// The lease under which it is written.
+    pub lease: Lease,
+    /// Number of this commit in the partition: that of the last one plus one.
+    pub number: u64,
+    /// Messages up to this place are consumed and leave the inbox.
+    pub consumed: Option<InboxCursor>,
+    /// Changes of threads, each thread at most once.
+    pub threads: Vec<ThreadWrite>,
+    /// Orders that enter work queues.
+    pub orders: Vec<QueuedOrder>,
+}
+
+/// The changes of one thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreadWrite {
+    /// The thread.
+    pub thread: ThreadKey,
+    /// Replaces the header.
+    pub header: Option<Bytes>,
+    /// Changes the journal.
+    pub journal: JournalWrite,
+    /// Writes or replaces checkpoints.
+    pub checkpoints: Vec<CheckpointWrite>,
+    /// Sets which checkpoint [`LoadedThread::base`] is.
+    pub base: Option<CheckpointId>,
+    /// Appends to event logs.
+    pub events: Vec<EventWrite>,
+    /// Sets whether the thread is loaded by the next owner.
+    pub activity: Option<Activity>,
+}
+
+impl ThreadWrite {
+    /// No change of `thread`.
+    pub fn none(thread: ThreadKey) -> Self {
+        Self {
+            thread,
+            header: None,
+            journal: JournalWrite::Keep,
+            checkpoints: Vec::new(),
+            base: None,
+            events: Vec::new(),
+            activity: None,
+        }
+    }
+}
+
+/// A change of a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JournalWrite {
+    /// None.
+    Keep,
+    /// Adds entries at the end.
+    Append(Vec<Bytes>),
+    /// Drops all entries and adds these.
+    Replace(Vec<Bytes>),
+}
+
+/// One checkpoint to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointWrite {
+    /// Its id.
+    pub id: CheckpointId,
+    /// Its record.
+    pub record: Bytes,
+}
+
+/// Events to be appended to the log of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventWrite {
+    /// The run.
+    pub run: RunId,
+    /// Number of the first of these events.
+    pub first_seq: u64,
+    /// The events, numbered one after the other.
+    pub records: Vec<Bytes>,
+    /// Whether the run ends with them; its log is then kept for the retention time only.
+    pub ends: bool,
+}
+
+/// Whether a thread has something to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// Nothing: only a message wakes it. Parked threads cost storage and nothing else.
+    Parked,
+    /// It has work in progress from this time on (zero: at once); a new owner loads it.
+    Due(Millis),
+}
+
+/// An order for workers: one attempt of one task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedOrder {
+    /// The queue.
+    pub queue: QueueName,
+    /// The order's record.
+    pub order: Bytes,
+}
+
+/// What an owner needs to go on with a thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadedThread {
+    /// The header.
+    pub header: Bytes,
+    /// The journal, in order.
+    pub journal: Vec<Bytes>,
+    /// The checkpoint that [`ThreadWrite::base`] named last.
+    pub base: Option<Bytes>,
+    /// The run whose events were written last, and the number of its last event.
+    pub last_event: Option<(RunId, u64)>,
+}
+
+/// Names an order that is assigned to a worker; opaque outside of the adapter.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Receipt {
+    /// The partition the order belongs to.
+    pub partition: PartitionId,
+    /// The queue it was taken from.
+    pub queue: QueueName,
+    /// The adapter's name for it.
+    pub id: (u64, u64),
+}
+
+/// An order that was given to a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Names it when it is handed in.
+    pub receipt: Receipt,
+    /// How often it was given to a worker, this time included.
+    pub fetches: u32,
+    /// The order's record.
+    pub order: Bytes,
+}
+
+/// What a worker hands in to one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandIn {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The order that is finished by it; none for what a running body reports.
+    pub finished: Option<Receipt>,
+    /// Messages for the inbox.
+    pub messages: Vec<Bytes>,
+}
+
+/// Wakes when a run may have new events.
+pub struct EventWatch {
+    changes: watch::Receiver<u64>,
+    // Ends the subscription when the watch is dropped.
+    _guard: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl EventWatch {
+    /// Wakes each time the sender of `changes` sends; `guard` is dropped with the watch.
+    pub fn new(changes: watch::Receiver<u64>, guard: Option<Box<dyn Any + Send + Sync>>) -> Self {
+        Self { changes, _guard: guard }
+    }
+
+    /// Waits until there may be new events since the last call.
+    ///
+    /// Returns at once if the source is gone; callers poll every few seconds as well, so a lost
+    /// wake-up delays and never loses.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no wake-up.
+    pub async fn changed(&mut self) -> bool {
+        self.changes.changed().await.is_ok()
+    }
+}
+
+impl fmt::Debug for EventWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EventWatch")
+    }
+}
