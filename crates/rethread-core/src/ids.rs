@@ -456,10 +456,7 @@ impl FromStr for OwnerToken {
     fn from_str(text: &str) -> Result<Self, IdError> {
         let parse = || {
             let (epoch, nonce) = text.split_once(':')?;
-            Some(Self {
-                epoch: epoch.parse().ok()?,
-                nonce: u128::from_str_radix(nonce, 16).ok()?,
-            })
+            Some(Self { epoch: epoch.parse().ok()?, nonce: u128::from_str_radix(nonce, 16).ok()? })
         };
         parse().ok_or_else(|| IdError::Malformed {
             kind: "owner token",

@@ -64,9 +64,8 @@ mod tests {
     #[test]
     fn waits_grow_to_the_limit() {
         let policy = [Retry::attempts(10).jitter(false)];
-        let waits: Vec<_> = [1, 2, 3, 9]
-            .map(|failures| decide(&policy, &failure("Error"), failures, 0.5))
-            .to_vec();
+        let waits: Vec<_> =
+            [1, 2, 3, 9].map(|failures| decide(&policy, &failure("Error"), failures, 0.5)).to_vec();
         assert_eq!(waits, [500, 1_000, 2_000, 128_000].map(RetryDecision::After));
     }
 
@@ -110,7 +109,8 @@ mod tests {
 
     #[test]
     fn huge_factors_stay_within_the_limit() {
-        let policy = [Retry { backoff_factor: f64::MAX, ..Retry::attempts(u32::MAX).jitter(false) }];
+        let policy =
+            [Retry { backoff_factor: f64::MAX, ..Retry::attempts(u32::MAX).jitter(false) }];
         assert_eq!(
             decide(&policy, &failure("Error"), u32::MAX - 1, 0.0),
             RetryDecision::After(128_000)

@@ -20,11 +20,11 @@
 mod error;
 mod types;
 
-pub mod memory;
-#[cfg(feature = "disk")]
-pub mod disk;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "disk")]
+pub mod disk;
+pub mod memory;
 
 use std::fmt::Debug;
 use std::sync::Arc;
