@@ -1,0 +1,388 @@
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::failure::Failure;
+use crate::ids::{CallId, CallKind, ExecutionId, InterruptId, Millis, RunId, ThreadId};
+use crate::payload::Payload;
+use crate::policy::TaskOptions;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Scope>>> = const { RefCell::new(None) };
+}
+
+/// What one running body can see and ask for: an entrypoint body in its coordinator, or one
+/// attempt of a task on its worker.
+///
+/// The scope gives every call its identity, holds the outcomes until the body takes them, and
+/// collects what the body asks for. It performs nothing: whoever polls the body takes the
+/// requests out and delivers outcomes.
+///
+/// In a *gated* scope one outcome at a time turns ready in each poll of the body, the earliest
+/// delivered first. With it, combinators that poll their branches in a random order still take
+/// the same path on each replay.
+pub struct Scope {
+    info: ScopeInfo,
+    gated: bool,
+    state: Mutex<State>,
+}
+
+/// Facts about the run that a body may ask for.
+#[derive(Debug, Clone)]
+pub struct ScopeInfo {
+    /// The scope under which the body makes its calls.
+    pub scope: CallId,
+    /// The thread.
+    pub thread: ThreadId,
+    /// The run.
+    pub run: RunId,
+    /// The execution the run belongs to.
+    pub execution: ExecutionId,
+    /// Name of the task or entrypoint.
+    pub name: String,
+    /// Which attempt of the body this is, from 1.
+    pub attempt: u32,
+    /// What the last completed execution of the thread saved; none in tasks.
+    pub previous: Option<Payload>,
+    /// Answers to the first questions that the body asks, known from the start.
+    pub answers: Vec<Payload>,
+}
+
+/// A call that a body makes.
+#[derive(Debug, Clone)]
+pub enum CallRequest {
+    /// Run a task on a worker.
+    Task {
+        /// Its name.
+        name: Arc<str>,
+        /// Its arguments.
+        input: Payload,
+        /// What it asks of the engine.
+        options: Arc<TaskOptions>,
+    },
+    /// Run another entrypoint beside this one.
+    Entrypoint {
+        /// Its name.
+        name: Arc<str>,
+        /// Its input.
+        input: Payload,
+    },
+    /// Wait, over restarts too.
+    Timer {
+        /// How long, in milliseconds.
+        duration_ms: u64,
+    },
+}
+
+impl CallRequest {
+    /// What it asks for.
+    pub fn kind(&self) -> CallKind {
+        match self {
+            Self::Task { .. } => CallKind::Task,
+            Self::Entrypoint { .. } => CallKind::Entrypoint,
+            Self::Timer { .. } => CallKind::Timer,
+        }
+    }
+
+    /// The name for messages.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Task { name, .. } | Self::Entrypoint { name, .. } => name,
+            Self::Timer { .. } => "sleep",
+        }
+    }
+}
+
+/// Something that a body asked for, in the order it asked.
+#[derive(Debug)]
+pub enum Ask {
+    /// A call.
+    Call {
+        /// Its slot in the scope.
+        slot: SlotIndex,
+        /// Its identity.
+        id: CallId,
+        /// What is called.
+        request: CallRequest,
+    },
+    /// A question to a person, not answered yet.
+    Interrupt {
+        /// Its slot in the scope.
+        slot: SlotIndex,
+        /// Its identity.
+        id: InterruptId,
+        /// How many questions the body asked before.
+        index: u32,
+        /// What is asked.
+        value: Payload,
+    },
+    /// An event for the custom stream.
+    Emit(Payload),
+}
+
+/// Names the place of one outcome in a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SlotIndex(usize);
+
+/// How a call ended, as its caller sees it.
+pub type Outcome = Result<Payload, Failure>;
+
+/// A task or a context function was used where no body runs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no entrypoint or task is running here: call this from the body of one")]
+pub struct OutsideRun;
+
+#[derive(Default)]
+struct State {
+    slots: Vec<Slot>,
+    occurrences: BTreeMap<u128, u32>,
+    made: u64,
+    questions: u32,
+    asks: Vec<Ask>,
+    deliveries: u64,
+    /// Delivered outcomes that a poll asked for and did not get, by order of delivery.
+    wanting: BTreeSet<(u64, SlotIndex)>,
+    locals: usize,
+    now: Millis,
+}
+
+struct Slot {
+    outcome: SlotState,
+    waker: Option<Waker>,
+}
+
+enum SlotState {
+    /// No outcome yet.
+    Waiting,
+    /// The n-th outcome that was delivered to this scope.
+    Delivered(u64, Outcome),
+    /// May be taken in this poll.
+    Open(Outcome),
+    Taken,
+}
+
+impl Scope {
+    /// A scope for an entrypoint body, which is replayed.
+    pub fn gated(info: ScopeInfo) -> Arc<Self> {
+        Arc::new(Self { info, gated: true, state: Mutex::default() })
+    }
+
+    /// A scope for an attempt of a task, which runs once.
+    pub fn ungated(info: ScopeInfo) -> Arc<Self> {
+        Arc::new(Self { info, gated: false, state: Mutex::default() })
+    }
+
+    /// The scope of the body that is being polled on this thread.
+    ///
+    /// # Errors
+    /// [`OutsideRun`] if there is none.
+    pub fn current() -> Result<Arc<Self>, OutsideRun> {
+        CURRENT.with_borrow(|current| current.clone()).ok_or(OutsideRun)
+    }
+
+    /// Runs `poll` with this scope as the current one, also if it panics.
+    pub fn enter<T>(self: &Arc<Self>, poll: impl FnOnce() -> T) -> T {
+        struct Restore(Option<Arc<Scope>>);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                CURRENT.with_borrow_mut(|current| *current = self.0.take());
+            }
+        }
+        let outer = CURRENT.with_borrow_mut(|current| current.replace(Arc::clone(self)));
+        let _restore = Restore(outer);
+        poll()
+    }
+
+    /// Facts about the run.
+    pub fn info(&self) -> &ScopeInfo {
+        &self.info
+    }
+
+    /// Makes a call. It counts as made from here on, whether or not anybody waits for it.
+    pub fn call(&self, request: CallRequest, key: Option<&str>) -> SlotIndex {
+        let content = match (key, &request) {
+            (Some(key), _) => {
+                CallId::content(self.info.scope, request.kind(), request.name(), key.as_bytes())
+                    ^ u128::from(u64::MAX)
+            }
+            (None, CallRequest::Task { input, .. } | CallRequest::Entrypoint { input, .. }) => {
+                CallId::content(self.info.scope, request.kind(), request.name(), input.as_bytes())
+            }
+            (None, CallRequest::Timer { duration_ms }) => {
+                CallId::content(self.info.scope, CallKind::Timer, "", &duration_ms.to_be_bytes())
+            }
+        };
+        let mut state = self.state();
+        let occurrence = state.occurrences.entry(content).or_default();
+        let id = CallId::nth(content, *occurrence);
+        *occurrence += 1;
+        state.made = state.made.wrapping_add(id.low_bits());
+        let slot = state.new_slot(SlotState::Waiting);
+        state.asks.push(Ask::Call { slot, id, request });
+        slot
+    }
+
+    /// Asks a question. An answer that is known already is there at once.
+    pub fn interrupt(&self, value: Payload) -> SlotIndex {
+        let mut state = self.state();
+        let index = state.questions;
+        state.questions += 1;
+        if let Some(answer) = self.info.answers.get(index as usize) {
+            let outcome = Ok(answer.clone());
+            return state.new_slot(SlotState::Open(outcome));
+        }
+        let slot = state.new_slot(SlotState::Waiting);
+        let id = self.info.scope.interrupt(index);
+        state.asks.push(Ask::Interrupt { slot, id, index, value });
+        slot
+    }
+
+    /// Writes to the custom stream.
+    pub fn emit(&self, value: Payload) {
+        self.state().asks.push(Ask::Emit(value));
+    }
+
+    /// Takes the outcome of a slot once it may be taken.
+    ///
+    /// # Panics
+    /// If the outcome was taken before: a future must not be polled again after it is ready.
+    pub fn poll_slot(&self, slot: SlotIndex, context: &Context<'_>) -> Poll<Outcome> {
+        let mut state = self.state();
+        let State { slots, wanting, .. } = &mut *state;
+        let entry = &mut slots[slot.0];
+        match mem::replace(&mut entry.outcome, SlotState::Taken) {
+            SlotState::Open(outcome) => Poll::Ready(outcome),
+            SlotState::Delivered(_, outcome) if !self.gated => Poll::Ready(outcome),
+            SlotState::Delivered(order, outcome) => {
+                entry.outcome = SlotState::Delivered(order, outcome);
+                entry.waker = Some(context.waker().clone());
+                wanting.insert((order, slot));
+                Poll::Pending
+            }
+            SlotState::Waiting => {
+                entry.outcome = SlotState::Waiting;
+                entry.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+            SlotState::Taken => panic!("a call was polled after it gave its result"),
+        }
+    }
+
+    /// Nobody will take this outcome any more.
+    pub fn abandon(&self, slot: SlotIndex) {
+        let waker = {
+            let mut state = self.state();
+            let State { slots, wanting, .. } = &mut *state;
+            let entry = &mut slots[slot.0];
+            if let SlotState::Delivered(order, _) = entry.outcome {
+                wanting.remove(&(order, slot));
+            }
+            entry.waker.take()
+        };
+        drop(waker);
+    }
+
+    /// Whether the outcome of a slot has been delivered.
+    pub fn is_delivered(&self, slot: SlotIndex) -> bool {
+        !matches!(self.state().slots[slot.0].outcome, SlotState::Waiting)
+    }
+
+    /// Delivers an outcome and wakes whoever waits for it.
+    pub fn deliver(&self, slot: SlotIndex, outcome: Outcome) {
+        let waker = {
+            let mut state = self.state();
+            state.deliveries += 1;
+            let order = state.deliveries;
+            let entry = &mut state.slots[slot.0];
+            debug_assert!(matches!(entry.outcome, SlotState::Waiting), "delivered twice");
+            entry.outcome = SlotState::Delivered(order, outcome);
+            entry.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Lets the earliest delivered outcome that is waited for turn ready; says if there was one.
+    pub fn open_earliest(&self) -> bool {
+        let waker = {
+            let mut state = self.state();
+            let State { slots, wanting, .. } = &mut *state;
+            let Some((_, slot)) = wanting.pop_first() else { return false };
+            let entry = &mut slots[slot.0];
+            if let SlotState::Delivered(_, outcome) =
+                mem::replace(&mut entry.outcome, SlotState::Taken)
+            {
+                entry.outcome = SlotState::Open(outcome);
+            }
+            entry.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        true
+    }
+
+    /// Takes out what the body asked for since the last time.
+    pub fn take_asks(&self) -> Vec<Ask> {
+        mem::take(&mut self.state().asks)
+    }
+
+    /// Sum of the ids of all calls made so far, for [`crate::journal::Delivery::made`].
+    pub fn made(&self) -> u64 {
+        self.state().made
+    }
+
+    /// The time of the newest delivery: what `now()` gives, the same on each replay.
+    pub fn now(&self) -> Millis {
+        self.state().now
+    }
+
+    /// Moves the body's clock.
+    pub fn set_now(&self, now: Millis) {
+        self.state().now = now;
+    }
+
+    /// Counts a future that was marked as local; it keeps the run going until it ends.
+    pub fn begin_local(&self) {
+        self.state().locals += 1;
+    }
+
+    /// Ends what [`Scope::begin_local`] began.
+    pub fn end_local(&self) {
+        self.state().locals -= 1;
+    }
+
+    /// Number of local futures that have not ended.
+    pub fn locals(&self) -> usize {
+        self.state().locals
+    }
+
+    /// How many of the stored wakers are `waker` itself.
+    pub(super) fn wakers_like(&self, waker: &Waker) -> usize {
+        let state = self.state();
+        let wakers = state.slots.iter().filter_map(|slot| slot.waker.as_ref());
+        wakers.filter(|stored| stored.will_wake(waker)).count()
+    }
+
+    // A panic while the lock is held would be a bug of this file; the data stays usable.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn new_slot(&mut self, outcome: SlotState) -> SlotIndex {
+        self.slots.push(Slot { outcome, waker: None });
+        SlotIndex(self.slots.len() - 1)
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("info", &self.info).finish_non_exhaustive()
+    }
+}
