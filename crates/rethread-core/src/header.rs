@@ -25,6 +25,8 @@ pub struct ThreadHeader {
     pub head: CheckpointId,
     /// Its step.
     pub step: i64,
+    /// The checkpoint whose saved value is `previous`; none until an execution completed.
+    pub base: Option<CheckpointId>,
     /// How many checkpoints the thread has made.
     pub checkpoints_made: u64,
     /// When the header was last written.

@@ -278,19 +278,6 @@ impl CallId {
         Self(xxh3_128(execution.0.as_bytes()).to_be_bytes())
     }
 
-    /// The scope of a later attempt of an entrypoint body: a fresh attempt makes fresh calls.
-    #[must_use]
-    pub fn attempt_scope(self, attempt: u32) -> Self {
-        if attempt <= 1 {
-            return self;
-        }
-        let mut hash = Xxh3::new();
-        hash.update(&self.0);
-        hash.update(b"attempt");
-        hash.update(&attempt.to_be_bytes());
-        Self(hash.digest128().to_be_bytes())
-    }
-
     /// What equal calls of one scope have in common; the occurrence tells them apart.
     pub fn content(scope: Self, kind: CallKind, name: &str, input: &[u8]) -> u128 {
         let mut hash = Xxh3::new();

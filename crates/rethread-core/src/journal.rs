@@ -4,10 +4,13 @@
 //! order in which a replay delivers them again. All runs of an execution share one journal; when
 //! the execution ends it folds into the saved value and is dropped.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::ids::{CallId, InterruptId, Millis, RunId};
+use crate::ids::{CallId, CheckpointId, InterruptId, Millis, RunId};
+use crate::message::Report;
 use crate::payload::Payload;
 use crate::record::{Record, kind};
 
@@ -77,18 +80,6 @@ pub enum Fact {
         /// The answer.
         value: Payload,
     },
-    /// An attempt of an entrypoint body failed and another one follows.
-    #[serde(rename = "x")]
-    BodyFailed {
-        /// The call of the body; [`CallId::root`] for the root body.
-        call: CallId,
-        /// The attempt that failed, from 1.
-        attempt: u32,
-        /// How it failed.
-        failure: Failure,
-        /// When the next attempt starts.
-        retry_at: Millis,
-    },
     /// A run of the execution came to a stop that is not the end of the execution.
     #[serde(rename = "s")]
     RunStopped {
@@ -97,6 +88,9 @@ pub enum Fact {
         /// The failure that ended it; none when it stopped to wait for answers.
         failure: Option<Failure>,
     },
+    /// A report came while the code did not fit the journal; it is handled once it fits again.
+    #[serde(rename = "h")]
+    Held(Report),
 }
 
 /// What an execution starts from.
@@ -110,6 +104,14 @@ pub struct Began {
     pub input: Payload,
     /// What the last completed execution of the thread saved.
     pub previous: Option<Payload>,
+    /// The input checkpoint.
+    pub checkpoint: CheckpointId,
+    /// Its parent.
+    pub parent: Option<CheckpointId>,
+    /// Its step.
+    pub step: i64,
+    /// Its metadata.
+    pub metadata: BTreeMap<String, Payload>,
 }
 
 /// The place of a delivered entry in its execution; what a replay is checked against.
@@ -121,8 +123,8 @@ pub struct Delivery {
     pub scope: CallId,
     /// Name of the task or entrypoint that was called, for messages.
     pub name: String,
-    /// Sum of the ids of all calls that bodies had made before: a replay that made other calls
-    /// by this point took another path.
+    /// Sum of the ids of all calls that this scope had made before, whatever their order: a
+    /// replay that made other calls by this point took another path.
     pub made: u64,
 }
 

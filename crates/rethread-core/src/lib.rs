@@ -12,3 +12,4 @@ pub mod policy;
 pub mod record;
 pub mod replay;
 pub mod retry;
+pub mod thread;

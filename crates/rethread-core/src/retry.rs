@@ -38,7 +38,7 @@ fn matches(retry_on: &RetryOn, failure: &Failure) -> bool {
     match (failure.retryable, retry_on) {
         (Some(false), _) => false,
         (_, RetryOn::Any) => true,
-        (_, RetryOn::Kinds(kinds)) => kinds.iter().any(|wanted| *wanted == failure.kind),
+        (_, RetryOn::Kinds(kinds)) => kinds.contains(&failure.kind),
         (Some(true), RetryOn::Default) => true,
         (None, RetryOn::Default) => !matches!(
             failure.kind.as_str(),

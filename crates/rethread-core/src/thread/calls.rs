@@ -1,0 +1,159 @@
+use std::collections::BTreeMap;
+
+use crate::ids::{CallId, Millis};
+use crate::replay::{CallRequest, SlotIndex};
+
+/// A call that a body of this execution made.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// The scope that made it.
+    pub(super) scope: CallId,
+    /// Where its outcome goes.
+    pub(super) slot: SlotIndex,
+    pub(super) request: CallRequest,
+    /// How many calls were made before it.
+    pub(super) place: usize,
+    pub(super) state: CallState,
+}
+
+/// What a call is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CallState {
+    /// Made in a replay that has not reached the end of the journal: nothing is decided.
+    Undecided,
+    /// An attempt is queued or running.
+    InFlight { attempt: u32 },
+    /// An attempt follows at this time.
+    Backoff { attempt: u32, until: Millis },
+    /// Its body waits for an answer.
+    Asking { attempt: u32 },
+    /// A timer that is due at this time.
+    Timer { due: Millis },
+    /// A child entrypoint whose body runs here.
+    Running,
+    /// Its outcome is known and will be delivered.
+    Arrived,
+    /// Its outcome was delivered.
+    Settled,
+}
+
+impl CallState {
+    /// Whether something goes on that ends without an answer from a person.
+    pub(super) fn is_open_work(self) -> bool {
+        match self {
+            Self::InFlight { .. } | Self::Backoff { .. } | Self::Timer { .. } | Self::Arrived => {
+                true
+            }
+            Self::Undecided | Self::Asking { .. } | Self::Running | Self::Settled => false,
+        }
+    }
+
+    pub(super) fn due(self) -> Option<Millis> {
+        match self {
+            Self::Backoff { until, .. } => Some(until),
+            Self::Timer { due } => Some(due),
+            Self::Undecided
+            | Self::InFlight { .. }
+            | Self::Asking { .. }
+            | Self::Running
+            | Self::Arrived
+            | Self::Settled => None,
+        }
+    }
+}
+
+/// The calls of an execution by id, with what must be known of all of them kept beside.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    by_id: BTreeMap<CallId, Call>,
+    open_work: usize,
+    open_by_scope: BTreeMap<CallId, usize>,
+}
+
+impl Calls {
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(super) fn get(&self, id: CallId) -> Option<&Call> {
+        self.by_id.get(&id)
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        id: CallId,
+        scope: CallId,
+        slot: SlotIndex,
+        request: CallRequest,
+    ) {
+        let place = self.by_id.len();
+        let state = CallState::Undecided;
+        self.by_id.insert(id, Call { scope, slot, request, place, state });
+        *self.open_by_scope.entry(scope).or_default() += 1;
+    }
+
+    pub(super) fn set_state(&mut self, id: CallId, state: CallState) {
+        let Some(call) = self.by_id.get_mut(&id) else { return };
+        let (was, is) = (call.state, state);
+        call.state = state;
+        self.open_work -= usize::from(was.is_open_work());
+        self.open_work += usize::from(is.is_open_work());
+        if is == CallState::Settled
+            && was != CallState::Settled
+            && let Some(open) = self.open_by_scope.get_mut(&call.scope)
+        {
+            *open -= 1;
+        }
+    }
+
+    /// Whether something goes on that ends without an answer from a person.
+    pub(super) fn has_open_work(&self) -> bool {
+        self.open_work > 0
+    }
+
+    /// Whether every call of a scope has been settled.
+    pub(super) fn all_settled(&self, scope: CallId) -> bool {
+        self.open_by_scope.get(&scope).is_none_or(|open| *open == 0)
+    }
+
+    pub(super) fn place(&self, id: CallId) -> usize {
+        self.get(id).map_or(0, |call| call.place)
+    }
+
+    /// Calls with an attempt that is queued or running.
+    pub(super) fn in_flight(&self) -> impl Iterator<Item = CallId> + '_ {
+        self.by_id
+            .iter()
+            .filter(|(_, call)| matches!(call.state, CallState::InFlight { .. }))
+            .map(|(id, _)| *id)
+    }
+
+    /// The earliest time at which a waiting call is due.
+    pub(super) fn next_due(&self) -> Option<Millis> {
+        self.by_id.values().filter_map(|call| call.state.due()).min()
+    }
+
+    /// Calls that are due by `now`, the earliest first.
+    pub(super) fn due(&self, now: Millis) -> Vec<CallId> {
+        let mut due: Vec<_> = self
+            .by_id
+            .iter()
+            .filter_map(|(id, call)| Some((call.state.due()?, call.place, *id)))
+            .filter(|(due, ..)| *due <= now)
+            .collect();
+        due.sort_unstable();
+        due.into_iter().map(|(.., id)| id).collect()
+    }
+
+    /// Names of calls that wait and have no record, in the order they were made.
+    pub(super) fn unsettled_names(&self) -> Vec<String> {
+        let mut calls: Vec<_> = self
+            .by_id
+            .iter()
+            .filter(|(_, call)| call.state == CallState::Undecided)
+            .map(|(id, call)| (call.place, format!("`{}` ({id})", call.request.name())))
+            .collect();
+        calls.sort_unstable();
+        calls.into_iter().map(|(_, name)| name).collect()
+    }
+}

@@ -1,0 +1,79 @@
+use crate::checkpoint::Checkpoint;
+use crate::event::Event;
+use crate::header::ThreadHeader;
+use crate::ids::{CheckpointId, Millis, QueueName, RunId};
+use crate::journal::Entry;
+use crate::message::TaskOrder;
+
+/// Numbers the writes of one machine, from 1.
+pub type WriteNumber = u64;
+
+/// Everything that a [`super::ThreadMachine`] asks its shell to do. The list is closed.
+///
+/// Effects are performed in order. One that names a write in `after` must not become visible
+/// before that write is durable; performing both in one atomic step satisfies it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Write the changes of the thread in one atomic step.
+    Write(Box<Write>),
+    /// Put an order for an attempt into a work queue.
+    Dispatch {
+        /// The write that makes the call's existence durable.
+        after: WriteNumber,
+        /// The queue.
+        queue: QueueName,
+        /// The order.
+        order: Box<TaskOrder>,
+    },
+    /// Yield to the runtime once, then call [`super::ThreadMachine::handle_wake`]: a wake-up may
+    /// be under way that would change the decision to stop.
+    LookAgain,
+}
+
+/// The changes of one thread in one step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    /// Its number.
+    pub number: WriteNumber,
+    /// Replaces the header.
+    pub header: Option<ThreadHeader>,
+    /// Changes the journal.
+    pub journal: JournalChange,
+    /// Checkpoints to write or replace.
+    pub checkpoints: Vec<Checkpoint>,
+    /// Names the checkpoint that holds the saved value from now on.
+    pub base: Option<CheckpointId>,
+    /// Events to append, by run.
+    pub events: Vec<RunEvents>,
+    /// Whether the thread has work in progress from now on.
+    pub activity: Option<Activity>,
+}
+
+/// A change of the journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JournalChange {
+    /// Whether the entries so far are dropped first.
+    pub drop_all: bool,
+    /// Entries to append.
+    pub append: Vec<Entry>,
+}
+
+/// Events of one run, numbered one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunEvents {
+    /// The run.
+    pub run: RunId,
+    /// The events.
+    pub events: Vec<Event>,
+    /// Whether the run ends with them.
+    pub ends: bool,
+}
+
+/// Whether a thread has work in progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// No: only a message wakes it.
+    Parked,
+    /// Yes, from this time on.
+    Due(Millis),
+}

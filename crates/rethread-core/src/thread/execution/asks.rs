@@ -1,0 +1,195 @@
+//! What bodies ask for.
+
+use crate::event::EventKind;
+use crate::failure::{Failure, kind};
+use crate::ids::{CallId, Millis};
+use crate::journal::{Asked, Delivery, Fact};
+use crate::message::{Target, TaskOrder};
+use crate::payload::Payload;
+use crate::replay::{Ask, CallRequest, SlotIndex};
+use crate::thread::calls::CallState;
+use crate::thread::execution::Execution;
+use crate::thread::turn::{RunLog, Turn};
+
+impl Execution {
+    pub(super) fn handle_ask(
+        &mut self,
+        scope: CallId,
+        ask: Ask,
+        now: Millis,
+        turn: &mut Turn,
+        log: &mut RunLog,
+    ) {
+        match ask {
+            Ask::Call { slot, id, request } => {
+                if !self.is_silent() {
+                    self.show_call(id, &request, now, turn, log);
+                }
+                self.calls.insert(id, scope, slot, request);
+                self.undecided.push(id);
+                self.begin_at_once(id, scope);
+            }
+            Ask::Interrupt { slot, id, index, value } => {
+                let asked = Asked { interrupt: id, scope, index, value };
+                self.questions.ask(asked, Some(slot));
+            }
+            Ask::Emit(value) => {
+                if !self.is_silent() {
+                    let call = (scope != CallId::root(self.id)).then_some(scope);
+                    turn.event(log, now, EventKind::Custom { call, attempt: 1, value });
+                }
+            }
+        }
+    }
+
+    fn show_call(
+        &self,
+        call: CallId,
+        request: &CallRequest,
+        now: Millis,
+        turn: &mut Turn,
+        log: &mut RunLog,
+    ) {
+        match request {
+            CallRequest::Task { name, input, .. } | CallRequest::Entrypoint { name, input } => {
+                let (name, input) = (name.to_string(), input.clone());
+                turn.event(log, now, EventKind::CallStarted { call, name, input });
+            }
+            CallRequest::Timer { .. } => {}
+        }
+    }
+
+    /// Begins what must not wait for the end of a replay: a child body replays beside its
+    /// caller, and a timer counts from the body's own time.
+    fn begin_at_once(&mut self, id: CallId, scope: CallId) {
+        let Some(call) = self.calls.get(id) else { return };
+        match call.request.clone() {
+            CallRequest::Task { .. } => {}
+            CallRequest::Entrypoint { name, input } => {
+                if self.index.is_recorded(id) {
+                    return;
+                }
+                self.calls.set_state(id, CallState::Running);
+                let began = self.scopes.get(&scope).map(|scope| scope.now());
+                match self.start_body(id, &name, &input, None) {
+                    Ok(()) => {
+                        if let (Some(child), Some(now)) = (self.scopes.get(&id), began) {
+                            child.set_now(now);
+                        }
+                    }
+                    Err(failure) => self.arrive(id, Err(failure)),
+                }
+            }
+            CallRequest::Timer { duration_ms } => {
+                let now = self.scopes.get(&scope).map(|scope| scope.now()).unwrap_or_default();
+                self.calls.set_state(id, CallState::Timer { due: now.plus(duration_ms) });
+            }
+        }
+    }
+
+    /// At the end of the journal, decides what happens with calls that have no outcome in it.
+    pub(super) fn decide_undecided(&mut self, now: Millis, turn: &mut Turn) -> bool {
+        if self.undecided.is_empty() {
+            return false;
+        }
+        for id in std::mem::take(&mut self.undecided) {
+            if let Some(outcome) = self.leftovers.remove(&id) {
+                self.bodies.remove(&id);
+                self.arrive(id, outcome);
+                continue;
+            }
+            if self.calls.get(id).is_some_and(|call| call.state == CallState::Undecided) {
+                self.decide(id, now, turn);
+            }
+        }
+        true
+    }
+
+    fn decide(&mut self, id: CallId, now: Millis, turn: &mut Turn) {
+        let attempts = self.attempts.get(&id).copied().unwrap_or_default();
+        let attempt = attempts.newest + 1;
+        let reported = self.held.iter().find(|report| report.target.call == id);
+        let reported = reported.map(|report| report.target.attempt);
+        if self.in_flight.remove(&id) || reported.is_some() {
+            let attempt = reported.unwrap_or(attempt);
+            self.calls.set_state(id, CallState::InFlight { attempt });
+        } else if self.questions.is_asking(id) {
+            self.calls.set_state(id, CallState::Asking { attempt: attempts.newest.max(1) });
+        } else if attempts.retry_at > now {
+            self.calls.set_state(id, CallState::Backoff { attempt, until: attempts.retry_at });
+        } else {
+            self.dispatch(id, attempt, turn);
+        }
+    }
+
+    pub(super) fn dispatch(&mut self, id: CallId, attempt: u32, turn: &mut Turn) {
+        if self.calls.len() > self.around.limits.calls_max {
+            let limit = self.around.limits.calls_max;
+            let message = format!("more than {limit} calls in one execution (setting calls_max)");
+            self.arrive(id, Err(Failure::new(kind::LIMIT, message).final_()));
+            return;
+        }
+        let Some(call) = self.calls.get(id) else { return };
+        let CallRequest::Task { name, input, options } = &call.request else { return };
+        let order = TaskOrder {
+            partition: self.around.partition,
+            target: Target { thread: self.around.key, execution: self.id, call: id, attempt },
+            thread: self.around.thread.clone(),
+            run: self.run,
+            name: name.to_string(),
+            input: input.clone(),
+            answers: self.questions.answers_of(id),
+            timeout_ms: options.timeout_ms,
+        };
+        turn.dispatch(options.queue.clone(), order);
+        self.calls.set_state(id, CallState::InFlight { attempt });
+    }
+
+    /// Records questions that are not in the journal.
+    pub(super) fn record_questions(&mut self, now: Millis, turn: &mut Turn) -> bool {
+        let unrecorded = self.questions.take_unrecorded();
+        let any = !unrecorded.is_empty();
+        for asked in unrecorded {
+            self.append(now, Fact::Asked(asked), turn);
+        }
+        any
+    }
+
+    /// Records and delivers the next outcome that arrived.
+    pub(super) fn deliver_arrived(
+        &mut self,
+        now: Millis,
+        turn: &mut Turn,
+        log: &mut RunLog,
+    ) -> bool {
+        let Some((id, outcome)) = self.arrived.pop_front() else { return false };
+        let Some(call) = self.calls.get(id) else { return true };
+        let (scope, slot): (CallId, SlotIndex) = (call.scope, call.slot);
+        let name = call.request.name().to_owned();
+        let is_timer = matches!(call.request, CallRequest::Timer { .. });
+        let made = self.scopes.get(&scope).map_or(0, |scope| scope.made());
+        let delivery = Delivery { call: id, scope, name: name.clone(), made };
+        let (fact, shown) = match &outcome {
+            Ok(value) => (
+                Fact::Completed { delivery, value: value.clone() },
+                EventKind::Updated { call: id, name, value: value.clone() },
+            ),
+            Err(failure) => (
+                Fact::Failed { delivery, failure: failure.clone() },
+                EventKind::CallFailed { call: id, name, failure: failure.clone() },
+            ),
+        };
+        self.append(now, fact, turn);
+        if !is_timer {
+            turn.event(log, now, shown);
+        }
+        self.calls.set_state(id, CallState::Settled);
+        self.deliver(scope, slot, now, outcome);
+        true
+    }
+
+    /// The outcome of a timer that fired.
+    pub(super) fn fire(&mut self, id: CallId) {
+        self.arrive(id, Ok(Payload::NULL));
+    }
+}

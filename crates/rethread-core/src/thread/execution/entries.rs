@@ -1,0 +1,176 @@
+//! Taking up what the journal records.
+
+use crate::failure::Failure;
+use crate::ids::{CallId, Millis};
+use crate::journal::{Delivery, Entry, Fact};
+use crate::replay::{Outcome, ReplayMismatch};
+use crate::thread::calls::CallState;
+use crate::thread::execution::{Execution, Standing};
+
+/// How long a replay that is stuck waits for a wake-up from outside of the engine before it is
+/// called a mismatch, in milliseconds.
+const FOREIGN_GRACE_MS: u64 = 1_000;
+
+impl Execution {
+    /// Takes up the next entry; false if the bodies have not made what it belongs to.
+    pub(super) fn take_entry(&mut self) -> bool {
+        let position = self.cursor;
+        let Entry { at, fact } = self.journal[position].clone();
+        let taken = match fact {
+            Fact::Began(began) => {
+                let root = CallId::root(self.id);
+                let started = self.start_body(root, &began.entrypoint, &began.input, Some(&began));
+                match started {
+                    Ok(()) => {
+                        if let Some(scope) = self.scopes.get(&root) {
+                            scope.set_now(at);
+                        }
+                        true
+                    }
+                    Err(failure) => {
+                        self.mismatch(format!("a run of `{}`", began.entrypoint), failure.message);
+                        false
+                    }
+                }
+            }
+            Fact::Completed { delivery, value } => {
+                self.take_outcome(position, at, &delivery, Ok(value))
+            }
+            Fact::Failed { delivery, failure } => {
+                if self.index.is_void(position) {
+                    self.forget_failures(delivery.call);
+                    true
+                } else {
+                    self.take_outcome(position, at, &delivery, Err(failure))
+                }
+            }
+            Fact::AttemptFailed { call, attempt, retry_at, failure: _ } => {
+                let attempts = self.attempts.entry(call).or_default();
+                attempts.failures += 1;
+                attempts.newest = attempts.newest.max(attempt);
+                attempts.retry_at = retry_at;
+                true
+            }
+            Fact::Asked(asked) => {
+                self.questions.recall(&asked);
+                true
+            }
+            Fact::Answered { interrupt, value } => {
+                let Some(question) = self.questions.get_mut(interrupt) else {
+                    return false;
+                };
+                let (scope, waiting) = (question.asked.scope, question.waiting);
+                match waiting {
+                    Some(slot) => {
+                        question.answer = Some(value.clone());
+                        self.deliver(scope, slot, at, Ok(value));
+                        true
+                    }
+                    None if self.scopes.contains_key(&scope) => false,
+                    None => {
+                        question.answer = Some(value);
+                        true
+                    }
+                }
+            }
+            Fact::RunBegan { .. } | Fact::RunStopped { .. } => true,
+            Fact::Held(report) => {
+                self.held.push(report);
+                true
+            }
+        };
+        self.cursor += usize::from(taken);
+        taken
+    }
+
+    fn take_outcome(
+        &mut self,
+        position: usize,
+        at: Millis,
+        delivery: &Delivery,
+        outcome: Outcome,
+    ) -> bool {
+        if self.index.is_recorded(delivery.scope) {
+            return true;
+        }
+        let state = self.calls.get(delivery.call).map(|call| (call.state, call.slot));
+        let slot = match state {
+            Some((CallState::Undecided | CallState::Running | CallState::Timer { .. }, slot)) => {
+                slot
+            }
+            None if self.index.reopened => {
+                self.leftovers.insert(delivery.call, outcome);
+                return true;
+            }
+            Some(_) | None => return false,
+        };
+        let made = self.scopes.get(&delivery.scope).map_or(0, |scope| scope.made());
+        if made != delivery.made && !self.index.reopened {
+            return false;
+        }
+        debug_assert!(position < self.journal.len());
+        self.leftovers.remove(&delivery.call);
+        self.calls.set_state(delivery.call, CallState::Settled);
+        self.deliver(delivery.scope, slot, at, outcome);
+        true
+    }
+
+    /// A failure that is tried again counts for nothing; only the attempt numbers go on.
+    fn forget_failures(&mut self, call: CallId) {
+        let attempts = self.attempts.entry(call).or_default();
+        attempts.failures = 0;
+        attempts.newest += 1;
+        attempts.retry_at = Millis::default();
+    }
+
+    /// The next entry does not fit what the bodies have done. It is a mismatch, unless something
+    /// outside of the engine may still wake them.
+    pub(super) fn standing_when_stuck(&mut self, now: Millis) -> Standing {
+        if !self.looked {
+            self.looked = true;
+            return Standing::LookAgain;
+        }
+        if self.bodies.values().any(|body| body.may_wait_for_foreign()) {
+            let until = *self.stuck_until.get_or_insert(now.plus(FOREIGN_GRACE_MS));
+            if now < until {
+                return Standing::Working;
+            }
+        }
+        let expected = expected_at(&self.journal[self.cursor]);
+        let found = self.found_instead();
+        self.mismatch(expected, found);
+        self.mismatch.clone().map_or(Standing::Working, Standing::Mismatched)
+    }
+
+    fn found_instead(&self) -> String {
+        let calls = self.calls.unsettled_names();
+        match &self.root_result {
+            Some(Ok(_)) => "ends before it".into(),
+            Some(Err(failure)) => format!("fails before it: {failure}"),
+            None if calls.is_empty() => "makes no further call".into(),
+            None => format!("calls {}", calls.join(", ")),
+        }
+    }
+
+    pub(super) fn mismatch(&mut self, expected: String, found: String) {
+        let position = self.cursor as u64;
+        self.mismatch = Some(ReplayMismatch { position, expected, found });
+    }
+}
+
+fn expected_at(entry: &Entry) -> String {
+    match &entry.fact {
+        Fact::Completed { delivery, .. } => {
+            format!("the result of `{}` ({})", delivery.name, delivery.call)
+        }
+        Fact::Failed { delivery, failure: Failure { message, .. } } => {
+            format!("the failure of `{}` ({}): {message}", delivery.name, delivery.call)
+        }
+        Fact::Answered { interrupt, .. } => format!("the answer to interrupt {interrupt}"),
+        Fact::Began(began) => format!("a run of `{}`", began.entrypoint),
+        Fact::RunBegan { run, .. } | Fact::RunStopped { run, .. } => format!("run {run}"),
+        Fact::AttemptFailed { call, .. } => format!("a failed attempt of {call}"),
+        Fact::Asked(asked) => format!("interrupt {}", asked.interrupt),
+        Fact::Held(report) => format!("a report for {}", report.target.call),
+    }
+}

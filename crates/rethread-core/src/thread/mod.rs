@@ -1,0 +1,568 @@
+//! The state machine of one thread: commands and reports in, effects out.
+//!
+//! ```text
+//!                 handle_command  handle_report  handle_emitted  handle_timeout  handle_wake
+//!                       └───────────────┴──────┬────────┴──────────────┴──────────────┘
+//!                                              ▼
+//!   ThreadMachine ──► Execution ──► bodies (user code, polled in place)
+//!        │               │  journal: replayed, then written
+//!        ▼               ▼
+//!      one Turn: everything that this input changed
+//!        │
+//!        ▼
+//!   poll_effect: Write (one atomic step) · Dispatch (after it) · LookAgain
+//! ```
+//!
+//! A thread runs one execution at a time. Each command begins a run of it; a run plays the bodies
+//! from the top of the journal, and ends when the execution ends, fails, asks people, or does
+//! not fit its journal.
+
+mod calls;
+mod effect;
+mod execution;
+mod index;
+mod question;
+mod turn;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+pub use effect::{Activity, Effect, JournalChange, RunEvents, Write, WriteNumber};
+
+use crate::checkpoint::{Checkpoint, Progress, Source};
+use crate::event::{EventKind, Interrupt, Refusal, RunOutcome};
+use crate::failure::Failure;
+use crate::header::{ThreadHeader, ThreadStatus};
+use crate::ids::{
+    CallId, CheckpointId, ExecutionId, InterruptId, Millis, PartitionId, RunId, ThreadId,
+};
+use crate::journal::{Began, Entry, Fact};
+use crate::message::{Action, Answers, Command, Emitted, Report};
+use crate::payload::Payload;
+use crate::replay::{BodyOutput, OnWake, Program, ReplayMismatch};
+use execution::{Execution, Standing, Surroundings};
+use turn::{RunLog, Turn};
+
+/// Limits of one execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most calls that one execution may make. Default 100,000.
+    pub calls_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { calls_max: 100_000 }
+    }
+}
+
+/// What a machine is made with.
+#[derive(Clone)]
+pub struct Setup {
+    /// The thread.
+    pub thread: ThreadId,
+    /// Its partition, for orders.
+    pub partition: PartitionId,
+    /// The code to run.
+    pub program: Arc<dyn Program>,
+    /// Called when something outside of the engine wakes a body; answer with
+    /// [`ThreadMachine::handle_wake`].
+    pub on_wake: OnWake,
+    /// Limits of the execution.
+    pub limits: Limits,
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup")
+            .field("thread", &self.thread)
+            .field("partition", &self.partition)
+            .field("program", &self.program)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is stored of a thread.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The header.
+    pub header: ThreadHeader,
+    /// The journal.
+    pub journal: Vec<Entry>,
+    /// The checkpoint that holds the saved value.
+    pub base: Option<Checkpoint>,
+    /// Number of the last event of the header's run.
+    pub last_event: u64,
+    /// Calls of the thread whose orders are queued or assigned, or whose reports stand unread
+    /// in the inbox.
+    pub in_flight: BTreeSet<CallId>,
+}
+
+/// The state machine of one thread.
+pub struct ThreadMachine {
+    setup: Setup,
+    header: Option<ThreadHeader>,
+    base: Option<Checkpoint>,
+    log: Option<RunLog>,
+    state: State,
+    turn: Turn,
+    writes: WriteNumber,
+    effects: VecDeque<Effect>,
+}
+
+enum State {
+    /// No run is in progress. The journal of an execution that can go on is kept.
+    Resting { journal: Vec<Entry> },
+    /// A run is in progress.
+    Running(Box<Execution>),
+}
+
+impl ThreadMachine {
+    /// A thread that has never run.
+    pub fn new(setup: Setup) -> Self {
+        Self {
+            setup,
+            header: None,
+            base: None,
+            log: None,
+            state: State::Resting { journal: Vec::new() },
+            turn: Turn::default(),
+            writes: 0,
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// A thread as it is stored; a run in progress goes on from its journal.
+    pub fn load(setup: Setup, now: Millis, stored: Stored) -> Self {
+        let Stored { header, journal, base, last_event, in_flight } = stored;
+        let mut machine = Self::new(setup);
+        machine.log = Some(RunLog { run: header.run, last_seq: last_event });
+        machine.base = base;
+        let running = match (&header.status, header.execution) {
+            (ThreadStatus::Running, Some(execution)) => Some((execution, header.run)),
+            _ => None,
+        };
+        machine.header = Some(header);
+        match running {
+            Some((execution, run)) => {
+                let shown = journal.len();
+                machine.run_execution(execution, run, journal, shown, in_flight);
+                machine.advance(now);
+            }
+            None => machine.state = State::Resting { journal },
+        }
+        machine.finish_turn();
+        machine
+    }
+
+    /// The header as of the last write, or none if the thread has never run.
+    pub fn header(&self) -> Option<&ThreadHeader> {
+        self.header.as_ref()
+    }
+
+    /// Whether a run is in progress.
+    pub fn is_running(&self) -> bool {
+        matches!(self.state, State::Running(_))
+    }
+
+    /// Calls with an attempt that is queued or running: what the shell must remember when it
+    /// drops the machine to save memory.
+    pub fn in_flight(&self) -> BTreeSet<CallId> {
+        match &self.state {
+            State::Running(execution) => execution.in_flight(),
+            State::Resting { .. } => BTreeSet::new(),
+        }
+    }
+
+    /// A client asks for something. The outcome is an event of the command's run.
+    pub fn handle_command(&mut self, now: Millis, command: Command) {
+        if self.header.as_ref().is_some_and(|header| header.run == command.run) {
+            return;
+        }
+        let run = command.run;
+        if let Err(refusal) = self.try_command(now, command) {
+            let mut log = RunLog::new(run);
+            let outcome = RunOutcome::Refused(refusal);
+            self.turn.event(&mut log, now, EventKind::RunEnded(outcome));
+        }
+        self.finish_turn();
+    }
+
+    /// A worker reports the end of an attempt. Reports of executions that are over are dropped.
+    pub fn handle_report(&mut self, now: Millis, report: Report) {
+        match &mut self.state {
+            State::Running(execution) if execution.id() == report.target.execution => {
+                execution.handle_report(report);
+                self.advance(now);
+            }
+            State::Resting { journal } => {
+                let is_parked = self.header.as_ref().is_some_and(|header| {
+                    matches!(header.status, ThreadStatus::Parked(_))
+                        && header.execution == Some(report.target.execution)
+                });
+                if is_parked {
+                    let entry = Entry { at: now, fact: Fact::Held(report) };
+                    journal.push(entry.clone());
+                    self.turn.append(entry);
+                }
+            }
+            State::Running(_) => {}
+        }
+        self.finish_turn();
+    }
+
+    /// A task body wrote to the custom stream.
+    pub fn handle_emitted(&mut self, now: Millis, emitted: Emitted) {
+        if let (State::Running(execution), Some(log)) = (&mut self.state, &mut self.log)
+            && execution.id() == emitted.target.execution
+        {
+            execution.handle_emitted(now, emitted, &mut self.turn, log);
+        }
+        self.finish_turn();
+    }
+
+    /// Something outside of the engine woke a body, or [`Effect::LookAgain`] was performed.
+    pub fn handle_wake(&mut self, now: Millis) {
+        self.advance(now);
+        self.finish_turn();
+    }
+
+    /// The time of [`ThreadMachine::poll_timeout`] has come.
+    pub fn handle_timeout(&mut self, now: Millis) {
+        if let State::Running(execution) = &mut self.state {
+            execution.handle_timeout(now, &mut self.turn);
+        }
+        self.advance(now);
+        self.finish_turn();
+    }
+
+    /// The next effect to perform.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When [`ThreadMachine::handle_timeout`] must be called, unless something else comes first.
+    pub fn poll_timeout(&self) -> Option<Millis> {
+        match &self.state {
+            State::Running(execution) => execution.next_due(),
+            State::Resting { .. } => None,
+        }
+    }
+
+    fn finish_turn(&mut self) {
+        self.turn.finish(&mut self.writes, &mut self.effects);
+    }
+
+    // --- commands ----------------------------------------------------------------------------
+
+    fn try_command(&mut self, now: Millis, command: Command) -> Result<(), Refusal> {
+        let Command { thread, run, metadata, action } = command;
+        if thread != self.setup.thread {
+            return Err(Refusal::IdCollision { other: self.setup.thread.to_string() });
+        }
+        if let (State::Running(_), Some(header)) = (&self.state, &self.header) {
+            return Err(Refusal::Busy { run: header.run });
+        }
+        match action {
+            Action::Start { entrypoint, input } => {
+                self.start(now, run, metadata, entrypoint, input)
+            }
+            Action::Resume(answers) => self.resume(now, run, answers),
+            Action::Retry => self.retry(now, run),
+        }
+    }
+
+    fn start(
+        &mut self,
+        now: Millis,
+        run: RunId,
+        metadata: BTreeMap<String, Payload>,
+        entrypoint: String,
+        input: Payload,
+    ) -> Result<(), Refusal> {
+        // Makes a body only to see whether the name and the input fit.
+        drop(self.setup.program.start(&entrypoint, &input)?);
+        let parent = self.header.as_ref().map(|header| header.head);
+        let step = self.header.as_ref().map_or(-1, |header| header.step + 1);
+        let made = self.header.as_ref().map_or(0, |header| header.checkpoints_made);
+        let checkpoint = CheckpointId::at(now, made, run);
+        let began = Began {
+            run,
+            entrypoint: entrypoint.clone(),
+            input,
+            previous: self.base.as_ref().and_then(|base| base.previous().cloned()),
+            checkpoint,
+            parent,
+            step,
+            metadata,
+        };
+        self.header = Some(ThreadHeader {
+            thread: self.setup.thread.clone(),
+            entrypoint: entrypoint.clone(),
+            status: ThreadStatus::Running,
+            run,
+            execution: Some(ExecutionId::from(run)),
+            head: checkpoint,
+            step,
+            base: self.base.as_ref().map(|base| base.id),
+            checkpoints_made: made + 1,
+            updated_at: now,
+        });
+        self.turn.drop_journal();
+        self.turn.put_checkpoint(self.input_checkpoint(&began, now, Progress::default()));
+        let entry = Entry { at: now, fact: Fact::Began(Box::new(began)) };
+        self.turn.append(entry.clone());
+        self.begin_run(now, run, vec![entry]);
+        Ok(())
+    }
+
+    fn resume(&mut self, now: Millis, run: RunId, answers: Answers) -> Result<(), Refusal> {
+        let open = match self.header.as_ref().map(|header| &header.status) {
+            Some(ThreadStatus::Interrupted(open)) => open,
+            other => return Err(nothing_to_continue(other)),
+        };
+        let answers = match_answers(open, answers)?;
+        let mut journal = self.take_journal();
+        let began = Fact::RunBegan { run, reopened: Vec::new() };
+        let answered =
+            answers.into_iter().map(|(interrupt, value)| Fact::Answered { interrupt, value });
+        for fact in std::iter::once(began).chain(answered) {
+            let entry = Entry { at: now, fact };
+            self.turn.append(entry.clone());
+            journal.push(entry);
+        }
+        self.begin_run(now, run, journal);
+        Ok(())
+    }
+
+    fn retry(&mut self, now: Millis, run: RunId) -> Result<(), Refusal> {
+        match self.header.as_ref().map(|header| &header.status) {
+            Some(
+                ThreadStatus::Failed(_) | ThreadStatus::Parked(_) | ThreadStatus::Interrupted(_),
+            ) => {}
+            other => return Err(nothing_to_continue(other)),
+        }
+        let mut journal = self.take_journal();
+        let reopened = index::calls_to_reopen(&journal);
+        let entry = Entry { at: now, fact: Fact::RunBegan { run, reopened } };
+        self.turn.append(entry.clone());
+        journal.push(entry);
+        self.begin_run(now, run, journal);
+        Ok(())
+    }
+
+    // --- runs --------------------------------------------------------------------------------
+
+    fn take_journal(&mut self) -> Vec<Entry> {
+        match &mut self.state {
+            State::Resting { journal } => std::mem::take(journal),
+            State::Running(_) => Vec::new(),
+        }
+    }
+
+    fn begin_run(&mut self, now: Millis, run: RunId, journal: Vec<Entry>) {
+        let Some(header) = &mut self.header else { return };
+        let Some(execution) = header.execution else { return };
+        header.status = ThreadStatus::Running;
+        header.run = run;
+        header.updated_at = now;
+        let started = EventKind::RunStarted {
+            entrypoint: header.entrypoint.clone(),
+            checkpoint: header.head,
+        };
+        self.turn.set_header(header.clone());
+        self.turn.set_activity(Activity::Due(Millis::default()));
+        let mut log = RunLog::new(run);
+        self.turn.event(&mut log, now, started);
+        self.log = Some(log);
+        self.run_execution(execution, run, journal, 0, BTreeSet::new());
+        self.advance(now);
+    }
+
+    fn run_execution(
+        &mut self,
+        execution: ExecutionId,
+        run: RunId,
+        journal: Vec<Entry>,
+        shown: usize,
+        in_flight: BTreeSet<CallId>,
+    ) {
+        let around = Surroundings {
+            thread: self.setup.thread.clone(),
+            key: self.setup.thread.key(),
+            partition: self.setup.partition,
+            program: Arc::clone(&self.setup.program),
+            on_wake: Arc::clone(&self.setup.on_wake),
+            limits: self.setup.limits,
+        };
+        let execution = Execution::new(around, execution, run, journal, shown, in_flight);
+        self.state = State::Running(Box::new(execution));
+    }
+
+    fn advance(&mut self, now: Millis) {
+        let (State::Running(execution), Some(log)) = (&mut self.state, &mut self.log) else {
+            return;
+        };
+        match execution.advance(now, &mut self.turn, log) {
+            Standing::Working => {}
+            Standing::LookAgain => self.turn.look_again(),
+            Standing::Asking(open) => {
+                let progress = Progress { interrupts: open.clone(), ..Progress::default() };
+                let status = ThreadStatus::Interrupted(open.clone());
+                self.stop(now, status, progress, RunOutcome::Interrupted(open), None);
+            }
+            Standing::Mismatched(mismatch) => self.park(now, mismatch),
+            Standing::Ended(Ok(output)) => self.complete(now, output),
+            Standing::Ended(Err(failure)) => {
+                let progress = Progress { failure: Some(failure.clone()), ..Progress::default() };
+                let status = ThreadStatus::Failed(failure.clone());
+                let outcome = RunOutcome::Failed(failure.clone());
+                self.stop(now, status, progress, outcome, Some(failure));
+            }
+        }
+    }
+
+    /// Ends a run whose execution can go on.
+    fn stop(
+        &mut self,
+        now: Millis,
+        status: ThreadStatus,
+        progress: Progress,
+        outcome: RunOutcome,
+        failure: Option<Failure>,
+    ) {
+        let mut journal = self.end_execution();
+        let Some(header) = &self.header else { return };
+        let stopped = Entry { at: now, fact: Fact::RunStopped { run: header.run, failure } };
+        self.turn.append(stopped.clone());
+        journal.push(stopped);
+        if let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() {
+            self.turn.put_checkpoint(self.input_checkpoint(began, *at, progress));
+        }
+        self.state = State::Resting { journal };
+        self.end_run(now, status, outcome);
+    }
+
+    /// Ends a run whose code does not fit its journal; only reports that came are written.
+    fn park(&mut self, now: Millis, mismatch: ReplayMismatch) {
+        let journal = self.end_execution();
+        self.state = State::Resting { journal };
+        self.end_run(now, ThreadStatus::Parked(mismatch.clone()), RunOutcome::Parked(mismatch));
+    }
+
+    fn complete(&mut self, now: Millis, output: BodyOutput) {
+        let journal = self.end_execution();
+        let Some(header) = &mut self.header else { return };
+        let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() else { return };
+        let id = CheckpointId::at(now, header.checkpoints_made, header.run);
+        let checkpoint = Checkpoint {
+            id,
+            parent: Some(began.checkpoint),
+            created_at: now,
+            source: Source::Loop,
+            step: began.step + 1,
+            run: header.run,
+            entrypoint: header.entrypoint.clone(),
+            values: output.value.clone(),
+            saved: output.save,
+            input: None,
+            progress: Progress::default(),
+            metadata: began.metadata.clone(),
+        };
+        let root = CallId::root(ExecutionId::from(began.run));
+        let updated = EventKind::Updated {
+            call: root,
+            name: header.entrypoint.clone(),
+            value: output.value.clone(),
+        };
+        header.execution = None;
+        header.head = id;
+        header.base = Some(id);
+        header.step = checkpoint.step;
+        header.checkpoints_made += 1;
+        let progress = Progress { result: Some(output.value.clone()), ..Progress::default() };
+        self.turn.put_checkpoint(self.input_checkpoint(began, *at, progress));
+        self.turn.put_checkpoint(checkpoint.clone());
+        self.turn.set_base(id);
+        self.turn.drop_journal();
+        if let Some(log) = &mut self.log {
+            self.turn.event(log, now, updated);
+        }
+        self.base = Some(checkpoint);
+        self.end_run(now, ThreadStatus::Idle, RunOutcome::Done(output.value));
+    }
+
+    fn end_execution(&mut self) -> Vec<Entry> {
+        let resting = State::Resting { journal: Vec::new() };
+        match std::mem::replace(&mut self.state, resting) {
+            State::Running(execution) => execution.into_journal(),
+            State::Resting { journal } => journal,
+        }
+    }
+
+    fn end_run(&mut self, now: Millis, status: ThreadStatus, outcome: RunOutcome) {
+        if let Some(header) = &mut self.header {
+            header.status = status;
+            header.updated_at = now;
+            self.turn.set_header(header.clone());
+        }
+        self.turn.set_activity(Activity::Parked);
+        if let Some(log) = &mut self.log {
+            self.turn.event(log, now, EventKind::RunEnded(outcome));
+        }
+    }
+
+    fn input_checkpoint(&self, began: &Began, at: Millis, progress: Progress) -> Checkpoint {
+        Checkpoint {
+            id: began.checkpoint,
+            parent: began.parent,
+            created_at: at,
+            source: Source::Input,
+            step: began.step,
+            run: began.run,
+            entrypoint: began.entrypoint.clone(),
+            values: self.base.as_ref().map(|base| base.values.clone()).unwrap_or_default(),
+            saved: began.previous.clone(),
+            input: Some(began.input.clone()),
+            progress,
+            metadata: began.metadata.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for ThreadMachine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadMachine")
+            .field("thread", &self.setup.thread)
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
+}
+
+fn nothing_to_continue(status: Option<&ThreadStatus>) -> Refusal {
+    let status = status.map_or("it has never run", ThreadStatus::name).to_owned();
+    Refusal::NothingToContinue { status }
+}
+
+/// Finds out which open questions are answered. Nothing is applied unless all answers fit.
+fn match_answers(
+    open: &[Interrupt],
+    answers: Answers,
+) -> Result<Vec<(InterruptId, Payload)>, Refusal> {
+    let ids = || open.iter().map(|interrupt| interrupt.id).collect::<Vec<_>>();
+    match answers {
+        Answers::Only(value) => match open {
+            [interrupt] => Ok(vec![(interrupt.id, value)]),
+            _ => Err(Refusal::AmbiguousAnswer { open: ids() }),
+        },
+        Answers::ById(answers) => {
+            let unknown =
+                answers.keys().find(|id| open.iter().all(|interrupt| interrupt.id != **id));
+            match unknown {
+                Some(id) => Err(Refusal::UnknownInterrupt { id: *id, open: ids() }),
+                None => Ok(answers.into_iter().collect()),
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+use std::collections::BTreeMap;
+
+use crate::event::Interrupt;
+use crate::ids::{CallId, InterruptId};
+use crate::journal::Asked;
+use crate::payload::Payload;
+use crate::replay::SlotIndex;
+
+/// A question of this execution.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) asked: Asked,
+    /// The slot that waits for the answer; none for questions of tasks, which run again.
+    pub(super) waiting: Option<SlotIndex>,
+    pub(super) answer: Option<Payload>,
+    /// Whether the journal has it.
+    pub(super) recorded: bool,
+}
+
+/// The questions of an execution.
+#[derive(Debug, Default)]
+pub(super) struct Questions(BTreeMap<InterruptId, Question>);
+
+impl Questions {
+    pub(super) fn get_mut(&mut self, id: InterruptId) -> Option<&mut Question> {
+        self.0.get_mut(&id)
+    }
+
+    /// A body asks, for the first time or again. The text may differ from the last time.
+    pub(super) fn ask(&mut self, asked: Asked, waiting: Option<SlotIndex>) -> &mut Question {
+        let question = self.0.entry(asked.interrupt).or_insert_with(|| Question {
+            asked: asked.clone(),
+            waiting: None,
+            answer: None,
+            recorded: false,
+        });
+        question.asked = asked;
+        question.waiting = waiting;
+        question
+    }
+
+    /// The journal says that it was asked.
+    pub(super) fn recall(&mut self, asked: &Asked) {
+        let question = self.0.entry(asked.interrupt).or_insert_with(|| Question {
+            asked: asked.clone(),
+            waiting: None,
+            answer: None,
+            recorded: true,
+        });
+        question.recorded = true;
+    }
+
+    /// Answers that a task's next attempt gets: those to its first questions.
+    pub(super) fn answers_of(&self, scope: CallId) -> Vec<Payload> {
+        let mut answers: Vec<_> = self
+            .0
+            .values()
+            .filter(|question| question.asked.scope == scope)
+            .filter_map(|question| Some((question.asked.index, question.answer.clone()?)))
+            .collect();
+        answers.sort_by_key(|(index, _)| *index);
+        answers.into_iter().map(|(_, answer)| answer).collect()
+    }
+
+    /// Whether a body waits for an answer.
+    pub(super) fn is_asking(&self, scope: CallId) -> bool {
+        self.0.values().any(|question| question.asked.scope == scope && question.answer.is_none())
+    }
+
+    pub(super) fn has_open(&self) -> bool {
+        self.0.values().any(|question| question.answer.is_none())
+    }
+
+    /// The open questions: those of entrypoint bodies first, then those of tasks in the order
+    /// of `place` (semantics D03).
+    pub(super) fn open(&self, place: impl Fn(CallId) -> usize) -> Vec<Interrupt> {
+        let mut open: Vec<_> =
+            self.0.values().filter(|question| question.answer.is_none()).collect();
+        open.sort_by_key(|question| {
+            let of_task = question.waiting.is_none();
+            (of_task, place(question.asked.scope), question.asked.index)
+        });
+        open.into_iter()
+            .map(|question| Interrupt {
+                id: question.asked.interrupt,
+                value: question.asked.value.clone(),
+            })
+            .collect()
+    }
+
+    pub(super) fn take_unrecorded(&mut self) -> Vec<Asked> {
+        self.0
+            .values_mut()
+            .filter(|question| !question.recorded)
+            .map(|question| {
+                question.recorded = true;
+                question.asked.clone()
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,122 @@
+use std::collections::VecDeque;
+use std::mem;
+
+use crate::checkpoint::Checkpoint;
+use crate::event::{Event, EventKind};
+use crate::header::ThreadHeader;
+use crate::ids::{CheckpointId, Millis, QueueName, RunId};
+use crate::journal::Entry;
+use crate::message::TaskOrder;
+use crate::thread::effect::{Activity, Effect, JournalChange, RunEvents, Write, WriteNumber};
+
+/// Collects what one input to the machine leads to, so that it is written in one step: no crash
+/// can separate a recorded result from its events.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    header: Option<ThreadHeader>,
+    drop_journal: bool,
+    entries: Vec<Entry>,
+    checkpoints: Vec<Checkpoint>,
+    base: Option<CheckpointId>,
+    events: Vec<RunEvents>,
+    activity: Option<Activity>,
+    orders: Vec<(QueueName, TaskOrder)>,
+    look_again: bool,
+}
+
+/// The event log of the run in progress: where its numbering stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RunLog {
+    pub(super) run: RunId,
+    pub(super) last_seq: u64,
+}
+
+impl RunLog {
+    pub(super) fn new(run: RunId) -> Self {
+        Self { run, last_seq: 0 }
+    }
+}
+
+impl Turn {
+    pub(super) fn set_header(&mut self, header: ThreadHeader) {
+        self.header = Some(header);
+    }
+
+    pub(super) fn drop_journal(&mut self) {
+        self.drop_journal = true;
+        self.entries.clear();
+    }
+
+    pub(super) fn append(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    /// Writes a checkpoint, or replaces it if it was written in this turn already.
+    pub(super) fn put_checkpoint(&mut self, checkpoint: Checkpoint) {
+        match self.checkpoints.iter_mut().find(|written| written.id == checkpoint.id) {
+            Some(written) => *written = checkpoint,
+            None => self.checkpoints.push(checkpoint),
+        }
+    }
+
+    pub(super) fn set_base(&mut self, base: CheckpointId) {
+        self.base = Some(base);
+    }
+
+    pub(super) fn set_activity(&mut self, activity: Activity) {
+        self.activity = Some(activity);
+    }
+
+    pub(super) fn dispatch(&mut self, queue: QueueName, order: TaskOrder) {
+        self.orders.push((queue, order));
+    }
+
+    pub(super) fn look_again(&mut self) {
+        self.look_again = true;
+    }
+
+    pub(super) fn event(&mut self, log: &mut RunLog, at: Millis, kind: EventKind) {
+        log.last_seq += 1;
+        let ends = matches!(kind, EventKind::RunEnded(_));
+        let event = Event { seq: log.last_seq, at, kind };
+        match self.events.iter_mut().find(|events| events.run == log.run) {
+            Some(events) => {
+                events.events.push(event);
+                events.ends |= ends;
+            }
+            None => self.events.push(RunEvents { run: log.run, events: vec![event], ends }),
+        }
+    }
+
+    /// Ends the turn: its effects, in the order in which they must be performed.
+    pub(super) fn finish(&mut self, writes: &mut WriteNumber, effects: &mut VecDeque<Effect>) {
+        let turn = mem::take(self);
+        let changes = turn.header.is_some()
+            || turn.drop_journal
+            || !turn.entries.is_empty()
+            || !turn.checkpoints.is_empty()
+            || !turn.events.is_empty()
+            || turn.activity.is_some();
+        if changes {
+            *writes += 1;
+            effects.push_back(Effect::Write(Box::new(Write {
+                number: *writes,
+                header: turn.header,
+                journal: JournalChange { drop_all: turn.drop_journal, append: turn.entries },
+                checkpoints: turn.checkpoints,
+                base: turn.base,
+                events: turn.events,
+                activity: turn.activity,
+            })));
+        }
+        let after = *writes;
+        effects.extend(turn.orders.into_iter().map(|(queue, order)| Effect::Dispatch {
+            after,
+            queue,
+            order: Box::new(order),
+        }));
+        if turn.look_again {
+            effects.push_back(Effect::LookAgain);
+        }
+    }
+}
