@@ -150,6 +150,8 @@ struct State {
 }
 
 struct Slot {
+    /// The call, for slots of calls.
+    call: Option<CallId>,
     outcome: SlotState,
     waker: Option<Waker>,
 }
@@ -220,7 +222,7 @@ impl Scope {
         let id = CallId::nth(content, *occurrence);
         *occurrence += 1;
         state.made = state.made.wrapping_add(id.low_bits());
-        let slot = state.new_slot(SlotState::Waiting);
+        let slot = state.new_slot(Some(id), SlotState::Waiting);
         state.asks.push(Ask::Call { slot, id, request });
         slot
     }
@@ -232,9 +234,9 @@ impl Scope {
         state.questions += 1;
         if let Some(answer) = self.info.answers.get(index as usize) {
             let outcome = Ok(answer.clone());
-            return state.new_slot(SlotState::Open(outcome));
+            return state.new_slot(None, SlotState::Open(outcome));
         }
-        let slot = state.new_slot(SlotState::Waiting);
+        let slot = state.new_slot(None, SlotState::Waiting);
         let id = self.info.scope.interrupt(index);
         state.asks.push(Ask::Interrupt { slot, id, index, value });
         slot
@@ -283,6 +285,11 @@ impl Scope {
             entry.waker.take()
         };
         drop(waker);
+    }
+
+    /// The call whose outcome the slot holds; none for a question.
+    pub fn call_id(&self, slot: SlotIndex) -> Option<CallId> {
+        self.state().slots[slot.0].call
     }
 
     /// Whether the outcome of a slot has been delivered.
@@ -375,8 +382,8 @@ impl Scope {
 }
 
 impl State {
-    fn new_slot(&mut self, outcome: SlotState) -> SlotIndex {
-        self.slots.push(Slot { outcome, waker: None });
+    fn new_slot(&mut self, call: Option<CallId>, outcome: SlotState) -> SlotIndex {
+        self.slots.push(Slot { call, outcome, waker: None });
         SlotIndex(self.slots.len() - 1)
     }
 }

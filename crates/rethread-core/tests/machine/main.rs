@@ -1,0 +1,6 @@
+//! The thread machine in a world of plain data.
+
+mod crash_points;
+mod determinism;
+mod support;
+mod threads;

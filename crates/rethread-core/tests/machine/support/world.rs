@@ -1,0 +1,303 @@
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use rethread_core::checkpoint::Checkpoint;
+use rethread_core::event::{Event, EventKind, RunOutcome};
+use rethread_core::header::{ThreadHeader, ThreadStatus};
+use rethread_core::ids::{CallId, CheckpointId, Millis, PartitionId, RunId, ThreadId, WorkerId};
+use rethread_core::journal::{Entry, Fact};
+use rethread_core::message::{
+    Action, Answers, AttemptOutcome, Command, InboxMessage, Report, TaskOrder,
+};
+use rethread_core::record::Record;
+use rethread_core::replay::Program;
+use rethread_core::thread::{Activity, Effect, Limits, Setup, Stored, ThreadMachine, Write};
+use uuid::Uuid;
+
+use super::payload;
+use super::rng::Rng;
+
+type TaskBody = Box<dyn Fn(&TaskOrder) -> AttemptOutcome>;
+
+/// What is durable.
+#[derive(Default)]
+pub(crate) struct Store {
+    pub(crate) header: Option<ThreadHeader>,
+    pub(crate) journal: Vec<Entry>,
+    pub(crate) checkpoints: BTreeMap<CheckpointId, Checkpoint>,
+    pub(crate) base: Option<CheckpointId>,
+    pub(crate) events: BTreeMap<RunId, Vec<Event>>,
+    pub(crate) activity: Option<Activity>,
+    pub(crate) queue: Vec<TaskOrder>,
+    pub(crate) inbox: VecDeque<InboxMessage>,
+}
+
+/// One thread, its storage and its workers.
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) now: Millis,
+    pub(crate) machine: Option<ThreadMachine>,
+    pub(crate) program: Arc<dyn Program>,
+    tasks: BTreeMap<String, TaskBody>,
+    runs: u128,
+    /// Starts of task bodies: name, input, attempt.
+    pub(crate) ledger: Vec<(String, CallId, u32)>,
+    /// Effects performed so far.
+    pub(crate) effects: usize,
+    /// After this many effects the machine is lost.
+    pub(crate) crash_after: Option<usize>,
+    pub(crate) crashes: usize,
+}
+
+impl World {
+    pub(crate) fn new(program: impl Program + 'static) -> Self {
+        Self {
+            store: Store::default(),
+            now: Millis(1_000_000),
+            machine: None,
+            program: Arc::new(program),
+            tasks: BTreeMap::new(),
+            runs: 0,
+            ledger: Vec::new(),
+            effects: 0,
+            crash_after: None,
+            crashes: 0,
+        }
+    }
+
+    /// Registers what a task does.
+    pub(crate) fn task(
+        &mut self,
+        name: &str,
+        body: impl Fn(&TaskOrder) -> AttemptOutcome + 'static,
+    ) -> &mut Self {
+        self.tasks.insert(name.into(), Box::new(body));
+        self
+    }
+
+    pub(crate) fn thread() -> ThreadId {
+        ThreadId::new("t").expect("valid")
+    }
+
+    pub(crate) fn submit(&mut self, action: Action) -> RunId {
+        self.runs += 1;
+        let run = RunId::from_uuid(Uuid::from_u128(self.runs));
+        let thread = Self::thread();
+        let command = Command { thread, run, metadata: BTreeMap::new(), action };
+        self.store.inbox.push_back(InboxMessage::Command(command));
+        run
+    }
+
+    pub(crate) fn start(&mut self, input: impl serde::Serialize) -> RunId {
+        self.submit(Action::Start { entrypoint: "main".into(), input: payload(input) })
+    }
+
+    pub(crate) fn answer(&mut self, answer: impl serde::Serialize) -> RunId {
+        self.submit(Action::Resume(Answers::Only(payload(answer))))
+    }
+
+    fn setup(&self) -> Setup {
+        Setup {
+            thread: Self::thread(),
+            partition: PartitionId(0),
+            program: Arc::clone(&self.program),
+            on_wake: Arc::new(|| {}),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Loads the machine from what is stored, as a new owner does.
+    pub(crate) fn load(&mut self) {
+        let Some(header) = self.store.header.clone() else {
+            self.machine = Some(ThreadMachine::new(self.setup()));
+            return;
+        };
+        let reported = self.store.inbox.iter().filter_map(|message| match message {
+            InboxMessage::Report(report) => Some(report.target.call),
+            _ => None,
+        });
+        let queued = self.store.queue.iter().map(|order| order.target.call);
+        let in_flight: BTreeSet<_> = queued.chain(reported).collect();
+        // Records travel through their stored form.
+        let journal = self.store.journal.iter().map(|entry| {
+            Entry::from_record(&entry.to_record()).expect("a journal entry survives storage")
+        });
+        let stored = Stored {
+            last_event: self.store.events.get(&header.run).map_or(0, |log| log.len() as u64),
+            journal: journal.collect(),
+            base: self.store.base.map(|id| self.store.checkpoints[&id].clone()),
+            in_flight,
+            header,
+        };
+        self.machine = Some(ThreadMachine::load(self.setup(), self.now, stored));
+        self.perform(None);
+    }
+
+    /// Loses the machine and everything it has not written.
+    pub(crate) fn crash(&mut self) {
+        self.machine = None;
+        self.crashes += 1;
+    }
+
+    fn write(&mut self, write: Write) {
+        let store = &mut self.store;
+        if let Some(header) = write.header {
+            store.header = Some(header);
+        }
+        if write.journal.drop_all {
+            store.journal.clear();
+        }
+        store.journal.extend(write.journal.append);
+        for checkpoint in write.checkpoints {
+            store.checkpoints.insert(checkpoint.id, checkpoint);
+        }
+        store.base = write.base.or(store.base);
+        store.activity = write.activity.or(store.activity);
+        for events in write.events {
+            let log = store.events.entry(events.run).or_default();
+            for event in events.events {
+                assert_eq!(event.seq, log.len() as u64 + 1, "events are gapless");
+                log.push(event);
+            }
+        }
+    }
+
+    /// Performs effects; true if the machine was lost on the way. A message is consumed with
+    /// the first write that it leads to.
+    fn perform(&mut self, mut message: Option<()>) -> bool {
+        while let Some(effect) = self.machine.as_mut().and_then(ThreadMachine::poll_effect) {
+            match effect {
+                Effect::Write(write) => {
+                    if message.take().is_some() {
+                        self.store.inbox.pop_front();
+                    }
+                    self.write(*write);
+                }
+                Effect::Dispatch { order, .. } => {
+                    let twice = |queued: &&TaskOrder| queued.target.call == order.target.call;
+                    assert!(self.store.queue.iter().find(twice).is_none(), "queued twice");
+                    self.store.queue.push(*order);
+                }
+                Effect::LookAgain => {
+                    if let Some(machine) = &mut self.machine {
+                        machine.handle_wake(self.now);
+                    }
+                }
+            }
+            self.effects += 1;
+            if self.crash_after == Some(self.effects) {
+                self.crash();
+                return true;
+            }
+        }
+        if message.is_some() {
+            self.store.inbox.pop_front();
+        }
+        false
+    }
+
+    /// Handles the oldest message of the inbox.
+    pub(crate) fn handle_message(&mut self) {
+        let Some(message) = self.store.inbox.front().cloned() else { return };
+        if self.machine.is_none() {
+            self.load();
+        }
+        let Some(machine) = &mut self.machine else { return };
+        self.now = self.now.plus(1);
+        match message {
+            InboxMessage::Command(command) => machine.handle_command(self.now, command),
+            InboxMessage::Report(report) => machine.handle_report(self.now, report),
+            InboxMessage::Emitted(emitted) => machine.handle_emitted(self.now, emitted),
+        }
+        self.perform(Some(()));
+    }
+
+    /// Runs one queued order to its end.
+    pub(crate) fn run_order(&mut self, place: usize) {
+        let order = self.store.queue.remove(place);
+        let call = order.target.call;
+        let is_recorded = |entry: &Entry| match &entry.fact {
+            Fact::Completed { delivery, .. } => delivery.call == call,
+            _ => false,
+        };
+        assert!(
+            !self.store.journal.iter().any(is_recorded),
+            "the body of {} starts although its result is recorded",
+            order.name
+        );
+        self.ledger.push((order.name.clone(), call, order.target.attempt));
+        let outcome = match self.tasks.get(&order.name) {
+            Some(body) => body(&order),
+            None => AttemptOutcome::Completed(order.input.clone()),
+        };
+        let worker = WorkerId::new("w").expect("valid");
+        let report = Report { target: order.target, worker, outcome };
+        self.store.inbox.push_back(InboxMessage::Report(report));
+    }
+
+    fn pass_time(&mut self) -> bool {
+        let Some(machine) = &mut self.machine else { return false };
+        let Some(due) = machine.poll_timeout() else { return false };
+        self.now = self.now.max(due);
+        machine.handle_timeout(self.now);
+        self.perform(None);
+        true
+    }
+
+    /// Goes on until nothing is left to do; `rng` chooses what comes first.
+    pub(crate) fn settle(&mut self, rng: &mut Rng, crash_one_in: Option<usize>) {
+        for _ in 0..1_000_000 {
+            if self.machine.is_none() && self.store.activity != Some(Activity::Parked) {
+                self.load();
+            }
+            if crash_one_in.is_some_and(|n| rng.below(n) == 0) {
+                self.crash();
+                continue;
+            }
+            let (inbox, queue) = (self.store.inbox.len(), self.store.queue.len());
+            match rng.below(2) {
+                0 if inbox > 0 => self.handle_message(),
+                _ if queue > 0 => self.run_order(rng.below(queue)),
+                _ if inbox > 0 => self.handle_message(),
+                _ => {
+                    if !self.pass_time() && self.machine.is_some() {
+                        return;
+                    }
+                    if self.machine.is_none() && self.store.activity == Some(Activity::Parked) {
+                        return;
+                    }
+                }
+            }
+        }
+        panic!("the world does not come to rest: {:?}", self.status());
+    }
+
+    pub(crate) fn status(&self) -> Option<&ThreadStatus> {
+        self.store.header.as_ref().map(|header| &header.status)
+    }
+
+    /// How a run ended.
+    pub(crate) fn outcome(&self, run: RunId) -> &RunOutcome {
+        let log = self.store.events.get(&run).expect("the run has events");
+        match &log.last().expect("the log is not empty").kind {
+            EventKind::RunEnded(outcome) => outcome,
+            other => panic!("run {run} has not ended: {other:?}"),
+        }
+    }
+
+    /// Texts that bodies wrote to the custom stream of a run.
+    pub(crate) fn custom(&self, run: RunId) -> Vec<String> {
+        let log = self.store.events.get(&run).map(Vec::as_slice).unwrap_or_default();
+        log.iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::Custom { value, .. } => Some(super::value(value)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// How often bodies of a task started.
+    pub(crate) fn starts(&self, name: &str) -> usize {
+        self.ledger.iter().filter(|(task, ..)| task == name).count()
+    }
+}

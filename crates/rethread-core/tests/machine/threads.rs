@@ -1,0 +1,259 @@
+//! What a thread answers to commands, and what it keeps.
+
+use rethread_core::checkpoint::Source;
+use rethread_core::event::{EventKind, Refusal, RunOutcome};
+use rethread_core::failure::Failure;
+use rethread_core::header::ThreadStatus;
+use rethread_core::ids::InterruptId;
+use rethread_core::message::{Action, Answers, AttemptOutcome};
+use rethread_core::thread::Activity;
+
+use crate::support::rng::Rng;
+use crate::support::world::World;
+use crate::support::{Code, ask, payload, task, value};
+
+fn settled(world: &mut World) {
+    world.settle(&mut Rng::new(1), None);
+}
+
+fn refusal(world: &World, run: rethread_core::ids::RunId) -> Refusal {
+    match world.outcome(run) {
+        RunOutcome::Refused(refusal) => refusal.clone(),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn an_unknown_entrypoint_is_refused_with_the_known_ones() {
+    let mut world = World::new(Code::main(|input| async move { Ok(input) }));
+    let entrypoint = "mian".to_owned();
+    let run = world.submit(Action::Start { entrypoint, input: payload(1) });
+    settled(&mut world);
+    let expected = Refusal::UnknownEntrypoint { name: "mian".into(), known: "main".into() };
+    assert_eq!(refusal(&world, run), expected);
+    assert_eq!(world.status(), None, "nothing was changed");
+}
+
+#[test]
+fn previous_is_what_the_last_completed_execution_saved() {
+    let code = Code::main(|input| async move {
+        let scope = rethread_core::replay::Scope::current().expect("in a body");
+        let previous = scope.info().previous.as_ref().map_or(0, value::<u64>);
+        let input: u64 = value(&input);
+        if input == 99 {
+            return Err(Failure::new("Bad", "no"));
+        }
+        Ok(payload(previous + input))
+    });
+    let mut world = World::new(code);
+    let mut results = Vec::new();
+    for input in [1, 2, 99, 3] {
+        let run = world.start(input);
+        settled(&mut world);
+        results.push(world.outcome(run).clone());
+        world.crash();
+    }
+    assert_eq!(results[0], RunOutcome::Done(payload(1_u64)));
+    assert_eq!(results[1], RunOutcome::Done(payload(3_u64)));
+    assert!(matches!(results[2], RunOutcome::Failed(_)));
+    assert_eq!(results[3], RunOutcome::Done(payload(6_u64)));
+    let steps: Vec<_> = world
+        .store
+        .checkpoints
+        .values()
+        .map(|checkpoint| (checkpoint.source, checkpoint.step))
+        .collect();
+    let (input, done) = (Source::Input, Source::Loop);
+    assert_eq!(
+        steps,
+        [(input, -1), (done, 0), (input, 1), (done, 2), (input, 3), (input, 4), (done, 5)],
+        "semantics 3.2"
+    );
+}
+
+#[test]
+fn a_second_start_is_refused_while_a_run_is_in_progress() {
+    let mut world = World::new(Code::main(|_| async { task("work", 1).await }));
+    let first = world.start(());
+    let second = world.start(());
+    world.handle_message();
+    world.handle_message();
+    assert_eq!(refusal(&world, second), Refusal::Busy { run: first });
+    settled(&mut world);
+    assert!(matches!(world.outcome(first), RunOutcome::Done(_)));
+}
+
+#[test]
+fn a_command_that_is_delivered_twice_has_one_effect() {
+    let mut world = World::new(Code::main(|_| async { task("work", 1).await }));
+    world.start(());
+    let again = world.store.inbox[0].clone();
+    world.store.inbox.push_back(again);
+    settled(&mut world);
+    assert_eq!(world.starts("work"), 1);
+    assert_eq!(world.store.checkpoints.len(), 2);
+}
+
+#[test]
+fn wrong_answers_are_refused_and_change_nothing() {
+    let code = Code::main(|_| async {
+        let (a, b) = futures::future::join(ask("a?"), ask("b?")).await;
+        Ok(payload((value::<u64>(&a?), value::<u64>(&b?))))
+    });
+    let mut world = World::new(code);
+    world.answer(1);
+    settled(&mut world);
+    world.start(());
+    settled(&mut world);
+    let Some(ThreadStatus::Interrupted(open)) = world.status().cloned() else {
+        panic!("not interrupted: {:?}", world.status());
+    };
+    let questions: Vec<String> = open.iter().map(|interrupt| value(&interrupt.value)).collect();
+    assert_eq!(questions, ["a?", "b?"]);
+    assert_ne!(open[0].id, open[1].id);
+
+    let ambiguous = world.answer(1);
+    settled(&mut world);
+    let ids = vec![open[0].id, open[1].id];
+    assert_eq!(refusal(&world, ambiguous), Refusal::AmbiguousAnswer { open: ids.clone() });
+
+    let unknown = InterruptId::from_bytes([7; 16]);
+    let answers = [(open[0].id, payload(1_u64)), (unknown, payload(2_u64))];
+    let run = world.submit(Action::Resume(Answers::ById(answers.into())));
+    settled(&mut world);
+    assert_eq!(refusal(&world, run), Refusal::UnknownInterrupt { id: unknown, open: ids });
+
+    let answers = [(open[1].id, payload(20_u64))];
+    let run = world.submit(Action::Resume(Answers::ById(answers.into())));
+    settled(&mut world);
+    let RunOutcome::Interrupted(left) = world.outcome(run) else {
+        panic!("one question is left: {:?}", world.outcome(run));
+    };
+    assert_eq!(left[..], open[..1], "the question keeps its id");
+    let run = world.answer(10_u64);
+    settled(&mut world);
+    assert_eq!(world.outcome(run), &RunOutcome::Done(payload((10_u64, 20_u64))));
+    assert_eq!(world.store.activity, Some(Activity::Parked));
+}
+
+#[test]
+fn retry_tries_again_only_what_ended_the_run() {
+    let code = Code::main(|_| async {
+        let survived = task("fails", "a").await.is_err();
+        let kept = task("work", 1).await?;
+        task("fails", "b").await?;
+        Ok(payload((survived, value::<u64>(&kept))))
+    });
+    let mut world = World::new(code);
+    world.task("fails", |order| {
+        // Handled the first time, it must not succeed in a later run; see semantics D14.
+        match (value::<String>(&order.input).as_str(), order.target.attempt) {
+            (_, 1) => {
+                let mut failure = Failure::new("Bad", "no");
+                failure.cause = Some(order.target.call);
+                AttemptOutcome::Failed(failure)
+            }
+            _ => AttemptOutcome::Completed(payload(())),
+        }
+    });
+    let run = world.start(());
+    settled(&mut world);
+    assert!(matches!(world.outcome(run), RunOutcome::Failed(_)));
+    world.crash();
+    let run = world.submit(Action::Retry);
+    settled(&mut world);
+    assert_eq!(world.outcome(run), &RunOutcome::Done(payload((true, 1_u64))));
+    assert_eq!((world.starts("work"), world.starts("fails")), (1, 3));
+    let updated: Vec<_> = world.store.events[&run]
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Updated { name, .. } => Some(name.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(updated, ["fails", "main"], "replayed results are not shown as new");
+}
+
+#[test]
+fn changed_code_is_parked_with_both_sides_and_goes_on_after_a_fix() {
+    let good = || {
+        Code::main(|_| async {
+            let a: u64 = value(&task("first", 1_u64).await?);
+            ask("go on?").await?;
+            Ok(payload(a + value::<u64>(&task("second", 2_u64).await?)))
+        })
+    };
+    let mut world = World::new(good());
+    world.start(());
+    settled(&mut world);
+    world.crash();
+    world.program = std::sync::Arc::new(Code::main(|_| async {
+        task("changed", 1_u64).await?;
+        ask("go on?").await
+    }));
+    let run = world.answer("yes");
+    settled(&mut world);
+    let RunOutcome::Parked(mismatch) = world.outcome(run) else {
+        panic!("not parked: {:?}", world.outcome(run));
+    };
+    assert!(mismatch.expected.contains("`first`"), "{mismatch}");
+    assert!(mismatch.found.contains("`changed`"), "{mismatch}");
+    assert_eq!(world.starts("changed"), 0, "nothing is scheduled");
+    world.crash();
+    world.program = std::sync::Arc::new(good());
+    let run = world.submit(Action::Retry);
+    settled(&mut world);
+    assert_eq!(world.outcome(run), &RunOutcome::Done(payload(3_u64)));
+    assert_eq!(world.starts("first"), 1);
+}
+
+#[test]
+fn a_report_that_comes_while_the_code_does_not_fit_is_kept() {
+    let good = || Code::main(|_| async { task("work", 4_u64).await });
+    let mut world = World::new(good());
+    world.start(());
+    world.handle_message();
+    world.crash();
+    world.program = std::sync::Arc::new(Code::main(|_| async { task("other", 4_u64).await }));
+    world.run_order(0);
+    world.handle_message();
+    assert!(matches!(world.status(), Some(ThreadStatus::Parked(_))), "{:?}", world.status());
+    world.crash();
+    world.program = std::sync::Arc::new(good());
+    let run = world.submit(Action::Retry);
+    settled(&mut world);
+    assert_eq!(world.outcome(run), &RunOutcome::Done(payload(4_u64)));
+    assert_eq!(world.starts("work"), 1, "the recorded result is used");
+}
+
+#[test]
+fn panics_are_failures_of_the_run() {
+    let mut world = World::new(Code::main(|input| async move {
+        assert!(input.is_null(), "input was not null");
+        Ok(input)
+    }));
+    let run = world.start(5);
+    settled(&mut world);
+    let RunOutcome::Failed(failure) = world.outcome(run) else {
+        panic!("not failed: {:?}", world.outcome(run));
+    };
+    assert!(failure.message.contains("input was not null"), "{failure}");
+}
+
+#[test]
+fn a_question_of_a_task_that_nobody_waits_for_stops_the_run() {
+    let mut world = World::new(Code::main(|_| async {
+        drop(task("asking", ()));
+        Ok(payload("done"))
+    }));
+    world.task("asking", |order| match order.answers.first() {
+        None => AttemptOutcome::Asked { index: 0, value: payload("sure?") },
+        Some(answer) => AttemptOutcome::Completed(answer.clone()),
+    });
+    let run = world.start(());
+    settled(&mut world);
+    assert!(matches!(world.outcome(run), RunOutcome::Interrupted(_)), "semantics D04");
+    let run = world.answer(true);
+    settled(&mut world);
+    assert_eq!(world.outcome(run), &RunOutcome::Done(payload("done")));
+}
