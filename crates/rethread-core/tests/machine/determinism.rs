@@ -22,12 +22,15 @@ enum Tree {
     Join(Box<(Tree, Tree)>),
     /// An unbiased `select!`: branches are polled in a random order; the loser is dropped.
     Race(Box<(Tree, Tree)>),
+    /// Calls that are made first and raced after something else was waited for: several may be
+    /// done by then.
+    RaceStarted(u64, Box<Tree>),
     /// `FuturesUnordered`, with a further call made for each result that comes out.
     Unordered(Vec<Tree>),
 }
 
 fn tree(rng: &mut Rng, depth: usize, next: &mut u64) -> Tree {
-    let kind = if depth == 0 { 0 } else { rng.below(7) };
+    let kind = if depth == 0 { 0 } else { rng.below(8) };
     if kind == 0 {
         *next += 1;
         return Tree::Task(*next);
@@ -39,9 +42,14 @@ fn tree(rng: &mut Rng, depth: usize, next: &mut u64) -> Tree {
         2 => Tree::JoinAll(several(rng)),
         3 => Tree::TryJoinAll(several(rng)),
         4 => Tree::Unordered(several(rng)),
+        5 => {
+            *next += 3;
+            let first = *next - 2;
+            Tree::RaceStarted(first, Box::new(tree(rng, depth - 1, next)))
+        }
         kind => {
             let pair = Box::new((tree(rng, depth - 1, next), tree(rng, depth - 1, next)));
-            if kind == 5 { Tree::Join(pair) } else { Tree::Race(pair) }
+            if kind == 6 { Tree::Join(pair) } else { Tree::Race(pair) }
         }
     }
 }
@@ -90,6 +98,18 @@ fn run(tree: Tree, trace: Trace) -> BoxFuture<'static, Result<u64, Failure>> {
                 };
                 note(&trace, format!("{} won with {}", won.0, won.1));
                 Ok(won.1)
+            }
+            Tree::RaceStarted(first, between) => {
+                let [mut a, mut b, c] = [0, 1, 2].map(|n| task("work", first + n));
+                note(&trace, format!("call {first} and two more"));
+                run(*between, trace.clone()).await?;
+                let won = tokio::select! {
+                    a = &mut a => value::<u64>(&a?),
+                    b = &mut b => value::<u64>(&b?),
+                    c = c => value::<u64>(&c?),
+                };
+                note(&trace, format!("{won} came first"));
+                Ok(won)
             }
             Tree::Unordered(trees) => {
                 let futures = trees.into_iter().map(|tree| run(tree, trace.clone()));
