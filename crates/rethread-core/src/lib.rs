@@ -1,5 +1,25 @@
 //! The decisions of Rethread, with no I/O, no clock and no randomness.
+//!
+//! ```text
+//!   message ──►  thread::ThreadMachine  ──►  thread::Effect
+//!                   │        ▲
+//!          delivers │        │ asks (calls, questions, events)
+//!                   ▼        │
+//!                 replay::Body  =  the user's future in its replay::Scope
+//! ```
+//!
+//! | to learn about | read |
+//! |---|---|
+//! | what can happen to a thread and what it asks for | [`thread`], [`thread::Effect`] |
+//! | why a replay takes the same path | [`replay`], [`journal`] |
+//! | what is stored | [`record`], [`header`], [`journal`], [`checkpoint`], [`event`] |
+//! | what travels | [`message`] |
+//! | who is who | [`ids`] |
+//!
+//! Deliberately not here: tokio, ractor, Redis, any clock and any source of randomness. Times and
+//! random ids are arguments; maps are ordered; bodies are polled by a plain function call.
 
+pub mod canonical;
 pub mod checkpoint;
 pub mod event;
 pub mod failure;

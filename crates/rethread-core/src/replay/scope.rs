@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::canonical::canonical;
 use crate::failure::Failure;
 use crate::ids::{CallId, CallKind, ExecutionId, InterruptId, Millis, RunId, ThreadId};
 use crate::payload::Payload;
@@ -211,7 +212,8 @@ impl Scope {
                     ^ u128::from(u64::MAX)
             }
             (None, CallRequest::Task { input, .. } | CallRequest::Entrypoint { input, .. }) => {
-                CallId::content(self.info.scope, request.kind(), request.name(), input.as_bytes())
+                let input = canonical(input.as_bytes());
+                CallId::content(self.info.scope, request.kind(), request.name(), &input)
             }
             (None, CallRequest::Timer { duration_ms }) => {
                 CallId::content(self.info.scope, CallKind::Timer, "", &duration_ms.to_be_bytes())
