@@ -1,0 +1,121 @@
+//! The suites: what `cargo xtask test` runs, in order of what fails fastest.
+
+use std::path::PathBuf;
+
+use crate::repo::{Repo, run, stdout_of};
+use crate::steps::Steps;
+use crate::{Result, redis, tidy};
+
+/// A step that is one cargo command.
+#[derive(Debug)]
+struct CargoStep {
+    name: &'static str,
+    args: &'static [&'static str],
+    env: &'static [(&'static str, &'static str)],
+}
+
+/// What every change must pass, besides formatting and tidy.
+const SHORT: &[CargoStep] = &[
+    CargoStep {
+        name: "clippy",
+        args: &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        env: &[],
+    },
+    CargoStep {
+        name: "doc",
+        args: &["doc", "--workspace", "--all-features", "--no-deps", "--locked"],
+        env: &[("RUSTDOCFLAGS", "-D warnings")],
+    },
+    // Builds every example before the first test runs: the process tests start them.
+    CargoStep {
+        name: "tests",
+        args: &["test", "--workspace", "--all-features", "--locked", "--no-fail-fast"],
+        env: &[],
+    },
+];
+
+/// What `--all` adds. A suite that takes minutes goes here.
+const LONG: &[CargoStep] = &[
+    CargoStep {
+        name: "storage without the disk adapter",
+        args: &["check", "-p", "rethread-storage", "--no-default-features", "--locked"],
+        env: &[],
+    },
+    CargoStep {
+        name: "fuzz targets compile",
+        args: &["check", "--manifest-path", "fuzz/Cargo.toml", "--bins", "--locked"],
+        env: &[],
+    },
+    CargoStep {
+        name: "tests, optimised",
+        args: &["test", "--workspace", "--all-features", "--locked", "--release"],
+        env: &[],
+    },
+];
+
+pub(crate) fn test(repo: &Repo, all: bool, keep_going: bool) -> Result<()> {
+    let mut steps = Steps::new(keep_going);
+    let mut redis_server: Option<PathBuf> = None;
+    steps.run("toolchain", || toolchain(repo))?;
+    steps.run("fmt", || run(repo.cargo().args(["fmt", "--all", "--check"])))?;
+    steps.run("tidy", || tidy::run(repo))?;
+    steps.run("redis-server", || {
+        let path = redis::find(repo)?;
+        println!("    {}", path.display());
+        redis_server = Some(path);
+        Ok(())
+    })?;
+    let long = if all { LONG } else { &[] };
+    for step in SHORT.iter().chain(long) {
+        steps.run(step.name, || {
+            let mut command = repo.cargo();
+            command.args(step.args).envs(step.env.iter().copied());
+            if let Some(path) = &redis_server {
+                command.env(redis::VARIABLE, path);
+            }
+            run(&mut command)
+        })?;
+    }
+    steps.finish()
+}
+
+pub(crate) fn bench(repo: &Repo, args: &[String]) -> Result<()> {
+    let mut command = repo.cargo();
+    command.args(["run", "--release", "--locked", "-p", "rethread-benches", "--"]).args(args);
+    match redis::find(repo) {
+        Ok(path) => drop(command.env(redis::VARIABLE, path)),
+        // Most benchmarks need no server; those that do say so themselves.
+        Err(message) => eprintln!("warning: {message}"),
+    }
+    run(&mut command)
+}
+
+pub(crate) fn fix(repo: &Repo) -> Result<()> {
+    run(repo.cargo().args(["fmt", "--all"]))
+}
+
+/// Adds rustfmt and clippy where a minimal toolchain lacks them.
+fn toolchain(repo: &Repo) -> Result<()> {
+    let missing: Vec<&str> = [("fmt", "rustfmt"), ("clippy", "clippy")]
+        .into_iter()
+        .filter(|(tool, _)| stdout_of(repo.cargo().args([tool, "--version"])).is_err())
+        .map(|(_, component)| component)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut rustup = std::process::Command::new("rustup");
+    rustup.current_dir(&repo.root).args(["component", "add"]).args(&missing);
+    run(&mut rustup).map_err(|error| {
+        format!("the Rust toolchain lacks {}: install it ({error})", missing.join(" and "))
+    })
+}
