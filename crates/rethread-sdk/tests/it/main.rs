@@ -1,0 +1,13 @@
+//! Bodies written with the SDK, driven by hand: no runtime, no storage.
+
+#![expect(unreachable_pub, reason = "a test is no library")]
+
+extern crate rethread_sdk as rethread;
+
+mod attributes;
+mod bodies;
+mod calls;
+mod driver;
+mod outside;
+mod registry;
+mod tasks;
