@@ -14,11 +14,14 @@
 //!
 //! Threads are spread over a fixed number of partitions. At any time at most one node owns a
 //! partition, by a lease; every write of the owner is one [`Commit`], checked against its
-//! [`OwnerToken`] and applied whole or not at all. Values are opaque bytes here: the core says
+//! [`OwnerToken`](rethread_core::ids::OwnerToken) and applied whole or not at all. Values are opaque bytes here: the core says
 //! what they mean.
 
+mod clock;
 mod error;
+mod live;
 mod types;
+mod wake;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -36,6 +39,7 @@ use rethread_core::ids::{
     CheckpointId, NodeId, OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId,
 };
 
+pub use clock::Clock;
 pub use error::{Result, StorageError};
 pub use types::{
     Acquisition, Activity, CheckpointWrite, Commit, Delivery, Durability, EventWatch, EventWrite,
@@ -49,7 +53,8 @@ pub use types::{
 /// Every operation may fail with [`StorageError::Unavailable`] (nothing happened; try later) or
 /// [`StorageError::Unknown`] (it may have happened; repeat it with the same op id, commit number
 /// or receipt, which has its effect once). Reads report damaged data as
-/// [`StorageError::Corrupt`].
+/// [`StorageError::Corrupt`]. A partition that the namespace does not have is
+/// [`StorageError::Config`].
 ///
 /// # Cancel safety
 /// Dropping the future of a mutating operation leaves its outcome unknown, as a lost connection
@@ -72,7 +77,8 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     /// Takes the partition if it is free, its lease has expired, or `node` holds it already.
     ///
-    /// Success starts a new epoch: every older token is refused from then on.
+    /// Success starts a new epoch: every older token is refused from then on. An epoch is never
+    /// handed out twice, also not after a restart of the storage.
     async fn acquire(
         &self,
         partition: PartitionId,
@@ -81,9 +87,13 @@ pub trait Storage: Debug + Send + Sync + 'static {
     ) -> Result<Acquisition>;
 
     /// Extends leases by `ttl` from now and returns those that are no longer ours.
+    ///
+    /// Expiry only lets others take a partition: an expired lease that nobody has taken is still
+    /// ours, may be renewed, and its token still commits.
     async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Vec<Lease>>;
 
-    /// Frees the partition for others at once. No effect if the lease is no longer ours.
+    /// Frees the partition for others at once; the token is refused from then on. No effect if
+    /// the lease is no longer ours.
     async fn release(&self, lease: &Lease) -> Result<()>;
 
     // --- inbox -----------------------------------------------------------------------------
@@ -91,11 +101,16 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// Appends a message to the partition's inbox. When it returns, the message is as durable as
     /// [`Storage::durability`] says: it is *accepted*.
     ///
-    /// The same op id has its effect once, for at least ten minutes.
+    /// The same op id in the same partition has its effect once, for at least ten minutes, also
+    /// when its message is consumed by then.
     async fn submit(&self, partition: PartitionId, op: OpId, message: Bytes) -> Result<()>;
 
     /// Reads messages that stand behind the given cursors, oldest first within a partition; at
-    /// most about `max` each. Waits up to `wait` when there are none.
+    /// most about `max` of each partition. Waits up to `wait` when there are none, and returns
+    /// an empty list when there are none by then.
+    ///
+    /// Cursors of a partition grow in the order in which messages become readable: no message
+    /// ever appears behind a reader.
     ///
     /// A message stays in the inbox until a commit names its cursor in
     /// [`Commit::consumed`].
@@ -114,12 +129,13 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// [`StorageError::Fenced`] when the token is not the current one: nothing was written and
     /// the partition is lost. [`StorageError::RolledBack`] when the stored commit number is not
     /// the one before this one: the storage lost acknowledged writes. The same commit again
-    /// (same token and number) succeeds without a second effect.
+    /// (same token and number) succeeds without a second effect. The token is checked first.
     async fn commit(&self, commit: Commit) -> Result<()>;
 
     // --- threads -----------------------------------------------------------------------------
 
-    /// Loads what an owner needs to go on with a thread, in one round trip.
+    /// Loads what an owner needs to go on with a thread, in one round trip; none if no header
+    /// was ever written for it.
     async fn load_thread(
         &self,
         partition: PartitionId,
@@ -152,7 +168,8 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     // --- events ------------------------------------------------------------------------------
 
-    /// Events of a run with numbers greater than `after`, in order; at most `max`.
+    /// Events of a run with numbers greater than `after`, in order; at most `max`. Empty for a
+    /// run that has none, or whose log was dropped after its retention time.
     async fn read_events(
         &self,
         partition: PartitionId,
@@ -168,7 +185,8 @@ pub trait Storage: Debug + Send + Sync + 'static {
     // --- work ----------------------------------------------------------------------------------
 
     /// Takes orders from queues for a worker, at most `max`; waits up to `wait` when there are
-    /// none. An order stays assigned to the worker until it is handed in or reclaimed.
+    /// none. An order stays assigned to the worker until it is handed in, reclaimed or put back
+    /// by [`Storage::retire`]. Each queue gives its orders oldest first.
     async fn fetch(
         &self,
         worker: &WorkerId,
@@ -181,15 +199,21 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// queues; for one partition both happen in one atomic step.
     ///
     /// An order whose receipt is no longer assigned to the worker makes that part a no-op: its
-    /// messages are dropped, since another worker has the order or has already finished it.
+    /// messages are dropped, since another worker has the order or has already finished it. A
+    /// part without a receipt is always taken.
+    ///
+    /// What it survives is up to the adapter: messages may be kept in memory until a commit
+    /// consumes them, if the order that they finish stays stored until that commit. A crash in
+    /// between then runs the order again.
     async fn hand_in(&self, worker: &WorkerId, parts: Vec<HandIn>) -> Result<()>;
 
     /// Says that the worker lives. A worker whose last heartbeat is older than the reclaiming
-    /// worker's limit counts as dead.
+    /// worker's limit counts as dead; so does one that never sent any, so workers send one
+    /// before their first fetch.
     async fn heartbeat(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<()>;
 
-    /// Takes over orders of workers on these queues that are dead for `dead_after`; at most
-    /// `max`.
+    /// Takes over orders of other workers on these queues that are dead for `dead_after`; at
+    /// most `max`. Each counts as one more fetch.
     async fn reclaim(
         &self,
         worker: &WorkerId,

@@ -84,6 +84,13 @@ pub struct Commit {
     pub orders: Vec<QueuedOrder>,
 }
 
+impl Commit {
+    /// The runs whose event logs it appends to.
+    pub fn runs_with_events(&self) -> Vec<RunId> {
+        self.threads.iter().flat_map(|write| &write.events).map(|events| events.run).collect()
+    }
+}
+
 /// The changes of one thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThreadWrite {

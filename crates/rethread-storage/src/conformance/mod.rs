@@ -1,1 +1,226 @@
+//! The suite that every adapter must pass.
+//!
+//! An adapter's test crate needs one line, with a function that makes an empty storage of at
+//! least [`PARTITIONS`] partitions and whatever must live as long as the test:
+//!
+//! ```text
+//! async fn storage() -> (Arc<dyn Storage>, impl Any) { … }
+//!
+//! rethread_storage::conformance_suite!(storage);
+//! ```
+//!
+//! It expands to one `#[tokio::test]` for each of [`CASES`]; the test crate needs tokio with
+//! `macros` and `rt-multi-thread`. Cases take real time only where
+//! they must (leases and heartbeats that expire), and wait for conditions, never for a time.
 
+mod checkpoints;
+mod commit;
+mod events;
+mod inbox;
+mod kit;
+mod ownership;
+mod reclaim;
+mod threads;
+mod work;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::Storage;
+
+/// Partitions that the cases use.
+pub const PARTITIONS: u16 = 4;
+
+/// A case that is not done by then hangs.
+const CASE_DEADLINE: Duration = Duration::from_secs(120);
+
+/// Hands the list of all cases to the macro `$then`, behind the arguments in brackets.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_conformance_cases {
+    ($then:path, [$($args:tt)*]) => {
+        $then! {
+            [$($args)*]
+            ownership {
+                acquire_gives_a_free_partition
+                a_new_partition_has_no_commit
+                a_held_partition_names_its_holder
+                an_expired_lease_can_be_taken
+                the_same_node_acquires_again_and_fences_itself
+                epochs_grow_and_nonces_differ
+                renew_keeps_a_lease_alive
+                renew_returns_what_is_lost
+                renew_revives_an_expired_lease
+                release_frees_at_once
+                release_of_a_lost_lease_changes_nothing
+                a_released_token_is_refused
+                partitions_are_owned_one_by_one
+                acquire_tells_the_last_commit
+                an_unknown_partition_is_refused
+            }
+            inbox {
+                an_empty_inbox_gives_nothing
+                messages_come_in_order
+                a_message_is_submitted_once
+                an_op_id_counts_after_its_message_is_consumed
+                op_ids_count_per_partition
+                reading_goes_on_behind_a_cursor
+                reading_stops_at_the_maximum
+                unconsumed_messages_are_read_again
+                a_commit_consumes_up_to_its_cursor
+                several_partitions_are_read_at_once
+                inboxes_are_isolated
+                a_waiting_reader_is_woken
+                a_waiting_reader_gives_up
+                a_waiting_reader_ignores_other_partitions
+                messages_are_binary
+                large_messages_survive
+                concurrent_submits_are_all_kept_in_one_order
+            }
+            commit {
+                a_commit_counts
+                a_fenced_commit_writes_nothing
+                a_fenced_commit_consumes_nothing
+                a_repeated_commit_has_one_effect
+                a_skipped_number_is_a_rollback
+                an_old_number_is_a_rollback
+                a_refused_number_writes_nothing
+                an_empty_commit_counts
+                a_commit_writes_many_threads
+                a_large_commit_is_whole
+                partitions_count_their_own_commits
+                concurrent_partitions_do_not_mix
+            }
+            threads {
+                an_unknown_thread_is_none
+                a_thread_without_a_header_is_none
+                header_is_kept_and_replaced
+                journal_appends_in_order
+                journal_is_replaced
+                journal_is_emptied
+                journal_goes_on_after_a_replacement
+                a_long_journal_keeps_its_order
+                a_long_journal_is_replaced
+                journal_entries_are_binary
+                base_is_the_checkpoint_named_last
+                the_last_event_is_remembered
+                threads_are_isolated
+                active_threads_are_listed_with_their_times
+                parked_threads_are_not_listed
+                activity_is_kept_when_not_written
+                attached_handles_share_the_storage
+            }
+            checkpoints {
+                a_checkpoint_is_read_by_its_id
+                an_unknown_checkpoint_is_none
+                a_checkpoint_is_replaced
+                checkpoints_are_listed_newest_first
+                a_list_starts_before_a_checkpoint
+                a_list_stops_at_the_maximum
+                checkpoints_of_threads_are_isolated
+                checkpoints_are_binary
+            }
+            events {
+                events_are_numbered_from_the_first
+                events_are_read_in_pages
+                events_of_several_commits_follow_each_other
+                a_run_without_events_is_empty
+                events_of_runs_are_isolated
+                one_commit_writes_several_logs
+                a_long_log_keeps_its_order
+                an_ended_log_can_be_read
+                a_watch_wakes
+                a_watch_made_before_the_read_misses_nothing
+                every_watch_wakes
+                events_are_binary
+            }
+            work {
+                an_order_is_fetched_once
+                orders_come_oldest_first
+                a_fetch_stops_at_the_maximum
+                a_fetch_asks_its_own_queues_only
+                a_fetch_asks_several_queues
+                several_workers_share_a_queue
+                a_waiting_fetch_is_woken
+                a_waiting_fetch_gives_up
+                the_first_fetch_counts_one
+                orders_of_all_partitions_share_a_queue
+                handed_in_messages_reach_the_inbox
+                a_finished_order_is_gone
+                a_second_hand_in_is_dropped_with_its_messages
+                a_foreign_receipt_is_dropped_with_its_messages
+                a_part_without_a_receipt_is_taken
+                an_order_finishes_without_messages
+                one_hand_in_serves_several_parts
+                hand_in_wakes_a_reader
+                queued_orders_are_what_is_not_finished
+                queued_orders_are_listed_per_partition
+                odd_names_are_kept_apart
+                orders_are_binary
+                concurrent_workers_do_each_order_once
+            }
+            reclaim {
+                orders_of_a_dead_worker_are_taken_over
+                a_reclaimed_order_counts_one_more_fetch
+                a_living_worker_keeps_its_orders
+                a_worker_without_heartbeat_is_dead
+                a_reclaim_stops_at_the_maximum
+                a_reclaim_asks_its_own_queues_only
+                a_worker_does_not_reclaim_from_itself
+                a_dead_worker_that_wakes_hands_in_nothing
+                retire_puts_orders_back_at_once
+                retire_wakes_a_waiting_fetch
+                a_retired_worker_hands_in_nothing
+                retiring_an_unknown_worker_is_nothing
+            }
+        }
+    };
+}
+
+macro_rules! define_cases {
+    ([] $($area:ident { $($case:ident)* })*) => {
+        /// Names of all cases.
+        pub const CASES: &[&str] = &[$($(stringify!($case),)*)*];
+
+        /// Runs one case against an empty storage of its own.
+        ///
+        /// # Panics
+        /// When the storage does not do what the case says, when the case hangs, and when there
+        /// is no such case.
+        pub async fn run(case: &str, storage: Arc<dyn Storage>) {
+            assert!(storage.partitions() >= PARTITIONS, "cases need {PARTITIONS} partitions");
+            let work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = match case {
+                $($(stringify!($case) => Box::pin($area::$case(storage)),)*)*
+                _ => panic!("there is no case `{case}`"),
+            };
+            let in_time = tokio::time::timeout(CASE_DEADLINE, work).await;
+            assert!(in_time.is_ok(), "`{case}` hangs");
+        }
+    };
+}
+
+__with_conformance_cases!(define_cases, []);
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_tests {
+    ([$make:expr] $($area:ident { $($case:ident)* })*) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let (storage, guard) = ($make)().await;
+                $crate::conformance::run(stringify!($case), storage).await;
+                drop(guard);
+            }
+        )*)*
+    };
+}
+
+/// Makes a test of each conformance case; `$make` is an async function without arguments that
+/// returns an empty `Arc<dyn Storage>` and a guard that is dropped after the case.
+#[macro_export]
+macro_rules! conformance_suite {
+    ($make:expr) => {
+        $crate::__with_conformance_cases!($crate::__conformance_tests, [$make]);
+    };
+}

@@ -1,1 +1,243 @@
+//! The memory adapter: the port as a plain in-memory model, for tests and for trying things out.
 
+mod archive;
+mod model;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rethread_core::ids::{
+    CheckpointId, Millis, NodeId, OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId,
+};
+
+#[cfg(feature = "disk")]
+pub(crate) use archive::last_event;
+pub use model::Model;
+
+use crate::wake::{Wakes, lock};
+use crate::{
+    Acquisition, Clock, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem,
+    Lease, LoadedThread, QueuedOrder, Result, Storage,
+};
+
+/// How long the events of ended runs are kept unless options say otherwise.
+pub(crate) const EVENT_RETENTION: Duration = Duration::from_secs(24 * 3600);
+
+/// Settings of a [`MemoryStorage`].
+#[derive(Debug, Clone)]
+pub struct MemoryOptions {
+    /// Number of partitions; 1 by default.
+    pub partitions: u16,
+    /// How long the events of ended runs are kept; a day by default.
+    pub event_retention: Duration,
+    /// The time that leases and heartbeats follow; tokio's by default.
+    pub clock: Option<Clock>,
+}
+
+impl Default for MemoryOptions {
+    fn default() -> Self {
+        Self { partitions: 1, event_retention: EVENT_RETENTION, clock: None }
+    }
+}
+
+/// A storage that is gone with its last handle. Clones share it.
+#[derive(Debug, Clone)]
+pub struct MemoryStorage {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    model: Mutex<Model>,
+    wakes: Wakes,
+    clock: Clock,
+    partitions: u16,
+}
+
+impl MemoryStorage {
+    /// An empty storage with default options.
+    pub fn new(partitions: u16) -> Self {
+        Self::with_options(MemoryOptions { partitions, ..MemoryOptions::default() })
+    }
+
+    /// An empty storage.
+    pub fn with_options(options: MemoryOptions) -> Self {
+        let model = Model::new(options.partitions, options.event_retention);
+        let clock = options.clock.unwrap_or_else(|| Clock::starting_at(Millis(0)));
+        let partitions = model.partitions();
+        let model = Mutex::new(model);
+        Self { shared: Arc::new(Shared { model, wakes: Wakes::default(), clock, partitions }) }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Model) -> T) -> T {
+        work(&mut lock(&self.shared.model))
+    }
+
+    fn now(&self) -> Millis {
+        self.shared.clock.now()
+    }
+}
+
+#[async_trait]
+impl Storage for MemoryStorage {
+    async fn attach(&self) -> Result<Arc<dyn Storage>> {
+        Ok(Arc::new(self.clone()))
+    }
+
+    fn partitions(&self) -> u16 {
+        self.shared.partitions
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Volatile
+    }
+
+    async fn acquire(
+        &self,
+        partition: PartitionId,
+        node: &NodeId,
+        ttl: Duration,
+    ) -> Result<Acquisition> {
+        let now = self.now();
+        self.with(|model| model.acquire(partition, node, ttl, fresh_nonce(), now))
+    }
+
+    async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Vec<Lease>> {
+        let now = self.now();
+        self.with(|model| model.renew(leases, ttl, now))
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<()> {
+        self.with(|model| model.release(lease))
+    }
+
+    async fn submit(&self, partition: PartitionId, op: OpId, message: Bytes) -> Result<()> {
+        let now = self.now();
+        self.with(|model| model.submit(partition, op, message, now))?;
+        self.shared.wakes.inboxes_changed();
+        Ok(())
+    }
+
+    async fn read_inboxes(
+        &self,
+        after: &[(PartitionId, InboxCursor)],
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<InboxItem>> {
+        let attempt = || self.with(|model| model.read_inboxes(after, max));
+        self.shared.wakes.wait_for_inboxes(wait, attempt).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<()> {
+        let now = self.now();
+        let partition = commit.lease.partition;
+        let has_orders = !commit.orders.is_empty();
+        let runs = commit.runs_with_events();
+        self.with(|model| model.commit(commit, now))?;
+        if has_orders {
+            self.shared.wakes.queues_changed();
+        }
+        for run in runs {
+            self.shared.wakes.run_changed(partition, run);
+        }
+        Ok(())
+    }
+
+    async fn load_thread(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+    ) -> Result<Option<LoadedThread>> {
+        self.with(|model| model.load_thread(partition, thread))
+    }
+
+    async fn active_threads(&self, partition: PartitionId) -> Result<Vec<(ThreadKey, Millis)>> {
+        self.with(|model| model.active_threads(partition))
+    }
+
+    async fn read_checkpoint(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+        id: CheckpointId,
+    ) -> Result<Option<Bytes>> {
+        self.with(|model| model.read_checkpoint(partition, thread, id))
+    }
+
+    async fn list_checkpoints(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+        before: Option<CheckpointId>,
+        max: usize,
+    ) -> Result<Vec<Bytes>> {
+        self.with(|model| model.list_checkpoints(partition, thread, before, max))
+    }
+
+    async fn read_events(
+        &self,
+        partition: PartitionId,
+        run: RunId,
+        after: u64,
+        max: usize,
+    ) -> Result<Vec<Bytes>> {
+        self.with(|model| model.read_events(partition, run, after, max))
+    }
+
+    async fn watch_events(&self, partition: PartitionId, run: RunId) -> Result<EventWatch> {
+        Ok(self.shared.wakes.watch_run(partition, run))
+    }
+
+    async fn fetch(
+        &self,
+        worker: &WorkerId,
+        queues: &[QueueName],
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivery>> {
+        let attempt = || Ok(self.with(|model| model.fetch(worker, queues, max)));
+        self.shared.wakes.wait_for_queues(wait, attempt).await
+    }
+
+    async fn hand_in(&self, worker: &WorkerId, parts: Vec<HandIn>) -> Result<()> {
+        self.with(|model| model.hand_in(worker, parts))?;
+        self.shared.wakes.inboxes_changed();
+        Ok(())
+    }
+
+    async fn heartbeat(&self, worker: &WorkerId, _queues: &[QueueName]) -> Result<()> {
+        let now = self.now();
+        self.with(|model| model.heartbeat(worker, now));
+        Ok(())
+    }
+
+    async fn reclaim(
+        &self,
+        worker: &WorkerId,
+        queues: &[QueueName],
+        dead_after: Duration,
+        max: usize,
+    ) -> Result<Vec<Delivery>> {
+        let now = self.now();
+        Ok(self.with(|model| model.reclaim(worker, queues, dead_after, max, now)))
+    }
+
+    async fn retire(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<()> {
+        self.with(|model| model.retire(worker, queues));
+        self.shared.wakes.queues_changed();
+        Ok(())
+    }
+
+    async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
+        self.with(|model| model.queued_orders(partition))
+    }
+}
+
+/// 128 bits that no other call in any process has got, from the seeds of std's hash maps.
+pub(crate) fn fresh_nonce() -> u128 {
+    use std::hash::{BuildHasher, RandomState};
+    let half = || u128::from(RandomState::new().hash_one(std::process::id()));
+    (half() << 64) | half()
+}

@@ -1,0 +1,212 @@
+//! One group of writes: everything in it becomes durable together.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map;
+
+use bytes::Bytes;
+use fjall::{OwnedWriteBatch, PersistMode};
+use rethread_core::ids::{Millis, OpId, PartitionId, ThreadKey};
+
+use super::keys;
+use super::sweep;
+use super::tables::Tables;
+use super::values::{Standing, encode_counters, encode_order};
+use crate::live::{OrderId, Origin};
+use crate::memory::last_event;
+use crate::{Activity, Commit, JournalWrite, Result, StorageError, ThreadWrite};
+
+/// Longer journals are left to the sweeper when they are replaced.
+const ENTRIES_DROPPED_AT_ONCE_MAX: u64 = 128;
+
+/// Writes that are collected and not yet made.
+pub(super) struct Group<'a> {
+    tables: &'a Tables,
+    batch: OwnedWriteBatch,
+    /// Threads that were prepared, as they stand after this group.
+    standings: BTreeMap<(PartitionId, ThreadKey), Prepared>,
+    counters: BTreeMap<PartitionId, (u64, u64)>,
+}
+
+struct Prepared {
+    standing: Standing,
+    is_changed: bool,
+}
+
+impl<'a> Group<'a> {
+    pub(super) fn new(tables: &'a Tables) -> Self {
+        let batch = tables.db.batch();
+        Self { tables, batch, standings: BTreeMap::new(), counters: BTreeMap::new() }
+    }
+
+    /// Reads where the threads of a commit stand, so that writing it cannot fail half-way.
+    pub(super) fn prepare(&mut self, commit: &Commit) -> Result<()> {
+        let view = self.tables.view();
+        for write in &commit.threads {
+            let key = (commit.lease.partition, write.thread);
+            if let btree_map::Entry::Vacant(entry) = self.standings.entry(key) {
+                let standing = self.tables.standing(&view, key.0, key.1)?;
+                let standing = standing.unwrap_or_default();
+                entry.insert(Prepared { standing, is_changed: false });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_counters(&mut self, partition: PartitionId, counters: (u64, u64)) {
+        self.counters.insert(partition, counters);
+    }
+
+    pub(super) fn submit(
+        &mut self,
+        partition: PartitionId,
+        number: u64,
+        op: OpId,
+        message: &Bytes,
+    ) {
+        self.batch.insert(&self.tables.live, keys::inbox(partition, number), &message[..]);
+        self.batch.insert(&self.tables.live, keys::op(partition, op), &b""[..]);
+    }
+
+    pub(super) fn forget_ops(&mut self, partition: PartitionId, ops: &[OpId]) {
+        for op in ops {
+            self.batch.remove(&self.tables.live, keys::op(partition, *op));
+        }
+    }
+
+    pub(super) fn set_fetches(&mut self, partition: PartitionId, order: OrderId, fetches: u32) {
+        let key = keys::fetches(partition, order);
+        self.batch.insert(&self.tables.live, key, &u64::from(fetches).to_be_bytes()[..]);
+    }
+
+    pub(super) fn remove_order(&mut self, partition: PartitionId, order: OrderId) {
+        self.batch.remove(&self.tables.live, keys::order(partition, order));
+        self.batch.remove(&self.tables.live, keys::fetches(partition, order));
+    }
+
+    /// Adds a commit that was prepared; logs that end with it are dropped at `drop_at`.
+    pub(super) fn commit(
+        &mut self,
+        commit: &Commit,
+        consumed: &[Origin],
+        first_order: OrderId,
+        now: Millis,
+        drop_at: Millis,
+    ) {
+        let partition = commit.lease.partition;
+        for origin in consumed {
+            match origin {
+                Origin::Submitted(number) => {
+                    self.batch.remove(&self.tables.live, keys::inbox(partition, *number));
+                }
+                Origin::HandedIn(Some(order)) => self.remove_order(partition, *order),
+                Origin::HandedIn(None) => {}
+            }
+        }
+        for (order, id) in commit.orders.iter().zip(first_order..) {
+            let key = keys::order(partition, id);
+            self.batch.insert(&self.tables.live, key, encode_order(order));
+        }
+        for write in &commit.threads {
+            self.thread(partition, write, now, drop_at);
+        }
+    }
+
+    fn thread(
+        &mut self,
+        partition: PartitionId,
+        write: &ThreadWrite,
+        now: Millis,
+        drop_at: Millis,
+    ) {
+        let tables = self.tables;
+        let thread = write.thread;
+        if let Some(header) = &write.header {
+            self.batch.insert(&tables.threads, keys::header(partition, thread), &header[..]);
+        }
+        let prepared = self.standings.get(&(partition, thread));
+        let mut standing = prepared.expect("invariant: commits are prepared").standing;
+        self.journal(partition, thread, &mut standing, &write.journal, now);
+        for checkpoint in &write.checkpoints {
+            let key = keys::checkpoint(partition, thread, checkpoint.id);
+            self.batch.insert(&tables.checkpoints, key, &checkpoint.record[..]);
+        }
+        standing.base = write.base.or(standing.base);
+        for events in &write.events {
+            for (record, number) in events.records.iter().zip(events.first_seq..) {
+                let key = keys::event(partition, events.run, number);
+                self.batch.insert(&tables.events, key, &record[..]);
+            }
+            standing.last_event = last_event(events).or(standing.last_event);
+            if events.ends {
+                self.discard(drop_at, sweep::EVENTS, &keys::log(partition, events.run));
+            }
+        }
+        let active = keys::active(partition, thread);
+        match write.activity {
+            None => {}
+            Some(Activity::Parked) => self.batch.remove(&tables.live, active),
+            Some(Activity::Due(at)) => {
+                self.batch.insert(&tables.live, active, &at.0.to_be_bytes()[..]);
+            }
+        }
+        self.standings.insert((partition, thread), Prepared { standing, is_changed: true });
+    }
+
+    fn journal(
+        &mut self,
+        partition: PartitionId,
+        thread: ThreadKey,
+        standing: &mut Standing,
+        write: &JournalWrite,
+        now: Millis,
+    ) {
+        let entries = match write {
+            JournalWrite::Keep => return,
+            JournalWrite::Append(entries) => entries,
+            JournalWrite::Replace(entries) => {
+                let (old, count) = (standing.generation, standing.entries);
+                if count > ENTRIES_DROPPED_AT_ONCE_MAX {
+                    self.discard(now, sweep::JOURNALS, &keys::journal(partition, thread, old));
+                } else {
+                    for number in 0..count {
+                        let key = keys::entry(partition, thread, old, number);
+                        self.batch.remove(&self.tables.journals, key);
+                    }
+                }
+                standing.generation += 1;
+                standing.entries = 0;
+                entries
+            }
+        };
+        for entry in entries {
+            let key = keys::entry(partition, thread, standing.generation, standing.entries);
+            self.batch.insert(&self.tables.journals, key, &entry[..]);
+            standing.entries += 1;
+        }
+    }
+
+    /// Leaves all keys with this prefix to the sweeper.
+    fn discard(&mut self, due: Millis, table: u8, prefix: &[u8]) {
+        self.batch.insert(&self.tables.live, keys::garbage(due, table, prefix), &b""[..]);
+    }
+
+    /// Makes the writes, all or none.
+    ///
+    /// # Errors
+    /// [`StorageError::Unknown`]: the tables refuse all further writes.
+    pub(super) fn write(mut self, mode: PersistMode) -> Result<()> {
+        for ((partition, thread), prepared) in &self.standings {
+            if prepared.is_changed {
+                let key = keys::standing(*partition, *thread);
+                self.batch.insert(&self.tables.threads, key, prepared.standing.encode());
+            }
+        }
+        for (partition, counters) in &self.counters {
+            let value = encode_counters(*counters);
+            self.batch.insert(&self.tables.live, keys::ledger(*partition), value);
+        }
+        self.batch.durability(Some(mode)).commit().map_err(|error| StorageError::Unknown {
+            reason: format!("writing to the data directory failed: {error}"),
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! Keys of the tables. Numbers are big endian, so that keys sort as what they name.
+//!
+//! ```text
+//! live         tag ‖ …                                       small and changing; see `live_tag`
+//! threads      partition ‖ thread ‖ 'h'                      header
+//!              partition ‖ thread ‖ 'm'                      where its journal and events stand
+//! journals     partition ‖ thread ‖ generation ‖ number      entry
+//! checkpoints  partition ‖ thread ‖ checkpoint               record
+//! events       partition ‖ run ‖ number                      record
+//! ```
+
+use rethread_core::ids::{CheckpointId, Millis, OpId, PartitionId, RunId, ThreadKey};
+
+/// First bytes of the keys of the live table.
+pub(super) mod live_tag {
+    /// partition → epoch ‖ number of the last commit
+    pub(crate) const LEDGER: u8 = b'l';
+    /// partition ‖ number → submitted message that is not consumed
+    pub(crate) const INBOX: u8 = b'i';
+    /// partition ‖ op id → nothing
+    pub(crate) const OP: u8 = b'p';
+    /// partition ‖ order id → queue and record
+    pub(crate) const ORDER: u8 = b'o';
+    /// partition ‖ order id → how often it was fetched
+    pub(crate) const FETCHES: u8 = b'f';
+    /// partition ‖ thread → when it is due
+    pub(crate) const ACTIVE: u8 = b'a';
+    /// due ‖ table ‖ prefix → nothing: keys to be deleted
+    pub(crate) const GARBAGE: u8 = b'g';
+}
+
+fn join<const N: usize>(parts: [&[u8]; N]) -> Vec<u8> {
+    parts.concat()
+}
+
+pub(super) fn ledger(partition: PartitionId) -> Vec<u8> {
+    join([&[live_tag::LEDGER], &partition.0.to_be_bytes()])
+}
+
+pub(super) fn inbox(partition: PartitionId, number: u64) -> Vec<u8> {
+    join([&[live_tag::INBOX], &partition.0.to_be_bytes(), &number.to_be_bytes()])
+}
+
+pub(super) fn op(partition: PartitionId, op: OpId) -> Vec<u8> {
+    join([&[live_tag::OP], &partition.0.to_be_bytes(), op.as_bytes()])
+}
+
+pub(super) fn order(partition: PartitionId, id: u64) -> Vec<u8> {
+    join([&[live_tag::ORDER], &partition.0.to_be_bytes(), &id.to_be_bytes()])
+}
+
+pub(super) fn fetches(partition: PartitionId, id: u64) -> Vec<u8> {
+    join([&[live_tag::FETCHES], &partition.0.to_be_bytes(), &id.to_be_bytes()])
+}
+
+pub(super) fn active(partition: PartitionId, thread: ThreadKey) -> Vec<u8> {
+    join([&[live_tag::ACTIVE], &partition.0.to_be_bytes(), thread.as_bytes()])
+}
+
+pub(super) fn garbage(due: Millis, table: u8, prefix: &[u8]) -> Vec<u8> {
+    join([&[live_tag::GARBAGE], &due.0.to_be_bytes(), &[table], prefix])
+}
+
+/// Before all garbage that is due at `due` or later.
+pub(super) fn garbage_from(due: Millis) -> Vec<u8> {
+    join([&[live_tag::GARBAGE], &due.0.to_be_bytes()])
+}
+
+pub(super) fn header(partition: PartitionId, thread: ThreadKey) -> Vec<u8> {
+    join([&partition.0.to_be_bytes(), thread.as_bytes(), b"h"])
+}
+
+pub(super) fn standing(partition: PartitionId, thread: ThreadKey) -> Vec<u8> {
+    join([&partition.0.to_be_bytes(), thread.as_bytes(), b"m"])
+}
+
+pub(super) fn journal(partition: PartitionId, thread: ThreadKey, generation: u64) -> Vec<u8> {
+    join([&partition.0.to_be_bytes(), thread.as_bytes(), &generation.to_be_bytes()])
+}
+
+pub(super) fn entry(
+    partition: PartitionId,
+    thread: ThreadKey,
+    generation: u64,
+    number: u64,
+) -> Vec<u8> {
+    let mut key = journal(partition, thread, generation);
+    key.extend(number.to_be_bytes());
+    key
+}
+
+pub(super) fn checkpoints(partition: PartitionId, thread: ThreadKey) -> Vec<u8> {
+    join([&partition.0.to_be_bytes(), thread.as_bytes()])
+}
+
+pub(super) fn checkpoint(partition: PartitionId, thread: ThreadKey, id: CheckpointId) -> Vec<u8> {
+    join([&partition.0.to_be_bytes(), thread.as_bytes(), id.as_uuid().as_bytes()])
+}
+
+pub(super) fn log(partition: PartitionId, run: RunId) -> Vec<u8> {
+    join([&partition.0.to_be_bytes(), run.as_uuid().as_bytes()])
+}
+
+pub(super) fn event(partition: PartitionId, run: RunId, number: u64) -> Vec<u8> {
+    let mut key = log(partition, run);
+    key.extend(number.to_be_bytes());
+    key
+}

@@ -1,0 +1,86 @@
+//! Brings the state in memory back from the tables.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use fjall::{Readable, Slice, Snapshot};
+use rethread_core::ids::{Millis, OpId, PartitionId, ThreadKey};
+
+use super::keys::{self, live_tag};
+use super::tables::{Tables, unreadable};
+use super::values::{Reader, damaged, decode_counters, decode_order};
+use crate::Result;
+use crate::live::{Live, OrderId, Ownership};
+
+/// Takes what is behind the tag of one key, and the value.
+type UsePair<'a> = dyn FnMut(PartitionId, &[u8], Slice) -> Result<()> + 'a;
+
+/// Reads everything that the last process left: nobody owns a partition, no order is assigned.
+///
+/// Op ids are remembered for their full time again, which is longer than promised.
+pub(super) fn restore(tables: &Tables, partitions: u16, now: Millis) -> Result<Live> {
+    let mut live = Live::new(partitions);
+    let view = tables.view();
+    let each = |tag: u8, use_pair: &mut UsePair<'_>| each_pair(tables, &view, tag, use_pair);
+    each(live_tag::LEDGER, &mut |partition, _, value| {
+        let (epoch, last_commit) = decode_counters(&value)?;
+        live.partition_mut(partition)?.ownership = Ownership::restored(epoch, last_commit);
+        Ok(())
+    })?;
+    each(live_tag::OP, &mut |partition, rest, _| {
+        let op = Reader(rest).id().ok_or_else(|| damaged("an op id"))?;
+        live.partition_mut(partition)?.inbox.remember(OpId::from_bytes(op), now);
+        Ok(())
+    })?;
+    each(live_tag::INBOX, &mut |partition, rest, value| {
+        let number = Reader(rest).number().ok_or_else(|| damaged("an inbox"))?;
+        live.deliver(partition, number, Bytes::copy_from_slice(&value));
+        Ok(())
+    })?;
+    each(live_tag::ACTIVE, &mut |partition, rest, value| {
+        let thread = Reader(rest).id().map(ThreadKey::from_bytes);
+        let (thread, due) = thread
+            .zip(Reader(&value).number())
+            .ok_or_else(|| damaged("the list of active threads"))?;
+        live.partition_mut(partition)?.active.insert(thread, Millis(due));
+        Ok(())
+    })?;
+    let mut fetches = HashMap::<(PartitionId, OrderId), u32>::new();
+    each(live_tag::FETCHES, &mut |partition, rest, value| {
+        let (id, count) = Reader(rest)
+            .number()
+            .zip(Reader(&value).number())
+            .ok_or_else(|| damaged("the number of fetches of an order"))?;
+        fetches.insert((partition, id), u32::try_from(count).unwrap_or(u32::MAX));
+        Ok(())
+    })?;
+    let mut orders = Vec::new();
+    each(live_tag::ORDER, &mut |partition, rest, value| {
+        let id = Reader(rest).number().ok_or_else(|| damaged("a queued order"))?;
+        orders.push((id, partition, decode_order(&value)?));
+        Ok(())
+    })?;
+    // Ids count over all partitions: queues go on in the order in which orders were made.
+    orders.sort_unstable_by_key(|(id, ..)| *id);
+    for (id, partition, order) in orders {
+        let count = fetches.remove(&(partition, id)).unwrap_or(0);
+        live.restore_order(id, partition, order, count);
+    }
+    // A count can be left behind by a fetch whose order was reclaimed and finished before the
+    // count was written. Ids are given anew from here on, so it would count for another order.
+    for (partition, id) in fetches.into_keys() {
+        tables.live.remove(keys::fetches(partition, id)).map_err(unreadable)?;
+    }
+    Ok(live)
+}
+
+fn each_pair(tables: &Tables, view: &Snapshot, tag: u8, use_pair: &mut UsePair<'_>) -> Result<()> {
+    for pair in view.prefix(&tables.live, [tag]) {
+        let (key, value) = pair.into_inner().map_err(unreadable)?;
+        let mut reader = Reader(&key);
+        let partition = reader.byte().and_then(|_| reader.short());
+        let partition = partition.ok_or_else(|| damaged("a key of the live table"))?;
+        use_pair(PartitionId(partition), reader.0, value)?;
+    }
+    Ok(())
+}

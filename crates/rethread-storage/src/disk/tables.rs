@@ -1,0 +1,191 @@
+//! The tables and what is read from them.
+
+use std::fmt;
+use std::fs::File;
+use std::ops::Bound;
+use std::path::Path;
+
+use bytes::Bytes;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable, Snapshot};
+use rethread_core::ids::{CheckpointId, PartitionId, RunId, ThreadKey};
+
+use super::directory::Directory;
+use super::keys;
+use super::values::{Standing, damaged};
+use crate::{LoadedThread, Result, StorageError};
+
+/// Bounds the time to reopen, which reads the journal of the tables. Fjall's least.
+const JOURNAL_BYTES_MAX: u64 = 64 << 20;
+
+/// Small, because the journal stays until every table has written out its part of it.
+const MEMTABLE_BYTES_MAX: u64 = 16 << 20;
+
+/// The open tables. The directory is free again when this is dropped.
+pub(super) struct Tables {
+    pub(super) live: Keyspace,
+    pub(super) threads: Keyspace,
+    pub(super) journals: Keyspace,
+    pub(super) checkpoints: Keyspace,
+    pub(super) events: Keyspace,
+    pub(super) db: Database,
+    // Fields are dropped in order: the directory is freed after the tables are closed.
+    _lock: File,
+}
+
+impl fmt::Debug for Tables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tables")
+    }
+}
+
+impl Tables {
+    /// Opens the tables of a directory; returns them and the number of partitions.
+    pub(super) fn open(path: &Path, partitions: u16, cache_bytes: u64) -> Result<(Self, u16)> {
+        let mut directory = Directory::open(path)?;
+        let failed = |error| cannot_open(path, error);
+        let db = Database::builder(directory.tables())
+            .max_journaling_size(JOURNAL_BYTES_MAX)
+            .cache_size(cache_bytes)
+            .open()
+            .map_err(failed)?;
+        let table = |name: &str| {
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
+            db.keyspace(name, options).map_err(failed)
+        };
+        let live = table("live")?;
+        let threads = table("threads")?;
+        let journals = table("journals")?;
+        let checkpoints = table("checkpoints")?;
+        let events = table("events")?;
+        db.persist(fjall::PersistMode::SyncAll).map_err(failed)?;
+        let partitions = directory.settle_partitions(partitions)?;
+        let lock = directory.into_lock();
+        let tables = Self { live, threads, journals, checkpoints, events, db, _lock: lock };
+        Ok((tables, partitions))
+    }
+
+    /// A view of all tables between two commits.
+    pub(super) fn view(&self) -> Snapshot {
+        self.db.snapshot()
+    }
+
+    /// Where a thread stands; none if nothing was ever written for it.
+    pub(super) fn standing(
+        &self,
+        view: &Snapshot,
+        partition: PartitionId,
+        thread: ThreadKey,
+    ) -> Result<Option<Standing>> {
+        let key = keys::standing(partition, thread);
+        match view.get(&self.threads, key).map_err(unreadable)? {
+            Some(bytes) => Standing::decode(&bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn load_thread(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+    ) -> Result<Option<LoadedThread>> {
+        let view = self.view();
+        let header =
+            view.get(&self.threads, keys::header(partition, thread)).map_err(unreadable)?;
+        let Some(header) = header else { return Ok(None) };
+        let standing = self.standing(&view, partition, thread)?;
+        let standing = standing.ok_or_else(|| damaged("a thread with a header"))?;
+        let prefix = keys::journal(partition, thread, standing.generation);
+        let journal = values(view.prefix(&self.journals, prefix))?;
+        if journal.len() as u64 != standing.entries {
+            let what = format!("the journal of thread {thread}");
+            let reason = format!("it has {} of {} entries", journal.len(), standing.entries);
+            return Err(StorageError::Corrupt { what, reason });
+        }
+        let base = match standing.base {
+            Some(id) => self.checkpoint(&view, partition, thread, id)?,
+            None => None,
+        };
+        let header = Bytes::copy_from_slice(&header);
+        Ok(Some(LoadedThread { header, journal, base, last_event: standing.last_event }))
+    }
+
+    pub(super) fn read_checkpoint(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+        id: CheckpointId,
+    ) -> Result<Option<Bytes>> {
+        self.checkpoint(&self.view(), partition, thread, id)
+    }
+
+    fn checkpoint(
+        &self,
+        view: &Snapshot,
+        partition: PartitionId,
+        thread: ThreadKey,
+        id: CheckpointId,
+    ) -> Result<Option<Bytes>> {
+        let key = keys::checkpoint(partition, thread, id);
+        let found = view.get(&self.checkpoints, key).map_err(unreadable)?;
+        Ok(found.map(|record| Bytes::copy_from_slice(&record)))
+    }
+
+    pub(super) fn list_checkpoints(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+        before: Option<CheckpointId>,
+        max: usize,
+    ) -> Result<Vec<Bytes>> {
+        let view = self.view();
+        let prefix = keys::checkpoints(partition, thread);
+        match before {
+            None => values(view.prefix(&self.checkpoints, prefix).rev().take(max)),
+            Some(id) => {
+                let end = keys::checkpoint(partition, thread, id);
+                values(view.range(&self.checkpoints, prefix..end).rev().take(max))
+            }
+        }
+    }
+
+    pub(super) fn read_events(
+        &self,
+        partition: PartitionId,
+        run: RunId,
+        after: u64,
+        max: usize,
+    ) -> Result<Vec<Bytes>> {
+        let first = Bound::Excluded(keys::event(partition, run, after));
+        let last = Bound::Included(keys::event(partition, run, u64::MAX));
+        values(self.view().range(&self.events, (first, last)).take(max))
+    }
+}
+
+fn values(found: impl Iterator<Item = fjall::Guard>) -> Result<Vec<Bytes>> {
+    found.map(|pair| Ok(Bytes::copy_from_slice(&pair.value().map_err(unreadable)?))).collect()
+}
+
+/// What a failed read says.
+pub(super) fn unreadable(error: fjall::Error) -> StorageError {
+    match error {
+        fjall::Error::Io(error) => {
+            StorageError::Unavailable { reason: format!("cannot read the data directory: {error}") }
+        }
+        error => {
+            StorageError::Corrupt { what: "the data directory".into(), reason: error.to_string() }
+        }
+    }
+}
+
+fn cannot_open(path: &Path, error: fjall::Error) -> StorageError {
+    match error {
+        fjall::Error::Locked => StorageError::Locked { path: path.display().to_string() },
+        fjall::Error::Io(error) => StorageError::Config {
+            reason: format!("cannot open the data in {}: {error}", path.display()),
+        },
+        error => StorageError::Corrupt {
+            what: format!("the data in {}", path.display()),
+            reason: error.to_string(),
+        },
+    }
+}

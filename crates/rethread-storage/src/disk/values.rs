@@ -1,0 +1,169 @@
+//! Stored forms of what the adapter itself keeps; everything else is opaque bytes.
+
+use bytes::Bytes;
+use rethread_core::ids::{CheckpointId, QueueName, RunId};
+
+use crate::{QueuedOrder, Result, StorageError};
+
+/// Where the journal and the events of a thread stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Standing {
+    /// Grows each time the journal is replaced: entries of older generations do not count.
+    pub(super) generation: u64,
+    /// Number of entries.
+    pub(super) entries: u64,
+    /// The checkpoint that is loaded with the thread.
+    pub(super) base: Option<CheckpointId>,
+    /// The run whose events were written last, and the number of its last event.
+    pub(super) last_event: Option<(RunId, u64)>,
+}
+
+impl Standing {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(58);
+        bytes.extend(self.generation.to_be_bytes());
+        bytes.extend(self.entries.to_be_bytes());
+        bytes.push(u8::from(self.base.is_some()));
+        bytes.extend(self.base.iter().flat_map(|id| id.as_uuid().as_bytes()));
+        bytes.push(u8::from(self.last_event.is_some()));
+        if let Some((run, number)) = self.last_event {
+            bytes.extend(run.as_uuid().as_bytes());
+            bytes.extend(number.to_be_bytes());
+        }
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        Self::parse(bytes).ok_or_else(|| damaged("the standing of a thread"))
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let generation = reader.number()?;
+        let entries = reader.number()?;
+        let base = match reader.flag()? {
+            true => Some(CheckpointId::from_uuid(reader.uuid()?)),
+            false => None,
+        };
+        let last_event = match reader.flag()? {
+            true => Some((RunId::from_uuid(reader.uuid()?), reader.number()?)),
+            false => None,
+        };
+        reader.end()?;
+        Some(Self { generation, entries, base, last_event })
+    }
+}
+
+/// Queue and record of an order: length of the name (2 bytes), name, record.
+pub(super) fn encode_order(order: &QueuedOrder) -> Vec<u8> {
+    let name = order.queue.as_str().as_bytes();
+    let name_len = u16::try_from(name.len()).expect("invariant: ids have at most 256 bytes");
+    [&name_len.to_be_bytes(), name, &order.order[..]].concat()
+}
+
+pub(super) fn decode_order(bytes: &[u8]) -> Result<QueuedOrder> {
+    let parse = || {
+        let (name_len, rest) = bytes.split_first_chunk::<2>()?;
+        let (name, record) = rest.split_at_checked(usize::from(u16::from_be_bytes(*name_len)))?;
+        let queue = QueueName::new(std::str::from_utf8(name).ok()?).ok()?;
+        Some(QueuedOrder { queue, order: Bytes::copy_from_slice(record) })
+    };
+    parse().ok_or_else(|| damaged("a queued order"))
+}
+
+/// Epoch and last commit of a partition.
+pub(super) fn encode_counters((epoch, last_commit): (u64, u64)) -> Vec<u8> {
+    [epoch.to_be_bytes(), last_commit.to_be_bytes()].concat()
+}
+
+pub(super) fn decode_counters(bytes: &[u8]) -> Result<(u64, u64)> {
+    let mut reader = Reader(bytes);
+    let counters = reader.number().zip(reader.number()).filter(|_| reader.end().is_some());
+    counters.ok_or_else(|| damaged("the counters of a partition"))
+}
+
+pub(super) fn damaged(what: &str) -> StorageError {
+    StorageError::Corrupt {
+        what: what.to_owned(),
+        reason: "it does not have the stored form; restore the data directory from a backup"
+            .to_owned(),
+    }
+}
+
+/// Takes fields off the front of stored bytes.
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+
+impl Reader<'_> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    pub(super) fn number(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    pub(super) fn short(&mut self) -> Option<u16> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    pub(super) fn id(&mut self) -> Option<[u8; 16]> {
+        self.array()
+    }
+
+    pub(super) fn byte(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        match self.byte()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    fn uuid(&mut self) -> Option<uuid::Uuid> {
+        self.id().map(uuid::Uuid::from_bytes)
+    }
+
+    /// Nothing may follow.
+    pub(super) fn end(&self) -> Option<()> {
+        self.0.is_empty().then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standings_survive_and_damage_is_noticed() {
+        let id = uuid::Uuid::from_u128(7);
+        let full = Standing {
+            generation: 1,
+            entries: 2,
+            base: Some(CheckpointId::from_uuid(id)),
+            last_event: Some((RunId::from_uuid(id), 3)),
+        };
+        for standing in [Standing::default(), full] {
+            let bytes = standing.encode();
+            assert_eq!(Standing::decode(&bytes), Ok(standing));
+            for len in 0..bytes.len() {
+                assert!(Standing::decode(&bytes[..len]).is_err(), "cut to {len}");
+            }
+            assert!(Standing::decode(&[&bytes[..], b"x"].concat()).is_err(), "too long");
+        }
+    }
+
+    #[test]
+    fn orders_survive() {
+        let order = QueuedOrder {
+            queue: QueueName::new("\u{0}a:b").expect("an id"),
+            order: Bytes::from_static(b""),
+        };
+        assert_eq!(decode_order(&encode_order(&order)), Ok(order));
+        assert!(decode_order(&[0, 9, b'a']).is_err());
+    }
+}

@@ -1,0 +1,142 @@
+//! The inbox of one partition, and the op ids that it has taken lately.
+
+use std::collections::{HashSet, VecDeque};
+
+use bytes::Bytes;
+use rethread_core::ids::{Millis, OpId};
+
+use super::work::OrderId;
+use crate::{InboxCursor, InboxItem, PartitionId};
+
+/// How long an op id is remembered. The port promises ten minutes.
+const OP_RETENTION_MS: u64 = 15 * 60 * 1_000;
+
+/// Most op ids forgotten by one submit: more than one, so that the memory shrinks after a burst.
+const OPS_FORGOTTEN_MAX: usize = 8;
+
+/// Messages in the order in which they became readable.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    items: VecDeque<Item>,
+    last_cursor: u64,
+    last_number: u64,
+    ops: HashSet<OpId>,
+    ops_by_age: VecDeque<(Millis, OpId)>,
+}
+
+#[derive(Debug)]
+struct Item {
+    cursor: u64,
+    message: Bytes,
+    origin: Origin,
+}
+
+/// Where a message came from: what there is to clean up when it is consumed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Submitted under this number.
+    Submitted(u64),
+    /// Handed in by a worker; the order that ends with it, if any.
+    HandedIn(Option<OrderId>),
+}
+
+/// The decision about a submitted message.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    /// Its number, to be delivered under; none if the op id is known.
+    pub(crate) number: Option<u64>,
+    /// Op ids that are remembered no longer.
+    pub(crate) forgotten: Vec<OpId>,
+}
+
+impl Inbox {
+    /// Remembers the op id and numbers the message. It becomes readable by `deliver`.
+    pub(crate) fn accept(&mut self, op: OpId, now: Millis) -> Accepted {
+        let mut forgotten = Vec::new();
+        while let Some((at, oldest)) = self.ops_by_age.front().copied()
+            && at.plus(OP_RETENTION_MS) <= now
+            && forgotten.len() < OPS_FORGOTTEN_MAX
+        {
+            self.ops_by_age.pop_front();
+            self.ops.remove(&oldest);
+            forgotten.push(oldest);
+        }
+        if !self.remember(op, now) {
+            return Accepted { number: None, forgotten };
+        }
+        self.last_number += 1;
+        Accepted { number: Some(self.last_number), forgotten }
+    }
+
+    /// Remembers an op id; false if it was known.
+    pub(crate) fn remember(&mut self, op: OpId, now: Millis) -> bool {
+        let is_new = self.ops.insert(op);
+        if is_new {
+            self.ops_by_age.push_back((now, op));
+        }
+        is_new
+    }
+
+    /// Makes a message readable.
+    ///
+    /// Cursors are given here and not on acceptance: a message that is being written while a
+    /// later one is already read must not appear behind the reader.
+    pub(crate) fn deliver(&mut self, message: Bytes, origin: Origin) {
+        if let Origin::Submitted(number) = origin {
+            self.last_number = self.last_number.max(number);
+        }
+        self.last_cursor += 1;
+        self.items.push_back(Item { cursor: self.last_cursor, message, origin });
+    }
+
+    pub(crate) fn read(
+        &self,
+        partition: PartitionId,
+        after: InboxCursor,
+        max: usize,
+        found: &mut Vec<InboxItem>,
+    ) {
+        let start = self.items.partition_point(|item| item.cursor <= after.0);
+        found.extend(self.items.range(start..).take(max).map(|item| InboxItem {
+            partition,
+            cursor: InboxCursor(item.cursor, 0),
+            message: item.message.clone(),
+        }));
+    }
+
+    /// Takes out everything up to a cursor.
+    pub(crate) fn consume(&mut self, up_to: InboxCursor) -> Vec<Origin> {
+        let end = self.items.partition_point(|item| item.cursor <= up_to.0);
+        self.items.drain(..end).map(|item| item.origin).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn op_ids_are_forgotten_after_their_time() {
+        let mut inbox = Inbox::default();
+        let op = OpId::from_random(1);
+        assert_eq!(inbox.accept(op, Millis(0)).number, Some(1));
+        assert_eq!(inbox.accept(op, Millis(OP_RETENTION_MS - 1)).number, None);
+        let again = inbox.accept(op, Millis(OP_RETENTION_MS));
+        assert_eq!(again, Accepted { number: Some(2), forgotten: vec![op] });
+    }
+
+    #[test]
+    fn a_late_delivery_stands_behind_an_early_one() {
+        let mut inbox = Inbox::default();
+        let first = inbox.accept(OpId::from_random(1), Millis(0)).number.expect("new");
+        inbox.deliver(Bytes::from_static(b"handed in"), Origin::HandedIn(None));
+        inbox.deliver(Bytes::from_static(b"submitted"), Origin::Submitted(first));
+        let mut found = Vec::new();
+        inbox.read(PartitionId(0), InboxCursor(1, 0), 10, &mut found);
+        assert_eq!(found.len(), 1, "the reader of the first message sees the second");
+        assert_eq!(
+            inbox.consume(InboxCursor(2, 0)),
+            [Origin::HandedIn(None), Origin::Submitted(first)]
+        );
+    }
+}

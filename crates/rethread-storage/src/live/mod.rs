@@ -1,0 +1,256 @@
+//! What the in-process adapters hold in memory: ownership, inboxes, work queues and the list of
+//! active threads. Pure decisions: time comes in as an argument, nothing waits, nothing is
+//! written.
+//!
+//! A write is decided in one step and becomes visible in a second one (`accept` and `deliver`,
+//! `begin_commit` and `finish_commit`). The memory adapter takes both at once; the disk adapter
+//! makes the write durable in between, so that nobody sees what a power cut could take back.
+
+mod inbox;
+mod lease;
+mod work;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rethread_core::ids::{Millis, NodeId, OpId, PartitionId, QueueName, ThreadKey, WorkerId};
+
+pub(crate) use inbox::{Accepted, Inbox, Origin};
+pub(crate) use lease::{Ownership, Step};
+pub(crate) use work::{OrderId, Work};
+
+use crate::{
+    Acquisition, Activity, Commit, Delivery, HandIn, InboxCursor, InboxItem, Lease, QueuedOrder,
+    Result, StorageError,
+};
+
+/// The state of all partitions and queues of one storage.
+#[derive(Debug)]
+pub(crate) struct Live {
+    partitions: Vec<Partition>,
+    work: Work,
+}
+
+/// The state of one partition.
+#[derive(Debug, Default)]
+pub(crate) struct Partition {
+    pub(crate) ownership: Ownership,
+    pub(crate) inbox: Inbox,
+    pub(crate) active: BTreeMap<ThreadKey, Millis>,
+}
+
+/// The decision about a commit.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// It is applied already.
+    Repeated,
+    /// It is to be applied.
+    New {
+        /// The messages that it consumes.
+        consumed: Vec<Origin>,
+        /// The id of its first order; the others follow it.
+        first_order: OrderId,
+    },
+}
+
+impl Live {
+    pub(crate) fn new(partitions: u16) -> Self {
+        let partitions = (0..partitions.max(1)).map(|_| Partition::default()).collect();
+        Self { partitions, work: Work::default() }
+    }
+
+    pub(crate) fn partition_count(&self) -> u16 {
+        u16::try_from(self.partitions.len()).expect("invariant: made from a u16")
+    }
+
+    pub(crate) fn partition(&self, id: PartitionId) -> Result<&Partition> {
+        let count = self.partitions.len();
+        self.partitions.get(usize::from(id.0)).ok_or_else(|| no_partition(id, count))
+    }
+
+    pub(crate) fn partition_mut(&mut self, id: PartitionId) -> Result<&mut Partition> {
+        let count = self.partitions.len();
+        self.partitions.get_mut(usize::from(id.0)).ok_or_else(|| no_partition(id, count))
+    }
+
+    /// Queues an order that survived a restart.
+    #[cfg(feature = "disk")]
+    pub(crate) fn restore_order(
+        &mut self,
+        id: OrderId,
+        partition: PartitionId,
+        order: QueuedOrder,
+        fetches: u32,
+    ) {
+        self.work.put(id, partition, order, fetches);
+    }
+
+    pub(crate) fn acquire(
+        &mut self,
+        partition: PartitionId,
+        node: &NodeId,
+        ttl: Duration,
+        nonce: u128,
+        now: Millis,
+    ) -> Result<Acquisition> {
+        let ownership = &mut self.partition_mut(partition)?.ownership;
+        Ok(ownership.acquire(partition, node, ttl, nonce, now))
+    }
+
+    pub(crate) fn renew(
+        &mut self,
+        leases: &[Lease],
+        ttl: Duration,
+        now: Millis,
+    ) -> Result<Vec<Lease>> {
+        let mut lost = Vec::new();
+        for lease in leases {
+            if !self.partition_mut(lease.partition)?.ownership.renew(lease.token, ttl, now) {
+                lost.push(*lease);
+            }
+        }
+        Ok(lost)
+    }
+
+    pub(crate) fn release(&mut self, lease: &Lease) -> Result<()> {
+        self.partition_mut(lease.partition)?.ownership.release(lease.token);
+        Ok(())
+    }
+
+    pub(crate) fn accept(
+        &mut self,
+        partition: PartitionId,
+        op: OpId,
+        now: Millis,
+    ) -> Result<Accepted> {
+        Ok(self.partition_mut(partition)?.inbox.accept(op, now))
+    }
+
+    pub(crate) fn deliver(&mut self, partition: PartitionId, number: u64, message: Bytes) {
+        if let Ok(partition) = self.partition_mut(partition) {
+            partition.inbox.deliver(message, Origin::Submitted(number));
+        }
+    }
+
+    pub(crate) fn read_inboxes(
+        &self,
+        after: &[(PartitionId, InboxCursor)],
+        max: usize,
+    ) -> Result<Vec<InboxItem>> {
+        let mut found = Vec::new();
+        for (partition, cursor) in after {
+            self.partition(*partition)?.inbox.read(*partition, *cursor, max, &mut found);
+        }
+        Ok(found)
+    }
+
+    /// Decides a commit. A new one is counted and its messages leave the inbox at once.
+    pub(crate) fn begin_commit(&mut self, commit: &Commit) -> Result<Begun> {
+        let partition = self.partition_mut(commit.lease.partition)?;
+        if partition.ownership.advance(&commit.lease, commit.number)? == Step::Repeated {
+            return Ok(Begun::Repeated);
+        }
+        let consumed = commit.consumed.map(|up_to| partition.inbox.consume(up_to));
+        let first_order = self.work.reserve(commit.orders.len());
+        Ok(Begun::New { consumed: consumed.unwrap_or_default(), first_order })
+    }
+
+    /// Makes the orders and the activity of a new commit visible.
+    pub(crate) fn finish_commit(
+        &mut self,
+        id: PartitionId,
+        first_order: OrderId,
+        orders: Vec<QueuedOrder>,
+        activities: impl IntoIterator<Item = (ThreadKey, Activity)>,
+    ) {
+        for (order, order_id) in orders.into_iter().zip(first_order..) {
+            self.work.enqueue(order_id, id, order);
+        }
+        let Ok(partition) = self.partition_mut(id) else { return };
+        for (thread, activity) in activities {
+            match activity {
+                Activity::Parked => partition.active.remove(&thread),
+                Activity::Due(at) => partition.active.insert(thread, at),
+            };
+        }
+    }
+
+    pub(crate) fn active_threads(&self, id: PartitionId) -> Result<Vec<(ThreadKey, Millis)>> {
+        Ok(self.partition(id)?.active.iter().map(|(thread, due)| (*thread, *due)).collect())
+    }
+
+    pub(crate) fn fetch(
+        &mut self,
+        worker: &WorkerId,
+        queues: &[QueueName],
+        max: usize,
+    ) -> Vec<Delivery> {
+        self.work.fetch(worker, queues, max)
+    }
+
+    /// Applies what a worker hands in. Returns the orders that end without any message: nothing
+    /// that a commit could consume stands for them.
+    pub(crate) fn hand_in(
+        &mut self,
+        worker: &WorkerId,
+        parts: Vec<HandIn>,
+    ) -> Result<Vec<(PartitionId, OrderId)>> {
+        for part in &parts {
+            self.partition(part.partition)?;
+        }
+        let mut silent = Vec::new();
+        for part in parts {
+            let finished = match &part.finished {
+                None => None,
+                Some(receipt) => match self.work.finish(worker, part.partition, receipt) {
+                    Some(order) => Some(order),
+                    None => continue,
+                },
+            };
+            let last = part.messages.len().checked_sub(1);
+            if last.is_none() {
+                silent.extend(finished.map(|order| (part.partition, order)));
+            }
+            let inbox = &mut self.partition_mut(part.partition)?.inbox;
+            for (nth, message) in part.messages.into_iter().enumerate() {
+                // The order ends with the last of its messages: were it gone with the first, a
+                // crash could lose the others.
+                let ends = finished.filter(|_| Some(nth) == last);
+                inbox.deliver(message, Origin::HandedIn(ends));
+            }
+        }
+        Ok(silent)
+    }
+
+    pub(crate) fn heartbeat(&mut self, worker: &WorkerId, now: Millis) {
+        self.work.heartbeat(worker, now);
+    }
+
+    pub(crate) fn reclaim(
+        &mut self,
+        worker: &WorkerId,
+        queues: &[QueueName],
+        dead_after: Duration,
+        max: usize,
+        now: Millis,
+    ) -> Vec<Delivery> {
+        self.work.reclaim(worker, queues, dead_after, max, now)
+    }
+
+    pub(crate) fn retire(&mut self, worker: &WorkerId, queues: &[QueueName]) {
+        self.work.retire(worker, queues);
+    }
+
+    pub(crate) fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
+        self.partition(partition)?;
+        Ok(self.work.of_partition(partition))
+    }
+}
+
+fn no_partition(id: PartitionId, count: usize) -> StorageError {
+    let reason = format!(
+        "partition {id} does not exist, the storage has {count}: all processes of a namespace must use its number of partitions"
+    );
+    StorageError::Config { reason }
+}

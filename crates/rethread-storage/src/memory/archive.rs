@@ -1,0 +1,118 @@
+//! Threads, checkpoints and event logs, in memory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+
+use bytes::Bytes;
+use rethread_core::ids::{CheckpointId, Millis, PartitionId, RunId, ThreadKey};
+
+use crate::{EventWrite, JournalWrite, LoadedThread, ThreadWrite};
+
+/// Most event logs dropped by one commit.
+const LOGS_DROPPED_MAX: usize = 64;
+
+type LogKey = (PartitionId, RunId);
+
+/// What a commit writes about threads.
+#[derive(Debug, Default)]
+pub(super) struct Archive {
+    threads: BTreeMap<(PartitionId, ThreadKey), Thread>,
+    logs: BTreeMap<LogKey, BTreeMap<u64, Bytes>>,
+    /// Logs of ended runs, with the time at which each is dropped.
+    ended: VecDeque<(Millis, LogKey)>,
+}
+
+#[derive(Debug, Default)]
+struct Thread {
+    header: Option<Bytes>,
+    journal: Vec<Bytes>,
+    checkpoints: BTreeMap<CheckpointId, Bytes>,
+    base: Option<CheckpointId>,
+    last_event: Option<(RunId, u64)>,
+}
+
+impl Archive {
+    /// Applies a change; logs that end with it are dropped at `drop_at`.
+    pub(super) fn apply(&mut self, partition: PartitionId, write: ThreadWrite, drop_at: Millis) {
+        let thread = self.threads.entry((partition, write.thread)).or_default();
+        if let Some(header) = write.header {
+            thread.header = Some(header);
+        }
+        match write.journal {
+            JournalWrite::Keep => {}
+            JournalWrite::Append(entries) => thread.journal.extend(entries),
+            JournalWrite::Replace(entries) => thread.journal = entries,
+        }
+        thread.checkpoints.extend(write.checkpoints.into_iter().map(|c| (c.id, c.record)));
+        thread.base = write.base.or(thread.base);
+        for events in write.events {
+            thread.last_event = last_event(&events).or(thread.last_event);
+            let key = (partition, events.run);
+            if events.ends {
+                self.ended.push_back((drop_at, key));
+            }
+            self.logs.entry(key).or_default().extend((events.first_seq..).zip(events.records));
+        }
+    }
+
+    /// Drops logs whose time is over.
+    pub(super) fn sweep(&mut self, now: Millis) {
+        for _ in 0..LOGS_DROPPED_MAX {
+            match self.ended.front() {
+                Some((at, log)) if *at <= now => self.logs.remove(log),
+                _ => return,
+            };
+            self.ended.pop_front();
+        }
+    }
+
+    pub(super) fn load(&self, partition: PartitionId, thread: ThreadKey) -> Option<LoadedThread> {
+        let thread = self.threads.get(&(partition, thread))?;
+        Some(LoadedThread {
+            header: thread.header.clone()?,
+            journal: thread.journal.clone(),
+            base: thread.base.and_then(|id| thread.checkpoints.get(&id).cloned()),
+            last_event: thread.last_event,
+        })
+    }
+
+    pub(super) fn checkpoint(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+        id: CheckpointId,
+    ) -> Option<Bytes> {
+        self.threads.get(&(partition, thread))?.checkpoints.get(&id).cloned()
+    }
+
+    pub(super) fn checkpoints(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+        before: Option<CheckpointId>,
+        max: usize,
+    ) -> Vec<Bytes> {
+        let Some(thread) = self.threads.get(&(partition, thread)) else { return Vec::new() };
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let newest_first = thread.checkpoints.range((Bound::Unbounded, end)).rev();
+        newest_first.take(max).map(|(_, record)| record.clone()).collect()
+    }
+
+    pub(super) fn events(
+        &self,
+        partition: PartitionId,
+        run: RunId,
+        after: u64,
+        max: usize,
+    ) -> Vec<Bytes> {
+        let Some(log) = self.logs.get(&(partition, run)) else { return Vec::new() };
+        let behind = log.range((Bound::Excluded(after), Bound::Unbounded));
+        behind.take(max).map(|(_, record)| record.clone()).collect()
+    }
+}
+
+/// The run and number of the last of these events; none if there are none.
+pub(crate) fn last_event(events: &EventWrite) -> Option<(RunId, u64)> {
+    let behind_first = (events.records.len() as u64).checked_sub(1)?;
+    Some((events.run, events.first_seq + behind_first))
+}

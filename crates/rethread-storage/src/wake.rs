@@ -1,0 +1,120 @@
+//! Waiting for what another task writes, within one process.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use rethread_core::ids::{PartitionId, RunId};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{EventWatch, Result};
+
+/// Waits longer than this are cut; nobody waits that long.
+const WAIT_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+type RunKey = (PartitionId, RunId);
+
+/// Wakes readers of inboxes, workers that wait for orders, and watchers of event logs.
+#[derive(Debug, Default)]
+pub(crate) struct Wakes {
+    inboxes: Notify,
+    queues: Notify,
+    runs: Arc<Mutex<HashMap<RunKey, watch::Sender<u64>>>>,
+}
+
+impl Wakes {
+    pub(crate) fn inboxes_changed(&self) {
+        self.inboxes.notify_waiters();
+    }
+
+    pub(crate) fn queues_changed(&self) {
+        self.queues.notify_waiters();
+    }
+
+    pub(crate) fn run_changed(&self, partition: PartitionId, run: RunId) {
+        if let Some(sender) = lock(&self.runs).get(&(partition, run)) {
+            sender.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Repeats `attempt` after each change of an inbox until it gives something or time is up.
+    pub(crate) async fn wait_for_inboxes<T>(
+        &self,
+        wait: Duration,
+        attempt: impl FnMut() -> Result<Vec<T>> + Send,
+    ) -> Result<Vec<T>> {
+        wait_for(&self.inboxes, wait, attempt).await
+    }
+
+    /// Repeats `attempt` after each change of a queue until it gives something or time is up.
+    pub(crate) async fn wait_for_queues<T>(
+        &self,
+        wait: Duration,
+        attempt: impl FnMut() -> Result<Vec<T>> + Send,
+    ) -> Result<Vec<T>> {
+        wait_for(&self.queues, wait, attempt).await
+    }
+
+    pub(crate) fn watch_run(&self, partition: PartitionId, run: RunId) -> EventWatch {
+        let key = (partition, run);
+        let changes = lock(&self.runs).entry(key).or_default().subscribe();
+        let guard = Watching { key, runs: Arc::clone(&self.runs) };
+        EventWatch::new(changes, Some(Box::new(guard)))
+    }
+}
+
+/// Drops the entry of a run with its last watcher.
+struct Watching {
+    key: RunKey,
+    runs: Arc<Mutex<HashMap<RunKey, watch::Sender<u64>>>>,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let mut runs = lock(&self.runs);
+        // The watch drops its receiver before this guard, so it is not counted any more.
+        if runs.get(&self.key).is_some_and(|sender| sender.receiver_count() == 0) {
+            runs.remove(&self.key);
+        }
+    }
+}
+
+async fn wait_for<T>(
+    changed: &Notify,
+    wait: Duration,
+    mut attempt: impl FnMut() -> Result<Vec<T>> + Send,
+) -> Result<Vec<T>> {
+    let deadline = Instant::now() + wait.min(WAIT_MAX);
+    loop {
+        let mut notified = std::pin::pin!(changed.notified());
+        // Registered before the attempt, so that a change right behind it is not missed.
+        notified.as_mut().enable();
+        let found = attempt()?;
+        if !found.is_empty() || timeout_at(deadline, notified).await.is_err() {
+            return Ok(found);
+        }
+    }
+}
+
+/// Locks state that no code panics over.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("invariant: nothing panics while it holds the lock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_watcher_takes_the_entry_with_it() {
+        let wakes = Wakes::default();
+        let run: RunId = "00000000-0000-0000-0000-000000000001".parse().expect("a UUID");
+        let first = wakes.watch_run(PartitionId(0), run);
+        let second = wakes.watch_run(PartitionId(0), run);
+        drop(first);
+        assert_eq!(lock(&wakes.runs).len(), 1);
+        drop(second);
+        assert!(lock(&wakes.runs).is_empty());
+    }
+}
