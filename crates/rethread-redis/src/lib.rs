@@ -1,1 +1,241 @@
-//! To be written.
+//! The storage port of Rethread on Redis 7.0 or later, or Valkey.
+//!
+//! ```text
+//!   RedisStorage ─┬─ lease, commit, inbox, threads, events, work ── scripts/*.lua
+//!                 ├─ link    one connection for commands, one for each waiting read
+//!                 └─ watch   one subscriber connection for wake-ups of event readers
+//! ```
+//!
+//! Everything that changes data is one Lua script, which touches the keys of one partition only
+//! and is applied whole or not at all. Only core commands are used: no modules, no `KEYS`, no
+//! `CONFIG`. What a key holds is written in `keys.rs`, what a script promises in its header.
+//!
+//! With the append-only file on, acknowledged writes survive a crash of any process, the server
+//! included; without it nothing is promised, and [`Storage::durability`] says so.
+
+mod commit;
+mod connect;
+mod error;
+mod events;
+mod inbox;
+mod keys;
+mod lease;
+mod link;
+mod options;
+mod reply;
+mod script;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod threads;
+mod watch;
+mod work;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rethread_core::ids::{
+    CheckpointId, Millis, NodeId, OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId,
+};
+use rethread_storage::{
+    Acquisition, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem, Lease,
+    LoadedThread, QueuedOrder, Result, Storage,
+};
+
+pub use crate::options::RedisOptions;
+
+use crate::keys::Keys;
+use crate::link::Link;
+use crate::watch::Watches;
+use crate::work::Workers;
+
+/// A namespace on a Redis server.
+///
+/// All operations of one worker must go through one `RedisStorage` and what is attached to it:
+/// it remembers what the worker was given.
+#[derive(Debug)]
+pub struct RedisStorage {
+    shared: Arc<Shared>,
+    link: Link,
+    watches: Watches,
+    // Where the next fetch begins, so that no partition is always the last.
+    turn: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    options: RedisOptions,
+    keys: Keys,
+    durability: Durability,
+    workers: Workers,
+}
+
+impl RedisStorage {
+    /// Connects, checks the server, and opens the namespace or creates it.
+    ///
+    /// # Errors
+    /// `Unavailable` when the server cannot be reached. `Config` when it is too old, may evict
+    /// data, refuses the login, or when the namespace has another number of partitions.
+    pub async fn connect(options: RedisOptions) -> Result<Self> {
+        let link = Link::new(&options)?;
+        let namespace = connect::open(&link, &options).await?;
+        let keys = Keys::new(&options.namespace, namespace.partitions);
+        let durability = namespace.durability;
+        let workers = Workers::default();
+        Ok(Self::over(link, Arc::new(Shared { options, keys, durability, workers })))
+    }
+
+    fn over(link: Link, shared: Arc<Shared>) -> Self {
+        Self { shared, watches: Watches::new(link.clone()), link, turn: AtomicUsize::new(0) }
+    }
+
+    fn keys(&self) -> &Keys {
+        &self.shared.keys
+    }
+
+    fn workers(&self) -> &Workers {
+        &self.shared.workers
+    }
+
+    fn event_retention_ms(&self) -> u64 {
+        lease::millis(self.shared.options.event_retention).max(1)
+    }
+
+    fn op_retention_ms(&self) -> u64 {
+        lease::millis(self.shared.options.op_retention).max(1)
+    }
+}
+
+#[async_trait]
+impl Storage for RedisStorage {
+    async fn attach(&self) -> Result<Arc<dyn Storage>> {
+        let attached = Self::over(self.link.another(), Arc::clone(&self.shared));
+        attached.link.run(&redis::cmd("PING"), error::Effect::Read).await?;
+        Ok(Arc::new(attached))
+    }
+
+    fn partitions(&self) -> u16 {
+        self.keys().count()
+    }
+
+    fn durability(&self) -> Durability {
+        self.shared.durability
+    }
+
+    async fn acquire(
+        &self,
+        partition: PartitionId,
+        node: &NodeId,
+        ttl: Duration,
+    ) -> Result<Acquisition> {
+        self.take_lease(partition, node, ttl).await
+    }
+
+    async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Vec<Lease>> {
+        self.extend_leases(leases, ttl).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<()> {
+        self.free_lease(lease).await
+    }
+
+    async fn submit(&self, partition: PartitionId, op: OpId, message: Bytes) -> Result<()> {
+        self.append(partition, op, message).await
+    }
+
+    async fn read_inboxes(
+        &self,
+        after: &[(PartitionId, InboxCursor)],
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<InboxItem>> {
+        self.read_behind(after, max, wait).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<()> {
+        self.apply(&commit).await
+    }
+
+    async fn load_thread(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+    ) -> Result<Option<LoadedThread>> {
+        self.load(partition, thread).await
+    }
+
+    async fn active_threads(&self, partition: PartitionId) -> Result<Vec<(ThreadKey, Millis)>> {
+        self.list_active(partition).await
+    }
+
+    async fn read_checkpoint(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+        id: CheckpointId,
+    ) -> Result<Option<Bytes>> {
+        self.get_checkpoint(partition, thread, id).await
+    }
+
+    async fn list_checkpoints(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+        before: Option<CheckpointId>,
+        max: usize,
+    ) -> Result<Vec<Bytes>> {
+        self.newest_checkpoints(partition, thread, before, max).await
+    }
+
+    async fn read_events(
+        &self,
+        partition: PartitionId,
+        run: RunId,
+        after: u64,
+        max: usize,
+    ) -> Result<Vec<Bytes>> {
+        self.events_after(partition, run, after, max).await
+    }
+
+    async fn watch_events(&self, partition: PartitionId, run: RunId) -> Result<EventWatch> {
+        self.watches.watch(self.keys().partition(partition)?.events(run)).await
+    }
+
+    async fn fetch(
+        &self,
+        worker: &WorkerId,
+        queues: &[QueueName],
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivery>> {
+        self.take_orders(worker, queues, max, wait).await
+    }
+
+    async fn hand_in(&self, worker: &WorkerId, parts: Vec<HandIn>) -> Result<()> {
+        self.settle(worker, &parts).await
+    }
+
+    async fn heartbeat(&self, worker: &WorkerId, _queues: &[QueueName]) -> Result<()> {
+        self.note_alive(worker).await
+    }
+
+    async fn reclaim(
+        &self,
+        worker: &WorkerId,
+        queues: &[QueueName],
+        dead_after: Duration,
+        max: usize,
+    ) -> Result<Vec<Delivery>> {
+        self.take_over(worker, queues, dead_after, max).await
+    }
+
+    async fn retire(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<()> {
+        self.sign_off(worker, queues).await
+    }
+
+    async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
+        self.all_orders(partition).await
+    }
+}

@@ -1,0 +1,280 @@
+//! Names of keys. Nothing else in this crate builds one.
+//!
+//! ```text
+//! rt:{<ns>.m}:meta          HASH    partitions and format of the namespace
+//! rt:{<ns>.w}:hb            ZSET    heartbeats of workers
+//! rt:{<ns>.pNN}:lease       HASH    owner of the partition
+//! rt:{<ns>.pNN}:in          STREAM  inbox
+//! rt:{<ns>.pNN}:act         ZSET    threads that are not parked, by the time they are due
+//! rt:{<ns>.pNN}:qs          SET     names of queues that have had orders
+//! rt:{<ns>.pNN}:q:<queue>   STREAM  orders; consumer group `w`
+//! rt:{<ns>.pNN}:op:<id>     STRING  an op id that had its effect; expires
+//! rt:{<ns>.pNN}:t:<thread>  HASH    header, base checkpoint, last event
+//!                    …:j    LIST    journal
+//!                    …:c    HASH    checkpoints by id
+//!                    …:ci   ZSET    ids of checkpoints, in order
+//! rt:{<ns>.pNN}:e:<run>     LIST    events of a run, and the channel of their wake-ups
+//!                    …:o    STRING  number of events before the first of the list
+//! ```
+//!
+//! The braces are a hash tag: the keys of one partition share a slot, so one script may touch
+//! them. Names that users choose are escaped, so they can hold neither braces nor dots nor
+//! colons.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rethread_core::ids::{OpId, PartitionId, QueueName, RunId, ThreadKey};
+use rethread_storage::{Result, StorageError};
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// Keys of one namespace.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    heartbeats: String,
+    partitions: Vec<PartitionKeys>,
+    // Streams of the queues that this process fetches from: built once, used by each fetch.
+    queues: Mutex<HashMap<QueueName, Arc<[Arc<str>]>>>,
+}
+
+/// Keys of one partition.
+#[derive(Debug)]
+pub(crate) struct PartitionKeys {
+    prefix: String,
+    pub(crate) lease: String,
+    pub(crate) inbox: String,
+    pub(crate) active: String,
+    pub(crate) queue_names: String,
+}
+
+/// Keys of one thread.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ThreadKeys {
+    pub(crate) thread: String,
+    pub(crate) journal: String,
+    pub(crate) checkpoints: String,
+    pub(crate) checkpoint_ids: String,
+}
+
+/// The meta key of a namespace; needed before its number of partitions is known.
+pub(crate) fn meta(namespace: &str) -> String {
+    format!("rt:{{{}.m}}:meta", escaped(namespace))
+}
+
+impl Keys {
+    pub(crate) fn new(namespace: &str, partitions: u16) -> Self {
+        let escaped = escaped(namespace);
+        Self {
+            heartbeats: format!("rt:{{{escaped}.w}}:hb"),
+            partitions: (0..partitions)
+                .map(|partition| PartitionKeys::new(&escaped, PartitionId(partition)))
+                .collect(),
+            queues: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn heartbeats(&self) -> &str {
+        &self.heartbeats
+    }
+
+    pub(crate) fn count(&self) -> u16 {
+        self.partitions.len() as u16
+    }
+
+    pub(crate) fn partition(&self, partition: PartitionId) -> Result<&PartitionKeys> {
+        self.partitions.get(usize::from(partition.0)).ok_or_else(|| StorageError::Config {
+            reason: format!(
+                "partition {partition} does not exist: the namespace has {} partitions; use the number that the storage reports",
+                self.partitions.len()
+            ),
+        })
+    }
+
+    /// The streams of a queue, one for each partition.
+    pub(crate) fn queue_streams(&self, queue: &QueueName) -> Arc<[Arc<str>]> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(streams) = queues.get(queue) {
+            return Arc::clone(streams);
+        }
+        let streams: Arc<[Arc<str>]> =
+            self.partitions.iter().map(|keys| keys.queue(queue).into()).collect();
+        queues.insert(queue.clone(), Arc::clone(&streams));
+        streams
+    }
+}
+
+impl PartitionKeys {
+    fn new(escaped_namespace: &str, partition: PartitionId) -> Self {
+        let prefix = format!("rt:{{{escaped_namespace}.{partition}}}:");
+        Self {
+            lease: format!("{prefix}lease"),
+            inbox: format!("{prefix}in"),
+            active: format!("{prefix}act"),
+            queue_names: format!("{prefix}qs"),
+            prefix,
+        }
+    }
+
+    fn named(&self, kind: &str, capacity: usize) -> String {
+        let mut key = String::with_capacity(self.prefix.len() + kind.len() + capacity);
+        key.push_str(&self.prefix);
+        key.push_str(kind);
+        key
+    }
+
+    pub(crate) fn thread(&self, thread: ThreadKey) -> ThreadKeys {
+        let mut key = self.named("t:", 35);
+        push_hex(&mut key, thread.as_bytes());
+        let with = |suffix: &str| {
+            let mut other = String::with_capacity(key.len() + suffix.len());
+            other.push_str(&key);
+            other.push_str(suffix);
+            other
+        };
+        ThreadKeys {
+            journal: with(":j"),
+            checkpoints: with(":c"),
+            checkpoint_ids: with(":ci"),
+            thread: key,
+        }
+    }
+
+    /// The log of a run; also the name of the channel on which its readers are woken.
+    pub(crate) fn events(&self, run: RunId) -> String {
+        let mut key = self.named("e:", 32);
+        push_hex(&mut key, run.as_uuid().as_bytes());
+        key
+    }
+
+    pub(crate) fn events_offset(&self, run: RunId) -> String {
+        let mut key = self.named("e:", 34);
+        push_hex(&mut key, run.as_uuid().as_bytes());
+        key.push_str(":o");
+        key
+    }
+
+    pub(crate) fn op(&self, op: OpId) -> String {
+        let mut key = self.named("op:", 32);
+        push_hex(&mut key, op.as_bytes());
+        key
+    }
+
+    pub(crate) fn queue(&self, queue: &QueueName) -> String {
+        let mut key = self.named("q:", queue.as_str().len());
+        push_escaped(&mut key, queue.as_str());
+        key
+    }
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+}
+
+/// Letters, digits, `-` and `_` stay, so that operators can read names; any other byte becomes
+/// `=` and two hexadecimal digits. No two texts give the same result.
+fn push_escaped(text: &mut String, name: &str) {
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "={byte:02x}");
+        }
+    }
+}
+
+fn escaped(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    push_escaped(&mut text, name);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use rethread_core::ids::ThreadId;
+
+    use super::*;
+
+    /// A small generator, so that the same ids are tried on each run.
+    struct Draw(u64);
+
+    impl Draw {
+        fn next(&mut self) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            self.0 >> 33
+        }
+
+        fn name(&mut self) -> String {
+            const PIECES: [&str; 20] = [
+                "*", "?", "[", "]", "{", "}", ":", "\0", "\n", "\r\n", "=", ".", "a", "p07", "%",
+                "é", "日本", "🦀", " ", "-_",
+            ];
+            let pieces = 1 + self.next() % 6;
+            (0..pieces).map(|_| PIECES[(self.next() % PIECES.len() as u64) as usize]).collect()
+        }
+    }
+
+    fn tag(key: &str) -> &str {
+        let open = key.find('{').expect("has a hash tag");
+        let close = key[open..].find('}').expect("has a hash tag") + open;
+        &key[open + 1..close]
+    }
+
+    #[test]
+    fn keys_of_any_two_ids_differ_and_keep_the_tag_of_their_partition() {
+        let mut draw = Draw(7);
+        let mut seen: HashMap<String, (String, String)> = HashMap::new();
+        for _ in 0..100_000 {
+            let pair = (draw.name(), draw.name());
+            let keys = PartitionKeys::new(&escaped(&pair.0), PartitionId(3));
+            let queue = QueueName::new(&pair.1).expect("not empty");
+            let key = keys.queue(&queue);
+            assert_eq!(tag(&key), format!("{}.p03", escaped(&pair.0)));
+            assert!(key.bytes().all(|byte| byte.is_ascii_graphic()), "{key}");
+            assert_eq!(key.matches(['{', '}']).count(), 2, "{key}");
+            if let Some(other) = seen.insert(key.clone(), pair.clone()) {
+                assert_eq!(other, pair, "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_keys_of_a_partition_share_its_tag() {
+        let keys = PartitionKeys::new(&escaped("a{b}.p01"), PartitionId(12));
+        let thread = keys.thread(ThreadId::new("*?[]{}:\0\n").expect("not empty").key());
+        let run = RunId::from_uuid(uuid::Uuid::from_u128(5));
+        let all = [
+            keys.lease.clone(),
+            keys.inbox.clone(),
+            keys.active.clone(),
+            keys.queue_names.clone(),
+            keys.queue(&QueueName::standard()),
+            keys.op(OpId::from_random(9)),
+            keys.events(run),
+            keys.events_offset(run),
+            thread.thread,
+            thread.journal,
+            thread.checkpoints,
+            thread.checkpoint_ids,
+        ];
+        for key in &all {
+            assert_eq!(tag(key), "a=7bb=7d=2ep01.p12", "{key}");
+        }
+        let distinct: std::collections::HashSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+    }
+
+    #[test]
+    fn a_partition_that_does_not_exist_is_refused() {
+        let keys = Keys::new("default", 16);
+        assert!(keys.partition(PartitionId(15)).is_ok());
+        assert!(matches!(keys.partition(PartitionId(16)), Err(StorageError::Config { .. })));
+    }
+}

@@ -1,0 +1,134 @@
+#!lua
+-- Applies one commit of the owner of a partition.
+-- Guarantees: whole or not at all, and only under the current token. Redis does not roll a
+-- script back, so everything that can be refused is checked before the first write. The commit
+-- that was applied last, sent again under the same token, changes nothing.
+-- KEYS   1 lease, 2 inbox, 3 active threads (ZSET), 4 queue names (SET),
+--        then two for each event write: log (LIST), offset (STRING),
+--        then those of the operations, in their order
+-- ARGV   1 token, 2 number of the commit, 3 the number before it,
+--        4 the oldest inbox id that stays, or '', 5 retention of ended logs in ms,
+--        6 number of event writes,
+--        for each: number of the first event, 1 if the run ends, count, events...
+--        then operations:
+--        'H' count, field, value...      KEYS thread (HASH)             sets fields
+--        'A' count, entries...           KEYS journal (LIST)            appends
+--        'R' count, entries...           KEYS journal                   replaces
+--        'C' id, record                  KEYS records (HASH), ids (ZSET) writes a checkpoint
+--        'D' score, thread                                              thread is due
+--        'P' thread                                                     thread is parked
+--        'Q' queue, count, orders...     KEYS queue (STREAM)            appends orders
+-- Return 1 applied, 0 it was applied before, or {'FENCED'}, {'ROLLEDBACK', number found},
+--        {'EVENTS', log, number of the last event found}
+local lease = redis.call('HMGET', KEYS[1], 't', 'n', 's')
+if lease[1] ~= ARGV[1] then
+  return {'FENCED'}
+end
+if lease[2] == ARGV[2] and lease[2] ~= lease[3] then
+  return 0
+end
+if lease[2] ~= ARGV[3] then
+  return {'ROLLEDBACK', lease[2] or '0'}
+end
+
+local argument = 7
+local key = 5
+local last = {}
+local fresh = {}
+for _ = 1, tonumber(ARGV[6]) do
+  local log = KEYS[key]
+  local before = ARGV[argument] - 1
+  local count = tonumber(ARGV[argument + 2])
+  if count > 0 then
+    local found = last[log]
+    if not found then
+      found = redis.call('LLEN', log)
+      if found == 0 and before > 0 then
+        fresh[log] = before
+        found = before
+      elseif found ~= before then
+        found = found + (redis.call('GET', KEYS[key + 1]) or 0)
+      end
+    end
+    if found ~= before then
+      return {'EVENTS', log, string.format('%.0f', found)}
+    end
+    last[log] = before + count
+  end
+  argument = argument + 3 + count
+  key = key + 2
+end
+
+-- A call takes at most about 7,900 values from `unpack`.
+local function push(list, from, count)
+  local stop = from + count - 1
+  while from <= stop do
+    local to = math.min(from + 999, stop)
+    redis.call('RPUSH', list, unpack(ARGV, from, to))
+    from = to + 1
+  end
+end
+
+argument = 7
+key = 5
+for _ = 1, tonumber(ARGV[6]) do
+  local log = KEYS[key]
+  local offset = KEYS[key + 1]
+  local count = tonumber(ARGV[argument + 2])
+  if fresh[log] then
+    redis.call('SET', offset, string.format('%.0f', fresh[log]))
+    fresh[log] = nil
+  end
+  push(log, argument + 3, count)
+  if ARGV[argument + 1] == '1' then
+    redis.call('PEXPIRE', log, ARGV[5])
+    redis.call('PEXPIRE', offset, ARGV[5])
+  end
+  redis.call('PUBLISH', log, '')
+  argument = argument + 3 + count
+  key = key + 2
+end
+
+local stop = #ARGV
+while argument <= stop do
+  local operation = ARGV[argument]
+  if operation == 'H' then
+    local count = tonumber(ARGV[argument + 1])
+    redis.call('HSET', KEYS[key], unpack(ARGV, argument + 2, argument + 1 + count))
+    key = key + 1
+    argument = argument + 2 + count
+  elseif operation == 'A' or operation == 'R' then
+    local count = tonumber(ARGV[argument + 1])
+    if operation == 'R' then
+      redis.call('UNLINK', KEYS[key])
+    end
+    push(KEYS[key], argument + 2, count)
+    key = key + 1
+    argument = argument + 2 + count
+  elseif operation == 'C' then
+    redis.call('HSET', KEYS[key], ARGV[argument + 1], ARGV[argument + 2])
+    redis.call('ZADD', KEYS[key + 1], 0, ARGV[argument + 1])
+    key = key + 2
+    argument = argument + 3
+  elseif operation == 'D' then
+    redis.call('ZADD', KEYS[3], ARGV[argument + 1], ARGV[argument + 2])
+    argument = argument + 3
+  elseif operation == 'P' then
+    redis.call('ZREM', KEYS[3], ARGV[argument + 1])
+    argument = argument + 2
+  else
+    local count = tonumber(ARGV[argument + 2])
+    redis.call('SADD', KEYS[4], ARGV[argument + 1])
+    for order = argument + 3, argument + 2 + count do
+      redis.call('XADD', KEYS[key], '*', 'o', ARGV[order])
+    end
+    key = key + 1
+    argument = argument + 3 + count
+  end
+end
+
+if ARGV[4] ~= '' then
+  redis.call('XTRIM', KEYS[2], 'MINID', ARGV[4])
+end
+redis.call('HSET', KEYS[1], 'n', ARGV[2])
+return 1

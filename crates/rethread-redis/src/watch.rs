@@ -1,0 +1,269 @@
+//! Wake-ups for readers of event logs: one subscriber connection for all of them.
+//!
+//! A single task owns the connection and is told who watches what. It subscribes in batches,
+//! and after a reconnect it wakes every watcher once its subscription stands again, so nothing
+//! that was published in between stays unseen.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{PushInfo, PushKind, Value};
+use rethread_storage::{EventWatch, Result, StorageError};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use crate::error::{Effect, unanswered};
+use crate::link::Link;
+
+const BATCH: usize = 1024;
+const RETRY_DELAY: Duration = Duration::from_millis(200);
+
+/// Who watches event logs.
+#[derive(Debug)]
+pub(crate) struct Watches {
+    link: Link,
+    requests: Mutex<Option<mpsc::UnboundedSender<Request>>>,
+}
+
+enum Request {
+    Watch { channel: String, reply: oneshot::Sender<Result<watch::Receiver<u64>>> },
+    Unwatch { channel: String },
+}
+
+impl Watches {
+    pub(crate) fn new(link: Link) -> Self {
+        Self { link, requests: Mutex::new(None) }
+    }
+
+    /// Watches a channel; what is published after the return wakes.
+    pub(crate) async fn watch(&self, channel: String) -> Result<EventWatch> {
+        let (reply, answer) = oneshot::channel();
+        let requests = self.requests();
+        let gone = || StorageError::Unavailable {
+            reason: "the subscriber of event wake-ups has ended; try again".to_owned(),
+        };
+        requests.send(Request::Watch { channel: channel.clone(), reply }).map_err(|_| gone())?;
+        // From here on the task counts this watch, whether or not the caller waits for it.
+        let guard = Guard { channel, requests };
+        let changes = match answer.await {
+            Ok(Ok(changes)) => changes,
+            Ok(Err(error)) => return Err(error),
+            Err(_) => return Err(gone()),
+        };
+        Ok(EventWatch::new(changes, Some(Box::new(guard))))
+    }
+
+    fn requests(&self) -> mpsc::UnboundedSender<Request> {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = requests.as_ref().filter(|sender| !sender.is_closed()) {
+            return sender.clone();
+        }
+        let (sender, receiver) = mpsc::unbounded_channel();
+        tokio::spawn(Subscriber::new(self.link.clone()).run(receiver));
+        *requests = Some(sender.clone());
+        sender
+    }
+}
+
+struct Guard {
+    channel: String,
+    requests: mpsc::UnboundedSender<Request>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let channel = std::mem::take(&mut self.channel);
+        // When the task is gone, so is its subscription.
+        let _ = self.requests.send(Request::Unwatch { channel });
+    }
+}
+
+/// What the connection tells.
+#[derive(Debug, Default)]
+struct Pushes {
+    wakers: Mutex<HashMap<String, watch::Sender<u64>>>,
+    disconnected: Notify,
+}
+
+impl Pushes {
+    fn handle(&self, push: &PushInfo) {
+        match (&push.kind, push.data.first()) {
+            (PushKind::Message, Some(Value::BulkString(channel))) => {
+                if let Ok(channel) = std::str::from_utf8(channel) {
+                    self.wake(channel);
+                }
+            }
+            (PushKind::Disconnection, _) => self.disconnected.notify_one(),
+            _ => {}
+        }
+    }
+
+    fn wake(&self, channel: &str) {
+        let wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waker) = wakers.get(channel) {
+            waker.send_modify(|count| *count = count.wrapping_add(1));
+        }
+    }
+
+    fn receiver(&self, channel: &str) -> watch::Receiver<u64> {
+        let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        match wakers.get(channel) {
+            Some(waker) => waker.subscribe(),
+            None => {
+                let (waker, receiver) = watch::channel(0);
+                wakers.insert(channel.to_owned(), waker);
+                receiver
+            }
+        }
+    }
+
+    fn forget(&self, channel: &str) {
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner).remove(channel);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Channel {
+    watchers: usize,
+    is_subscribed: bool,
+}
+
+struct Subscriber {
+    link: Link,
+    pushes: Arc<Pushes>,
+    channels: HashMap<String, Channel>,
+    connection: Option<MultiplexedConnection>,
+}
+
+type Waiting = Vec<(String, oneshot::Sender<Result<watch::Receiver<u64>>>)>;
+
+impl Subscriber {
+    fn new(link: Link) -> Self {
+        Self { link, pushes: Arc::default(), channels: HashMap::new(), connection: None }
+    }
+
+    /// Serves until nobody can ask any more.
+    async fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
+        let mut batch = Vec::new();
+        loop {
+            let is_behind =
+                self.connection.is_none() && self.channels.values().any(|it| it.watchers > 0);
+            tokio::select! {
+                biased;
+                () = self.pushes.disconnected.notified(), if self.connection.is_some() => {
+                    self.disconnect();
+                }
+                count = requests.recv_many(&mut batch, BATCH) => {
+                    if count == 0 {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep(RETRY_DELAY), if is_behind => {}
+            }
+            let waiting = self.count(batch.drain(..));
+            let outcome = self.follow().await;
+            self.answer(waiting, outcome);
+        }
+    }
+
+    fn count(&mut self, requests: impl Iterator<Item = Request>) -> Waiting {
+        let mut waiting = Vec::new();
+        for request in requests {
+            match request {
+                Request::Watch { channel, reply } => {
+                    self.channels.entry(channel.clone()).or_default().watchers += 1;
+                    waiting.push((channel, reply));
+                }
+                Request::Unwatch { channel } => {
+                    if let Some(entry) = self.channels.get_mut(&channel) {
+                        entry.watchers = entry.watchers.saturating_sub(1);
+                    }
+                }
+            }
+        }
+        waiting
+    }
+
+    /// Makes the subscriptions what the watchers ask for.
+    async fn follow(&mut self) -> Result<()> {
+        let pick = |channels: &HashMap<String, Channel>, is_wanted: bool| -> Vec<String> {
+            let picked = channels.iter().filter(|(_, channel)| {
+                (channel.watchers > 0) == is_wanted && channel.is_subscribed != is_wanted
+            });
+            picked.map(|(name, _)| name.clone()).collect()
+        };
+        let joined = pick(&self.channels, true);
+        if !joined.is_empty() {
+            let mut connection = self.connected().await?;
+            for channel in &joined {
+                drop(self.pushes.receiver(channel));
+            }
+            if let Err(error) = connection.subscribe(&joined).await {
+                self.disconnect();
+                return Err(unanswered(&error, Effect::Read, self.link.address()));
+            }
+            for channel in &joined {
+                if let Some(entry) = self.channels.get_mut(channel) {
+                    entry.is_subscribed = true;
+                }
+                self.pushes.wake(channel);
+            }
+        }
+        let left = pick(&self.channels, false);
+        if !left.is_empty()
+            && let Some(connection) = &mut self.connection
+            && connection.unsubscribe(&left).await.is_err()
+        {
+            self.disconnect();
+        }
+        let forgotten: Vec<String> = self
+            .channels
+            .extract_if(|_, channel| channel.watchers == 0)
+            .map(|(name, _)| name)
+            .collect();
+        for channel in &forgotten {
+            self.pushes.forget(channel);
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, waiting: Waiting, outcome: Result<()>) {
+        for (channel, reply) in waiting {
+            let is_subscribed =
+                self.channels.get(&channel).is_some_and(|channel| channel.is_subscribed);
+            let answer = match &outcome {
+                Err(error) if !is_subscribed => Err(error.clone()),
+                _ => Ok(self.pushes.receiver(&channel)),
+            };
+            // A caller that has gone away signs off by itself.
+            let _ = reply.send(answer);
+        }
+    }
+
+    async fn connected(&mut self) -> Result<MultiplexedConnection> {
+        if let Some(connection) = &self.connection {
+            return Ok(connection.clone());
+        }
+        // A connection of its own pushes, so that the end of an old one does not end the new.
+        let pushes = Arc::new(Pushes {
+            wakers: Mutex::new(std::mem::take(
+                &mut self.pushes.wakers.lock().unwrap_or_else(PoisonError::into_inner),
+            )),
+            disconnected: Notify::new(),
+        });
+        self.pushes = Arc::clone(&pushes);
+        let connection = self.link.subscriber(move |push| pushes.handle(&push)).await?;
+        self.connection = Some(connection.clone());
+        Ok(connection)
+    }
+
+    fn disconnect(&mut self) {
+        self.connection = None;
+        for (name, channel) in &mut self.channels {
+            if std::mem::take(&mut channel.is_subscribed) {
+                self.pushes.wake(name);
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Workers that live, that are dead, and that sign off.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use redis::cmd;
+use rethread_core::ids::{QueueName, WorkerId};
+use rethread_storage::{Delivery, Result};
+
+use super::assigned::Expected;
+use super::{PAGE, QUEUE, Stream, delivery};
+use crate::error::Effect;
+use crate::lease::millis;
+use crate::link::is_refused_with;
+use crate::reply::Entry;
+use crate::{RedisStorage, reply, script};
+
+impl RedisStorage {
+    pub(crate) async fn note_alive(&self, name: &WorkerId) -> Result<()> {
+        let mut call = script::HEARTBEAT.call(&[self.keys().heartbeats()]);
+        call.arg(name.as_str());
+        // Repeating it changes nothing that matters.
+        self.link.eval(&script::HEARTBEAT, &call, Effect::Read).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn take_over(
+        &self,
+        name: &WorkerId,
+        queues: &[QueueName],
+        dead_after: Duration,
+        max: usize,
+    ) -> Result<Vec<Delivery>> {
+        let streams = self.streams(queues);
+        let dead = self.dead_consumers(name, &streams, dead_after).await?;
+        let worker = self.workers().get(name);
+        let _gate = worker.gate.read().await;
+        let mut deliveries = Vec::new();
+        for (stream, consumer) in dead {
+            let room = (max - deliveries.len()).min(PAGE);
+            if room == 0 {
+                break;
+            }
+            let mut call = script::RECLAIM.call(&[&*stream.key]);
+            call.arg(name.as_str()).arg(&consumer[..]).arg(room);
+            let expected = Expected::new(&worker, queues, self.link.response_timeout());
+            let taken = self.link.eval(&script::RECLAIM, &call, Effect::Write).await;
+            let taken = taken.and_then(|answer| {
+                reply::array(answer, QUEUE)?
+                    .into_iter()
+                    .map(|order| {
+                        let mut parts = reply::array(order, QUEUE)?.into_iter();
+                        let mut next = || parts.next().unwrap_or_default();
+                        let id = reply::stream_id(next(), QUEUE)?;
+                        let entry = Entry { id, fields: reply::array(next(), QUEUE)? };
+                        let times = reply::number(next(), QUEUE)?;
+                        delivery(stream, entry, u32::try_from(times).unwrap_or(u32::MAX))
+                    })
+                    .collect::<Result<Vec<_>>>()
+            });
+            match taken {
+                Ok(taken) => {
+                    worker.note_delivered(&taken);
+                    expected.arrived();
+                    deliveries.extend(taken);
+                }
+                // What was taken over before must reach the caller.
+                Err(_) if !deliveries.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(deliveries)
+    }
+
+    /// Consumers of other workers that do not live, with the streams they have read.
+    async fn dead_consumers<'a>(
+        &self,
+        name: &WorkerId,
+        streams: &'a [Stream],
+        dead_after: Duration,
+    ) -> Result<Vec<(&'a Stream, bytes::Bytes)>> {
+        // The consumers first: one that appears later has sent a heartbeat before.
+        let asks = streams.iter().map(|stream| {
+            let mut ask = cmd("XINFO");
+            ask.arg("CONSUMERS").arg(&*stream.key).arg("w");
+            ask
+        });
+        let answers = self.link.run_all(asks.collect(), Effect::Read).await?;
+        let mut others = Vec::new();
+        for (stream, answer) in streams.iter().zip(answers) {
+            // No group, or no stream (ERR no such key): nobody has read it yet.
+            if is_refused_with(&answer, "NOGROUP") || is_refused_with(&answer, "ERR") {
+                continue;
+            }
+            for consumer in reply::array(self.link.checked(answer)?, QUEUE)? {
+                let mut fields = reply::array(consumer, QUEUE)?.into_iter();
+                while let (Some(field), Some(value)) = (fields.next(), fields.next()) {
+                    if reply::bytes(field, QUEUE)? != "name" {
+                        continue;
+                    }
+                    let consumer = reply::bytes(value, QUEUE)?;
+                    if consumer != name.as_str() {
+                        others.push((stream, consumer));
+                    }
+                    break;
+                }
+            }
+        }
+        if others.is_empty() {
+            return Ok(others);
+        }
+        let mut call = script::ALIVE.call(&[self.keys().heartbeats()]);
+        call.arg(millis(dead_after));
+        let answer = self.link.eval(&script::ALIVE, &call, Effect::Read).await?;
+        let alive: HashSet<_> = reply::all_bytes(answer, "heartbeats")?.into_iter().collect();
+        others.retain(|(_, consumer)| !alive.contains(consumer));
+        Ok(others)
+    }
+
+    pub(crate) async fn sign_off(&self, name: &WorkerId, queues: &[QueueName]) -> Result<()> {
+        let calls = self.streams(queues).into_iter().map(|stream| {
+            let mut call = script::GIVE_BACK.call(&[&*stream.key]);
+            call.arg(name.as_str());
+            call
+        });
+        let answers =
+            self.link.eval_all(&script::GIVE_BACK, calls.collect(), Effect::Write).await?;
+        answers.into_iter().try_for_each(|answer| answer.map(drop))?;
+        let mut forget = cmd("ZREM");
+        forget.arg(self.keys().heartbeats()).arg(name.as_str());
+        self.link.run(&forget, Effect::Read).await?;
+        self.workers().remove(name);
+        Ok(())
+    }
+}

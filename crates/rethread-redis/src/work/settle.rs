@@ -1,0 +1,78 @@
+//! How workers hand in what they did.
+
+use std::collections::BTreeMap;
+
+use redis::Cmd;
+use rethread_core::ids::{PartitionId, QueueName, WorkerId};
+use rethread_storage::{HandIn, Result};
+
+use super::id_text;
+use crate::error::Effect;
+use crate::{RedisStorage, script};
+
+impl RedisStorage {
+    /// One script call for each partition, all in one round trip.
+    pub(crate) async fn settle(&self, name: &WorkerId, parts: &[HandIn]) -> Result<()> {
+        let mut by_partition: BTreeMap<PartitionId, Vec<&HandIn>> = BTreeMap::new();
+        for part in parts {
+            by_partition.entry(part.partition).or_default().push(part);
+        }
+        let mut calls = Vec::with_capacity(by_partition.len());
+        for (partition, parts) in &by_partition {
+            calls.push(self.settle_call(name, *partition, parts)?);
+        }
+        let answers = self.link.eval_all(&script::HAND_IN, calls, Effect::Write).await?;
+        let worker = self.workers().get(name);
+        let mut outcome = Ok(());
+        for (parts, answer) in by_partition.values().zip(answers) {
+            match answer {
+                Ok(_) => {
+                    worker.note_finished(parts.iter().filter_map(|part| part.finished.as_ref()));
+                }
+                Err(error) => outcome = Err(error),
+            }
+        }
+        outcome
+    }
+
+    fn settle_call(
+        &self,
+        name: &WorkerId,
+        partition: PartitionId,
+        parts: &[&HandIn],
+    ) -> Result<Cmd> {
+        let keys = self.keys().partition(partition)?;
+        let mut queues: Vec<&QueueName> = Vec::new();
+        for receipt in parts.iter().filter_map(|part| part.finished.as_ref()) {
+            if !queues.contains(&&receipt.queue) {
+                queues.push(&receipt.queue);
+            }
+        }
+        let mut names = vec![keys.inbox.clone()];
+        names.extend(queues.iter().map(|queue| keys.queue(queue)));
+        let messages = || parts.iter().flat_map(|part| &part.messages);
+        let mut call = script::HAND_IN.call_with_capacity(
+            &names,
+            1 + parts.len() * 3 + messages().count(),
+            64 + parts.len() * 32 + messages().map(bytes::Bytes::len).sum::<usize>(),
+        );
+        call.arg(name.as_str());
+        for part in parts {
+            match &part.finished {
+                Some(receipt) => {
+                    let queue = queues.iter().position(|queue| **queue == receipt.queue);
+                    // Keys count from 1 in Lua, and the first is the inbox.
+                    call.arg(queue.map_or(0, |queue| queue + 2)).arg(id_text(receipt.id));
+                }
+                None => {
+                    call.arg(0).arg("");
+                }
+            }
+            call.arg(part.messages.len());
+            for message in &part.messages {
+                call.arg(&message[..]);
+            }
+        }
+        Ok(call)
+    }
+}
