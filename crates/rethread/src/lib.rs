@@ -1,1 +1,82 @@
-//! x
+//! Durable execution for ordinary async functions.
+//!
+//! Write an **entrypoint** (plain control flow) that calls **tasks** (work whose results are
+//! recorded). It can [`interrupt`] and wait days for a person; on resume, after an error and
+//! after any crash it is replayed from the top, and every recorded result is returned instead of
+//! being computed again.
+//!
+//! ```
+//! use rethread::prelude::*;
+//! use rethread::{App, Embedded, Outcome};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[task]
+//! async fn write_essay(topic: String) -> Result<String> {
+//!     Ok(format!("An essay about topic: {topic}"))
+//! }
+//!
+//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! struct Review {
+//!     essay: String,
+//!     is_approved: bool,
+//! }
+//!
+//! #[entrypoint]
+//! async fn workflow(topic: String) -> Result<Review> {
+//!     let essay = write_essay(topic).await?;
+//!     let is_approved = interrupt(json!({ "essay": essay, "action": "Please review" })).await?;
+//!     Ok(Review { essay, is_approved })
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let app = App::new().entrypoint(workflow::def()).task(write_essay::def());
+//! let engine = Embedded::in_memory(app).await?;
+//! let thread = engine.client().thread("essay-1")?;
+//!
+//! let outcome = thread.invoke(workflow::def(), "cat".into()).await?;
+//! assert_eq!(outcome.interrupts().len(), 1);
+//! let outcome = thread.resume(true).typed::<Review>().await?;
+//! let essay = "An essay about topic: cat".to_owned();
+//! assert_eq!(outcome, Outcome::Done(Review { essay, is_approved: true }));
+//! engine.shutdown().await?;
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! | to | use |
+//! |---|---|
+//! | write tasks and entrypoints | [`task`], [`entrypoint`], [`prelude`] |
+//! | run them in this process | [`Embedded`] |
+//! | offer them as services | [`App::main`] |
+//! | start, resume and watch runs | [`Client`] |
+
+mod app;
+mod cli;
+mod console;
+mod embedded;
+mod service;
+mod settings;
+mod storage;
+mod telemetry;
+
+pub use app::App;
+pub use console::{Console, ConsoleError};
+pub use embedded::{Embedded, EmbeddedOptions};
+pub use service::ServiceError;
+pub use settings::{DataSync, LogFormat, Settings, SettingsError};
+pub use telemetry::init as init_telemetry;
+
+pub use rethread_client::{
+    self as client, Client, ClientError, ClientOptions, Mode, Outcome, RunHandle, StreamEvent,
+    Thread,
+};
+pub use rethread_runtime::{Node, NodeError, NodeOptions, PoolOptions};
+pub use rethread_sdk::*;
+pub use rethread_storage::{Storage, StorageError, disk, memory};
+
+#[doc(hidden)]
+pub mod __private {
+    pub use rethread_sdk::__private::*;
+}

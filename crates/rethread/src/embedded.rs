@@ -1,0 +1,180 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rethread_client::Client;
+use rethread_core::ids::NodeId;
+use rethread_core::thread::Limits;
+use rethread_runtime::{Node, NodeOptions, PoolOptions};
+use rethread_storage::Storage;
+use rethread_storage::memory::MemoryStorage;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::service::ServiceError;
+use crate::settings::{DataSync, Settings};
+use crate::storage;
+
+/// The whole engine in this process, with no server: coordinator, workers and storage.
+///
+/// Opening it takes up every run that a former process left in progress. Task bodies run on the
+/// tokio runtime that opened it.
+#[derive(Debug)]
+pub struct Embedded {
+    node: Node,
+    client: Client,
+}
+
+/// Settings of an [`Embedded`] engine.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct EmbeddedOptions {
+    /// Directory of the store. Default `.rethread`.
+    pub data_dir: PathBuf,
+    /// What a write survives before it is acknowledged. Default power loss.
+    pub data_sync: DataSync,
+    /// Queues whose tasks run here. Default `default`.
+    pub queues: Vec<String>,
+    /// Task bodies that run at the same time per queue. Default 16.
+    pub slots: usize,
+}
+
+impl Default for EmbeddedOptions {
+    fn default() -> Self {
+        let settings = Settings::default();
+        Self {
+            data_dir: settings.data_dir,
+            data_sync: settings.data_sync,
+            queues: settings.worker_queues,
+            slots: settings.worker_slots,
+        }
+    }
+}
+
+impl EmbeddedOptions {
+    /// Sets the directory of the store.
+    #[must_use]
+    pub fn data_dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.data_dir = directory.as_ref().to_owned();
+        self
+    }
+
+    /// Sets what a write survives before it is acknowledged.
+    #[must_use]
+    pub fn data_sync(mut self, sync: DataSync) -> Self {
+        self.data_sync = sync;
+        self
+    }
+
+    /// Sets the queues whose tasks run here.
+    #[must_use]
+    pub fn queues<Q: Into<String>>(mut self, queues: impl IntoIterator<Item = Q>) -> Self {
+        self.queues = queues.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets how many task bodies run at the same time per queue.
+    #[must_use]
+    pub fn slots(mut self, slots: usize) -> Self {
+        self.slots = slots;
+        self
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            data_dir: self.data_dir.clone(),
+            data_sync: self.data_sync,
+            worker_queues: self.queues.clone(),
+            worker_slots: self.slots,
+            ..Settings::default()
+        }
+    }
+}
+
+impl Embedded {
+    /// Opens the store in a directory and starts the engine on it.
+    ///
+    /// # Errors
+    /// [`ServiceError::Storage`] with [`rethread_storage::StorageError::Locked`] when another
+    /// process has the directory open, and other reasons why it cannot be used;
+    /// [`ServiceError::Registry`] when the code cannot be registered.
+    pub async fn open(app: App, directory: impl AsRef<Path>) -> Result<Self, ServiceError> {
+        Self::open_with(app, EmbeddedOptions::default().data_dir(directory)).await
+    }
+
+    /// Opens the store and starts the engine on it.
+    ///
+    /// # Errors
+    /// As [`Embedded::open`].
+    pub async fn open_with(app: App, options: EmbeddedOptions) -> Result<Self, ServiceError> {
+        let settings = options.settings();
+        let storage = storage::open(&settings).await?;
+        Self::start(app, storage, &settings).await
+    }
+
+    /// Starts the engine on a store in memory, which is gone with it: for tests.
+    ///
+    /// # Errors
+    /// [`ServiceError::Registry`] when the code cannot be registered.
+    pub async fn in_memory(app: App) -> Result<Self, ServiceError> {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new(1));
+        Self::start(app, storage, &Settings::default()).await
+    }
+
+    pub(crate) async fn start(
+        app: App,
+        storage: Arc<dyn Storage>,
+        settings: &Settings,
+    ) -> Result<Self, ServiceError> {
+        let options = node_options(app, Arc::clone(&storage), settings)?;
+        let options = with_workers(options, settings)?;
+        let node = Node::start(options).await?;
+        node.wait_ready().await?;
+        Ok(Self { node, client: Client::from_storage(storage) })
+    }
+
+    /// Starts, resumes and watches runs of this engine.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Stops the engine: running bodies may end, what they report is recorded, and everything
+    /// else goes on when the store is opened again.
+    ///
+    /// Dropping the engine stops it without waiting, as a crash does: nothing recorded is lost.
+    ///
+    /// # Errors
+    /// When the engine could not be stopped in order.
+    pub async fn shutdown(self) -> Result<(), ServiceError> {
+        Ok(self.node.drain().await?)
+    }
+}
+
+/// Options of a node that coordinates.
+pub(crate) fn node_options(
+    app: App,
+    storage: Arc<dyn Storage>,
+    settings: &Settings,
+) -> Result<NodeOptions, ServiceError> {
+    use std::time::Duration;
+    let registry = Arc::new(app.registry()?);
+    let node = NodeId::new(Uuid::now_v7().to_string())?;
+    let mut options = NodeOptions::new(node, storage, registry);
+    options.lease_ttl = Duration::from_millis(settings.lease_ttl_ms);
+    options.dead_after = Duration::from_millis(settings.worker_dead_after_ms);
+    options.evict_after = Duration::from_millis(settings.evict_after_ms);
+    options.drain_timeout = settings.drain_timeout();
+    options.limits = Limits { calls_max: settings.calls_max };
+    Ok(options)
+}
+
+/// The same node, running tasks of the queues in the settings.
+pub(crate) fn with_workers(
+    mut options: NodeOptions,
+    settings: &Settings,
+) -> Result<NodeOptions, ServiceError> {
+    for queue in &settings.worker_queues {
+        let queue = rethread_core::ids::QueueName::new(queue)?;
+        options = options.worker(PoolOptions { queue, slots: settings.worker_slots });
+    }
+    Ok(options)
+}

@@ -1,0 +1,121 @@
+//! The roles of a service: coordinator, worker, or both.
+
+use std::io;
+
+use rethread_client::ClientError;
+use rethread_core::ids::IdError;
+use rethread_runtime::{Node, NodeError};
+use rethread_sdk::RegistryError;
+use rethread_storage::StorageError;
+
+use crate::app::App;
+use crate::embedded::{node_options, with_workers};
+use crate::settings::{Settings, SettingsError};
+use crate::storage;
+
+/// What a service does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Drives threads.
+    Coordinator,
+    /// Runs tasks.
+    Worker,
+    /// Both, in one process.
+    Dev,
+}
+
+/// Why an engine or service could not be started or stopped in order.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The code cannot be registered.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The storage cannot be used.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The node cannot be started or stopped.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// A request failed.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A name cannot be used.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// A role that works with others needs a storage that processes can share.
+    #[error(
+        "a {role} shares its work with other processes: name a Redis with --redis or \
+         RETHREAD_REDIS_URL, or use `dev`, which does everything in one process"
+    )]
+    NeedsRedis {
+        /// The role.
+        role: &'static str,
+    },
+    /// The system refused something.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Runs a role until the process is told to stop, then drains.
+pub(crate) async fn serve(app: App, role: Role, settings: &Settings) -> Result<(), ServiceError> {
+    if settings.redis_url.is_none() && role != Role::Dev {
+        let role = if role == Role::Worker { "worker" } else { "coordinator" };
+        return Err(ServiceError::NeedsRedis { role });
+    }
+    let mut stop = StopSignal::new()?;
+    let storage = storage::open(settings).await?;
+    let durability = storage.durability();
+    let mut options = node_options(app, storage, settings)?;
+    options.coordinator = role != Role::Worker;
+    if role != Role::Coordinator {
+        options = with_workers(options, settings)?;
+    }
+    let node = Node::start(options).await?;
+    node.wait_ready().await?;
+    tracing::info!(?role, ?durability, namespace = %settings.namespace, "ready");
+    let signal = stop.wait().await;
+    tracing::info!(signal, timeout_ms = settings.drain_timeout_ms, "draining");
+    tokio::select! {
+        drained = node.drain() => drained?,
+        signal = stop.wait() => tracing::warn!(signal, "stopping without waiting any longer"),
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Ctrl-C and, on Unix, SIGTERM.
+struct StopSignal {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl StopSignal {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next signal and names it.
+    #[cfg(unix)]
+    async fn wait(&mut self) -> &'static str {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn wait(&mut self) -> &'static str {
+        // An error means that there is no way to be told; then only a kill stops the service.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        "Ctrl-C"
+    }
+}

@@ -1,0 +1,6 @@
+//! Real processes, a real Redis, and signals that leave no time to say goodbye.
+
+mod cluster;
+mod essay;
+mod redis;
+mod refusals;
