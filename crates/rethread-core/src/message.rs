@@ -132,10 +132,17 @@ pub enum AttemptOutcome {
 }
 
 /// Custom events of a task body, in the order it wrote them.
+///
+/// They have no receipt, so a worker that does not know whether it handed them in does it again:
+/// that the same worker gives the same number of the same attempt twice means the same values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Emitted {
     /// Which attempt.
     pub target: Target,
+    /// Who runs it.
+    pub worker: WorkerId,
+    /// Number of the first value within the attempt, from 0.
+    pub first: u64,
     /// What it wrote.
     pub values: Vec<Payload>,
 }

@@ -41,7 +41,7 @@ use rethread_core::ids::{
 };
 use rethread_storage::{
     Acquisition, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem, Lease,
-    LoadedThread, QueuedOrder, Result, Storage,
+    LoadedThread, QueuedOrder, Receipt, Result, Storage,
 };
 
 pub use crate::options::RedisOptions;
@@ -229,6 +229,10 @@ impl Storage for RedisStorage {
         max: usize,
     ) -> Result<Vec<Delivery>> {
         self.take_over(worker, queues, dead_after, max).await
+    }
+
+    async fn confirm(&self, worker: &WorkerId, receipts: &[Receipt]) -> Result<Vec<bool>> {
+        self.still_assigned(worker, receipts).await
     }
 
     async fn retire(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<()> {

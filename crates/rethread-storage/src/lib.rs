@@ -222,8 +222,18 @@ pub trait Storage: Debug + Send + Sync + 'static {
         max: usize,
     ) -> Result<Vec<Delivery>>;
 
+    /// Says for each receipt, in the order given, whether its order is still assigned to the
+    /// worker. After a heartbeat the answer yes stays true for as long as the worker counts as
+    /// living: only orders of the dead are reclaimed.
+    async fn confirm(&self, worker: &WorkerId, receipts: &[Receipt]) -> Result<Vec<bool>>;
+
     /// Signs a worker off and puts the orders that it still has back, for others to fetch at
-    /// once.
+    /// once. The fetches that are handed back so do not count: leaving in order says nothing
+    /// against an order.
+    ///
+    /// The orders stand before all that are queued where an adapter can place them there (in
+    /// process), else behind those that are queued by then (Redis): they wait as long as a new
+    /// order would, and no longer.
     async fn retire(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<()>;
 
     /// All orders of a partition that are queued or assigned. An owner that takes over reads

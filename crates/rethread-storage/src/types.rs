@@ -205,8 +205,13 @@ pub struct Receipt {
 pub struct Delivery {
     /// Names it when it is handed in.
     pub receipt: Receipt,
-    /// How often it was given to a worker, this time included.
+    /// How often it was given to a worker that did not hand it back by
+    /// [`Storage::retire`](crate::Storage::retire), this time included: one more than the workers
+    /// that may have died of it.
     pub fetches: u32,
+    /// How often it was given to a worker at all, this time included: another number each time
+    /// that its body may start.
+    pub given: u32,
     /// The order's record.
     pub order: Bytes,
 }

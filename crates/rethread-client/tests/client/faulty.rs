@@ -14,7 +14,7 @@ use rethread_core::ids::{
 use rethread_core::record::Record;
 use rethread_storage::{
     Acquisition, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem, Lease,
-    LoadedThread, QueuedOrder, Result, Storage, StorageError,
+    LoadedThread, QueuedOrder, Receipt, Result, Storage, StorageError,
 };
 use tokio::sync::watch;
 
@@ -238,6 +238,10 @@ impl Storage for Faulty {
         max: usize,
     ) -> Result<Vec<Delivery>> {
         self.inner.reclaim(worker, queues, dead_after, max).await
+    }
+
+    async fn confirm(&self, worker: &WorkerId, receipts: &[Receipt]) -> Result<Vec<bool>> {
+        self.inner.confirm(worker, receipts).await
     }
 
     async fn retire(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<()> {

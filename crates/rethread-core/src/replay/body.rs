@@ -20,7 +20,8 @@ pub type OnWake = Arc<dyn Fn() + Send + Sync>;
 /// executor is needed: a body that waits for recorded things only is woken by deliveries.
 pub struct Body {
     scope: Arc<Scope>,
-    future: BodyFuture,
+    /// None only while it is dropped.
+    future: Option<BodyFuture>,
     signal: Arc<Signal>,
     waker: Waker,
 }
@@ -64,7 +65,7 @@ impl Body {
             on_wake,
         });
         let waker = Waker::from(Arc::clone(&signal));
-        Self { scope, future, signal, waker }
+        Self { scope, future: Some(future), signal, waker }
     }
 
     /// Its scope.
@@ -102,6 +103,7 @@ impl Body {
         loop {
             self.signal.woken.store(false, Ordering::SeqCst);
             let Self { scope, future, waker, .. } = self;
+            let Some(future) = future else { return Rest::Waiting };
             let mut context = Context::from_waker(waker);
             let polled = scope
                 .enter(|| catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context))));
@@ -130,6 +132,15 @@ impl Body {
         // This struct holds two references: the signal and the waker.
         let held = Arc::strong_count(&self.signal);
         self.scope.locals() > 0 || held > 2 + self.scope.wakers_like(&self.waker)
+    }
+}
+
+impl Drop for Body {
+    /// Drops the future inside of its scope. A panic of what it holds ends with it: the thread,
+    /// and others, must not suffer from it.
+    fn drop(&mut self) {
+        let future = self.future.take();
+        drop(self.scope.enter(|| catch_unwind(AssertUnwindSafe(|| drop(future)))));
     }
 }
 

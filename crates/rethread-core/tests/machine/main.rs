@@ -2,5 +2,6 @@
 
 mod crash_points;
 mod determinism;
+mod emitted;
 mod support;
 mod threads;

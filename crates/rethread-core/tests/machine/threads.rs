@@ -279,6 +279,27 @@ fn panics_are_failures_of_the_run() {
 }
 
 #[test]
+fn a_panic_while_a_body_is_dropped_harms_nobody() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    let mut world = World::new(Code::main(|_| async {
+        let bomb = Bomb;
+        let answer = ask("go on?").await;
+        std::mem::forget(bomb);
+        answer
+    }));
+    world.start(());
+    settled(&mut world);
+    let run = world.answer(1);
+    settled(&mut world);
+    assert_eq!(world.outcome(run), &RunOutcome::Done(payload(1)));
+}
+
+#[test]
 fn a_panic_while_the_input_is_read_refuses_it() {
     #[derive(Debug)]
     struct Panics;

@@ -1,20 +1,21 @@
 #!lua
 -- Puts orders of a worker back into a queue, for others to fetch at once.
--- Guarantees: an order is in the queue exactly once before and after. Orders named by their ids
--- never reached the worker, so taking them does not count as a fetch. Without ids all orders are
--- put back, and the worker's consumer goes.
+-- Guarantees: an order is in the queue exactly once before and after, and that the worker had it
+-- does not count as a fetch. Orders named by their ids never reached the worker, so they were not
+-- even given. Without ids all orders are put back, and the worker's consumer goes.
 -- KEYS   1 queue (STREAM with group w)
 -- ARGV   1 worker, then ids of orders, or none for all
 -- Return how many orders were put back
 local returned = 0
 
-local function give_back(pending, uncounted)
+local function give_back(pending, ungiven)
   local id = pending[1]
   local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
   if entry then
     local fields = entry[2]
-    local fetches = (fields[4] or 0) + pending[4] - uncounted
-    redis.call('XADD', KEYS[1], '*', 'o', fields[2], 'f', string.format('%.0f', fetches))
+    local fetches = string.format('%.0f', (fields[4] or 0) + pending[4] - 1)
+    local given = string.format('%.0f', (fields[6] or 0) + pending[4] - ungiven)
+    redis.call('XADD', KEYS[1], '*', 'o', fields[2], 'f', fetches, 'g', given)
     returned = returned + 1
   end
   redis.call('XACK', KEYS[1], 'w', id)

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use redis::cmd;
 use rethread_core::ids::{QueueName, WorkerId};
-use rethread_storage::{Delivery, Result};
+use rethread_storage::{Delivery, Receipt, Result};
 
 use super::assigned::Expected;
-use super::{PAGE, QUEUE, Stream, delivery};
+use super::{PAGE, QUEUE, Stream, delivery, id_text};
 use crate::error::Effect;
 use crate::lease::millis;
 use crate::link::is_refused_with;
@@ -115,6 +115,31 @@ impl RedisStorage {
         let alive: HashSet<_> = reply::all_bytes(answer, "heartbeats")?.into_iter().collect();
         others.retain(|(_, consumer)| !alive.contains(consumer));
         Ok(others)
+    }
+
+    /// Asks for each order by itself, all in one round trip.
+    pub(crate) async fn still_assigned(
+        &self,
+        name: &WorkerId,
+        receipts: &[Receipt],
+    ) -> Result<Vec<bool>> {
+        let mut asks = Vec::with_capacity(receipts.len());
+        for receipt in receipts {
+            let key = self.keys().partition(receipt.partition)?.queue(&receipt.queue);
+            let id = id_text(receipt.id);
+            let mut ask = cmd("XPENDING");
+            ask.arg(key).arg("w").arg(&id).arg(&id).arg(1).arg(name.as_str());
+            asks.push(ask);
+        }
+        let answers = self.link.run_all(asks, Effect::Read).await?;
+        let is_assigned = |answer| {
+            // A stream or its group was deleted, and the order with it.
+            if is_refused_with(&answer, "NOGROUP") {
+                return Ok(false);
+            }
+            Ok(!reply::array(self.link.checked(answer)?, QUEUE)?.is_empty())
+        };
+        answers.into_iter().map(is_assigned).collect()
     }
 
     pub(crate) async fn sign_off(&self, name: &WorkerId, queues: &[QueueName]) -> Result<()> {

@@ -85,15 +85,26 @@ impl RedisStorage {
     }
 }
 
-/// How often the order was given to workers before it was put back, and the order.
-fn read_order(mut entry: Entry) -> Result<(u32, Bytes)> {
+/// How often an order was given to workers before it was put back.
+#[derive(Debug, Clone, Copy, Default)]
+struct Before {
+    /// Without those times that it was handed back.
+    fetches: u32,
+    /// At all.
+    given: u32,
+}
+
+fn read_order(mut entry: Entry) -> Result<(Before, Bytes)> {
     let order = entry.take(0, "o", QUEUE)?;
     if entry.fields.len() == 2 {
-        return Ok((0, order));
+        return Ok((Before::default(), order));
     }
-    let before = entry.take(1, "f", QUEUE)?;
-    let before = reply::number(redis::Value::BulkString(before.into()), QUEUE)?;
-    Ok((u32::try_from(before).unwrap_or(u32::MAX), order))
+    let mut count = |index, name| {
+        let count = entry.take(index, name, QUEUE)?;
+        let count = reply::number(redis::Value::BulkString(count.into()), QUEUE)?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    };
+    Ok((Before { fetches: count(1, "f")?, given: count(2, "g")? }, order))
 }
 
 fn delivery(stream: &Stream, entry: Entry, times: u32) -> Result<Delivery> {
@@ -101,7 +112,8 @@ fn delivery(stream: &Stream, entry: Entry, times: u32) -> Result<Delivery> {
     let (before, order) = read_order(entry)?;
     Ok(Delivery {
         receipt: Receipt { partition: stream.partition, queue: stream.queue.clone(), id },
-        fetches: before.saturating_add(times),
+        fetches: before.fetches.saturating_add(times),
+        given: before.given.saturating_add(times),
         order,
     })
 }

@@ -79,7 +79,7 @@ async fn a_waiting_worker_that_gets_too_much_gives_it_back_uncounted() {
         let (taken, ()) = tokio::join!(space.storage.fetch(&name, &queues, 1, WAIT), enqueue);
         let mut taken = taken.expect("fetches");
         while !taken.is_empty() {
-            assert_eq!((taken.len(), taken[0].fetches), (1, 1));
+            assert_eq!((taken.len(), taken[0].fetches, taken[0].given), (1, 1, 1));
             assert!(fetched.insert(taken[0].order.clone()), "an order came twice");
             space.storage.hand_in(&name, finished(&taken[0], "done")).await.expect("hands in");
             taken = take(&space, "w", 1).await;
@@ -195,8 +195,8 @@ async fn what_a_retiring_worker_has_is_fetched_by_others() {
     let held = take(&space, "w", 2).await;
     space.storage.retire(&worker("w"), &queues()).await.expect("retires");
     let taken = take(&space, "other", 9).await;
-    let orders: Vec<_> = taken.iter().map(|it| (&it.order[..], it.fetches)).collect();
-    assert_eq!(orders, [(&b"a"[..], 2), (&b"b"[..], 2)]);
+    let orders: Vec<_> = taken.iter().map(|it| (&it.order[..], it.fetches, it.given)).collect();
+    assert_eq!(orders, [(&b"a"[..], 1, 2), (&b"b"[..], 1, 2)]);
     space.storage.hand_in(&worker("w"), finished(&held[0], "late")).await.expect("is dropped");
     assert!(inbox(&space.storage).await.is_empty());
 }

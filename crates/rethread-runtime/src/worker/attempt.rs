@@ -16,10 +16,15 @@ use tracing::Instrument;
 
 use crate::stats::count;
 use crate::worker::body::{Body, Step};
-use crate::worker::side::WorkerSide;
+use crate::worker::side::{Assignment, WorkerSide};
 
-/// Runs what was ordered and hands in what comes of it.
-pub(super) async fn run(side: &WorkerSide, delivery: Delivery) {
+/// Runs what was ordered and hands in what comes of it, unless another worker has the order.
+pub(super) async fn run(side: &WorkerSide, assignment: Assignment) {
+    if !side.still_has(&assignment).await {
+        tracing::debug!(queue = %assignment.delivery.receipt.queue, "order was reclaimed before its body started");
+        return;
+    }
+    let delivery = assignment.delivery;
     let order = match TaskOrder::from_record(&delivery.order) {
         Ok(order) => order,
         Err(error) => {
@@ -29,8 +34,8 @@ pub(super) async fn run(side: &WorkerSide, delivery: Delivery) {
             return;
         }
     };
-    // Each fetch of an order is an attempt of its own.
-    let attempt = order.target.attempt.saturating_add(delivery.fetches.saturating_sub(1));
+    // Each start of a body is an attempt of its own, also after a drain that cut one off.
+    let attempt = order.target.attempt.saturating_add(delivery.given.saturating_sub(1));
     let span = tracing::info_span!(
         "attempt",
         thread_id = %order.thread,
@@ -39,7 +44,7 @@ pub(super) async fn run(side: &WorkerSide, delivery: Delivery) {
         attempt
     );
     let target = Target { attempt, ..order.target.clone() };
-    let attempt = Attempt { side, order, target, emitted: Vec::new() };
+    let attempt = Attempt { side, order, target, emitted: Vec::new(), emitted_before: 0 };
     async {
         let messages = attempt.run(delivery.fetches).await;
         hand_in(side, delivery, messages).await;
@@ -59,6 +64,8 @@ struct Attempt<'a> {
     target: Target,
     /// Events that have not been handed in.
     emitted: Vec<Payload>,
+    /// How many were.
+    emitted_before: u64,
 }
 
 impl Attempt<'_> {
@@ -147,7 +154,10 @@ impl Attempt<'_> {
         if values.is_empty() {
             return None;
         }
-        let emitted = Emitted { target: self.target.clone(), values };
+        let first = self.emitted_before;
+        self.emitted_before += values.len() as u64;
+        let (target, worker) = (self.target.clone(), self.side.worker.clone());
+        let emitted = Emitted { target, worker, first, values };
         Some(InboxMessage::Emitted(emitted).to_record())
     }
 

@@ -94,7 +94,8 @@ async fn run(
 }
 
 /// Hands in until it succeeds; gives up only when the worker is killed. Repeating is harmless:
-/// an order that is finished already is passed over.
+/// an order that is finished already is passed over, and so are events that are known by their
+/// numbers.
 async fn hand_in(
     storage: &dyn Storage,
     worker: &WorkerId,

@@ -7,8 +7,9 @@ use rethread_core::ids::QueueName;
 use rethread_storage::Delivery;
 use tokio::sync::Semaphore;
 
+use crate::worker::heard::Moment;
 use crate::worker::pool::WorkerPoolMessage;
-use crate::worker::side::{Stage, WorkerSide};
+use crate::worker::side::{Assignment, Stage, WorkerSide};
 
 /// How long one fetch waits for orders. An idle worker ends as fast as that; asking again costs
 /// the storage next to nothing.
@@ -34,8 +35,9 @@ impl Fetcher {
         while self.side.is_running() && self.wait_for_slot().await {
             let free = self.slots.available_permits().max(1);
             let worker = &self.side.worker;
+            let asked = Moment::now();
             match self.side.storage.fetch(worker, &queues, free, FETCH_WAIT).await {
-                Ok(deliveries) => self.assign(deliveries).await,
+                Ok(deliveries) => self.assign(deliveries, asked).await,
                 Err(error) => {
                     tracing::warn!(queue = %self.queue, %error, "cannot fetch orders, trying again");
                     tokio::time::sleep(RETRY_WAIT).await;
@@ -59,6 +61,7 @@ impl Fetcher {
             if free == 0 {
                 continue;
             }
+            let asked = Moment::now();
             match self.side.storage.reclaim(worker, &queues, dead_after, free).await {
                 Ok(deliveries) => {
                     if !deliveries.is_empty() {
@@ -67,7 +70,7 @@ impl Fetcher {
                         let counter = &self.side.stats.reclaimed_orders;
                         counter.fetch_add(count as u64, Ordering::Relaxed);
                     }
-                    self.assign(deliveries).await;
+                    self.assign(deliveries, asked).await;
                 }
                 Err(error) => {
                     tracing::warn!(queue = %self.queue, %error, "cannot reclaim orders, trying again");
@@ -87,7 +90,7 @@ impl Fetcher {
 
     /// Gives orders to the pool, each with a slot. What is left when the worker ends goes back
     /// when it retires.
-    async fn assign(&self, deliveries: Vec<Delivery>) {
+    async fn assign(&self, deliveries: Vec<Delivery>, asked: Moment) {
         for delivery in deliveries {
             if !self.side.is_running() {
                 return;
@@ -98,7 +101,8 @@ impl Fetcher {
                 slot = Arc::clone(&self.slots).acquire_owned() => slot,
             };
             let Ok(slot) = slot else { return };
-            if self.pool.cast(WorkerPoolMessage::Assign(delivery, slot)).is_err() {
+            let assignment = Assignment { delivery, asked };
+            if self.pool.cast(WorkerPoolMessage::Assign(assignment, slot)).is_err() {
                 return;
             }
         }

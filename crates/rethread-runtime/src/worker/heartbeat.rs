@@ -4,6 +4,8 @@ use std::time::Duration;
 use rethread_core::ids::{QueueName, WorkerId};
 use rethread_storage::Storage;
 
+use crate::worker::heard::{Heard, Moment};
+
 /// Says again and again that a worker lives. It runs on the pulse thread: bodies that block
 /// their runtime must not make the worker look dead.
 pub(super) async fn run(
@@ -11,11 +13,14 @@ pub(super) async fn run(
     worker: WorkerId,
     queues: Vec<QueueName>,
     every: Duration,
+    heard: Arc<Heard>,
 ) {
     loop {
         tokio::time::sleep(every).await;
-        if let Err(error) = storage.heartbeat(&worker, &queues).await {
-            tracing::warn!(%worker, %error, "heartbeat failed, trying again");
+        let sent = Moment::now();
+        match storage.heartbeat(&worker, &queues).await {
+            Ok(()) => heard.note(sent),
+            Err(error) => tracing::warn!(%worker, %error, "heartbeat failed, trying again"),
         }
     }
 }

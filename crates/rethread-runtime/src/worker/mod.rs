@@ -11,6 +11,7 @@ mod attempt;
 mod body;
 mod desk;
 mod fetch;
+mod heard;
 mod heartbeat;
 mod pool;
 mod side;

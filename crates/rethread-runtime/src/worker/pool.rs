@@ -2,14 +2,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use rethread_storage::Delivery;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::options::PoolOptions;
 use crate::supervisor::SupervisorMessage;
 use crate::worker::fetch::Fetcher;
-use crate::worker::side::WorkerSide;
+use crate::worker::side::{Assignment, WorkerSide};
 use crate::worker::worker_actor::{WorkerActor, WorkerMessage};
 
 /// Slots of one worker actor.
@@ -29,7 +28,7 @@ pub(crate) enum WorkerPoolMessage {
     /// Start what takes over orders of dead workers.
     StartReclaiming,
     /// Run an order in a slot.
-    Assign(Delivery, OwnedSemaphorePermit),
+    Assign(Assignment, OwnedSemaphorePermit),
 }
 
 /// Where and how to start a pool.
@@ -111,9 +110,9 @@ impl Actor for WorkerPool {
                 let reclaiming = tokio::spawn(state.fetcher(&myself).reclaim_all());
                 state.watch(myself, reclaiming, || WorkerPoolMessage::StartReclaiming);
             }
-            WorkerPoolMessage::Assign(delivery, slot) => {
+            WorkerPoolMessage::Assign(assignment, slot) => {
                 state.next = (state.next + 1) % state.workers.len();
-                state.workers[state.next].cast(WorkerMessage::Run(delivery, slot))?;
+                state.workers[state.next].cast(WorkerMessage::Run(assignment, slot))?;
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rethread_core::ids::{QueueName, WorkerId};
 use rethread_sdk::Registry;
-use rethread_storage::{Clock, Storage};
+use rethread_storage::{Clock, Delivery, Receipt, Storage};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -14,11 +14,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::options::PoolOptions;
 use crate::stats::Stats;
 use crate::worker::desk::{self, Desk};
+use crate::worker::heard::{Heard, Moment};
 use crate::worker::heartbeat;
 use crate::worker::pool::PoolSeat;
 
 /// How long the last reports may take to be handed in when a worker ends.
 const LAST_HAND_IN_MAX: Duration = Duration::from_secs(5);
+/// Wait after an order could not be confirmed.
+const CONFIRM_WAIT: Duration = Duration::from_millis(200);
 /// How long tasks may take to be dropped. A body that blocks cannot be dropped.
 const LAST_DROP_MAX: Duration = Duration::from_secs(5);
 
@@ -27,6 +30,8 @@ pub(crate) struct WorkerSide {
     /// A handle of the caller's runtime.
     pub(super) storage: Arc<dyn Storage>,
     pub(super) worker: WorkerId,
+    queues: Vec<QueueName>,
+    heard: Arc<Heard>,
     pub(super) registry: Arc<Registry>,
     pub(super) clock: Clock,
     pub(super) desk: Desk,
@@ -36,6 +41,14 @@ pub(crate) struct WorkerSide {
     stage: watch::Sender<Stage>,
     fetching: watch::Sender<usize>,
     _presence: Presence,
+}
+
+/// An order that was given to this worker.
+#[derive(Debug)]
+pub(crate) struct Assignment {
+    pub(super) delivery: Delivery,
+    /// When it was asked for.
+    pub(super) asked: Moment,
 }
 
 /// Held by whatever uses the worker's handle of the storage.
@@ -69,7 +82,6 @@ pub(crate) struct WorkerSettings {
 /// their orders to be reclaimed.
 pub(crate) struct WorkerProcess {
     side: Arc<WorkerSide>,
-    queues: Vec<QueueName>,
     slots: Vec<(Arc<Semaphore>, usize)>,
     heartbeat: JoinHandle<()>,
     gone: Option<Gone>,
@@ -97,12 +109,15 @@ impl WorkerProcess {
     ) -> rethread_storage::Result<(Self, Vec<PoolSeat>)> {
         let runtime = Handle::current();
         let queues: Vec<_> = settings.pools.iter().map(|pool| pool.queue.clone()).collect();
+        let sent = Moment::now();
         settings.storage.heartbeat(&settings.worker, &queues).await?;
+        let heard = Arc::new(Heard::new(sent, settings.dead_after));
         let heartbeat = pulse.spawn(heartbeat::run(
             pulse_storage,
             settings.worker.clone(),
             queues.clone(),
             settings.heartbeat_every,
+            Arc::clone(&heard),
         ));
         let stage = watch::Sender::new(Stage::Running);
         let (presence, gone) = mpsc::channel(1);
@@ -115,6 +130,8 @@ impl WorkerProcess {
         let side = Arc::new(WorkerSide {
             storage: settings.storage,
             worker: settings.worker,
+            queues,
+            heard,
             registry: settings.registry,
             clock: settings.clock,
             desk,
@@ -132,7 +149,7 @@ impl WorkerProcess {
             .collect();
         let slots = seats.iter().map(PoolSeat::slots).collect();
         let gone = Some(Gone(gone));
-        Ok((Self { side, queues, slots, heartbeat, gone }, seats))
+        Ok((Self { side, slots, heartbeat, gone }, seats))
     }
 
     /// Ends in order: bodies may finish until `deadline`, the others are dropped and their
@@ -148,7 +165,8 @@ impl WorkerProcess {
         }
         self.side.desk.settle(LAST_HAND_IN_MAX).await;
         self.heartbeat.abort();
-        if let Err(error) = self.side.storage.retire(&self.side.worker, &self.queues).await {
+        let WorkerSide { storage, worker, queues, .. } = &*self.side;
+        if let Err(error) = storage.retire(worker, queues).await {
             tracing::warn!(%error, "cannot hand orders back; other workers reclaim them");
         }
         self.gone.take()
@@ -175,6 +193,44 @@ impl Drop for WorkerProcess {
 impl WorkerSide {
     pub(super) fn is_running(&self) -> bool {
         *self.stage.borrow() == Stage::Running
+    }
+
+    /// Whether a body may start: false if another worker may have the order, or may have
+    /// finished it, since this one was too long paused to keep it. Costs nothing as long as
+    /// heartbeats prove that it is ours; else the storage is asked, until it answers.
+    ///
+    /// A pause between this and the body's first step cannot be noticed; what such a body does
+    /// is done twice, and handed in once.
+    ///
+    /// # Cancel safety
+    /// Loses nothing.
+    pub(super) async fn still_has(&self, assignment: &Assignment) -> bool {
+        let Assignment { delivery, asked } = assignment;
+        // Of an order that was taken from a worker the storage knows more than we do.
+        if delivery.fetches == 1 && self.heard.covers(*asked) {
+            return true;
+        }
+        loop {
+            match self.confirm(&delivery.receipt).await {
+                Ok(Some(is_ours)) => return is_ours,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot confirm an order, trying again");
+                    tokio::time::sleep(CONFIRM_WAIT).await;
+                }
+            }
+        }
+    }
+
+    /// Asks whether an order is ours. None if the answer came too late to be relied on.
+    async fn confirm(&self, receipt: &Receipt) -> rethread_storage::Result<Option<bool>> {
+        // The heartbeat comes first: from then on nobody takes what the storage says is ours.
+        let sent = Moment::now();
+        self.storage.heartbeat(&self.worker, &self.queues).await?;
+        self.heard.note(sent);
+        let answer = self.storage.confirm(&self.worker, std::slice::from_ref(receipt)).await?;
+        let is_ours = answer.first().copied().unwrap_or(false);
+        Ok((!is_ours || self.heard.is_recent(sent)).then_some(is_ours))
     }
 
     /// Waits until the stage is reached.

@@ -1,12 +1,11 @@
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use rethread_storage::Delivery;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use crate::worker::attempt;
-use crate::worker::side::{Stage, WorkerSide};
+use crate::worker::side::{Assignment, Stage, WorkerSide};
 
 /// Runs bodies, each in a task of its own.
 #[derive(Debug)]
@@ -16,7 +15,7 @@ pub(super) struct WorkerActor;
 #[derive(Debug)]
 pub(super) enum WorkerMessage {
     /// Run an order; the slot is free again when it is dropped.
-    Run(Delivery, OwnedSemaphorePermit),
+    Run(Assignment, OwnedSemaphorePermit),
 }
 
 pub(super) struct WorkerState {
@@ -48,13 +47,13 @@ impl Actor for WorkerActor {
                 tracing::error!(%error, "an attempt ended without a report");
             }
         }
-        let WorkerMessage::Run(delivery, slot) = message;
+        let WorkerMessage::Run(assignment, slot) = message;
         let side = Arc::clone(&state.side);
         state.attempts.spawn(async move {
             tokio::select! {
                 biased;
                 () = side.reached(Stage::Killed) => {}
-                () = attempt::run(&side, delivery) => {}
+                () = attempt::run(&side, assignment) => {}
             }
             drop(slot);
         });

@@ -1,12 +1,13 @@
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rethread_core::event::{Refusal, RunOutcome};
 use rethread_core::ids::{Millis, NodeId};
-use rethread_sdk::{Entrypoint, Error, Registry};
-use rethread_storage::{Acquisition, Activity, Commit, ThreadWrite};
-use serde::{Deserialize, Deserializer, Serialize};
+use rethread_runtime::NodeOptions;
+use rethread_storage::{Acquisition, Activity, Clock, Commit, ThreadWrite};
 
 use crate::runs::doubling;
 use crate::support::{Counter, Driver, options, start, thread_id};
@@ -47,37 +48,33 @@ async fn a_thread_that_cannot_be_read_refuses_and_others_go_on() {
     node.shutdown().await.expect("shuts down");
 }
 
-/// An input whose decoding panics, which no code of a body can catch: for the coordinator it is
+/// A clock that panics when a coordinator asks it, as long as there are fuses: for the node it is
 /// what a bug of the engine would be.
-#[derive(Serialize)]
-struct Bomb;
-
-/// Decodings that are left to panic.
-static FUSES: AtomicU32 = AtomicU32::new(0);
-
-impl<'de> Deserialize<'de> for Bomb {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <()>::deserialize(deserializer)?;
+fn bomb(fuses: &Arc<AtomicU32>) -> Clock {
+    let (clock, fuses) = (Clock::starting_at(Millis(1)), Arc::clone(fuses));
+    Clock::new(move || {
         let take_one = |left: u32| left.checked_sub(1);
-        let lit = FUSES.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take_one);
-        assert!(lit.is_err(), "the coordinator fails");
-        Ok(Self)
-    }
+        let is_engine = std::thread::current().name() == Some("rethread-engine");
+        let lit = is_engine && fuses.fetch_update(SeqCst, SeqCst, take_one).is_ok();
+        assert!(!lit, "the coordinator fails");
+        clock.now()
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thread_outlives_its_coordinator() {
-    let main = Entrypoint::new("main", |_: Bomb| async { Ok::<_, Error>(1_u64) });
+    let fuses = Arc::default();
     let driver = Driver::in_memory(1);
-    let registry = Registry::builder().entrypoint(main).build().expect("builds");
-    let node = start(options("a", &driver, registry)).await;
-    FUSES.store(3, Ordering::SeqCst);
-    assert_eq!(driver.invoke::<u64>("t", "main", ()).await, 1);
+    let options = options("a", &driver, doubling(&Counter::default()));
+    let node = start(NodeOptions { clock: bomb(&fuses), ..options }).await;
+    fuses.store(3, SeqCst);
+    assert_eq!(driver.invoke::<u64>("t", "sum", 3_u64).await, 6);
     assert_eq!(node.stats().coordinator_failures, 3);
 
-    FUSES.store(u32::MAX, Ordering::SeqCst);
-    let run = driver.start("t", "main", ()).await;
-    let outcome = driver.outcome("t", run).await;
+    // As often as a thread is loaded again, and once more.
+    fuses.store(6, SeqCst);
+    let run = driver.start("u", "sum", 3_u64).await;
+    let outcome = driver.outcome("u", run).await;
     let RunOutcome::Refused(Refusal::Corrupt { reason }) = &outcome else { panic!("{outcome:?}") };
     assert!(reason.contains("fails again and again"), "{reason}");
     node.shutdown().await.expect("shuts down");

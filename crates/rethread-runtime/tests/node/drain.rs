@@ -3,17 +3,20 @@ use std::time::Duration;
 
 use rethread_sdk::{Entrypoint, Error, Registry, Task};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
-use crate::support::{Counter, Driver, options, start};
+use crate::support::{Counter, DEADLINE, Driver, current_call, options, start};
 
+/// `main` calls `step`, which gives back its attempt once it gets a permit.
 fn one_step(bodies: &Counter, gate: &Arc<Semaphore>) -> Registry {
     let (bodies, gate) = (bodies.clone(), Arc::clone(gate));
     let step = Task::new("step", move |(): ()| {
         bodies.add();
+        let (_, attempt) = current_call();
         let gate = Arc::clone(&gate);
         async move {
             gate.acquire().await?.forget();
-            Ok::<_, Error>(5_u64)
+            Ok::<_, Error>(attempt)
         }
     });
     let call = step.clone();
@@ -35,12 +38,15 @@ async fn a_drained_node_hands_over_at_once() {
     let node_a = start(first).await;
     let run = driver.start("t", "main", ()).await;
     bodies.reaches(1).await;
-    let node_b = start(options("b", &driver, one_step(&bodies, &gate))).await;
+    let mut second = options("b", &driver, one_step(&bodies, &gate));
+    // The fetch that is handed back must not count.
+    second.fetches_max = 1;
+    let node_b = start(second).await;
     // The body still runs: its order goes back and runs again on the other node.
     node_a.shutdown().await.expect("shuts down");
     bodies.reaches(2).await;
     gate.add_permits(1);
-    assert_eq!(driver.done::<u64>("t", run).await, 5);
+    assert_eq!(driver.done::<u32>("t", run).await, 2, "the body that was cut off had a number");
     node_b.shutdown().await.expect("shuts down");
 }
 
@@ -49,16 +55,24 @@ async fn a_body_may_finish_during_a_drain() {
     let driver = Driver::in_memory(1);
     let gate = Arc::new(Semaphore::new(0));
     let bodies = Counter::default();
-    let node_a = start(options("a", &driver, one_step(&bodies, &gate))).await;
+    let mut first = options("a", &driver, one_step(&bodies, &gate));
+    // The other node gets the partition by the drain alone.
+    first.lease_ttl = Duration::from_secs(1_000);
+    let node_a = start(first).await;
     let run = driver.start("t", "main", ()).await;
     bodies.reaches(1).await;
     let node_b = start(options("b", &driver, one_step(&bodies, &gate))).await;
     let (drained, ()) = tokio::join!(node_a.drain(), async {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        let loaded = async {
+            while node_b.stats().threads_loaded == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(DEADLINE, loaded).await.expect("the partition is handed over");
         gate.add_permits(1);
     });
     drained.expect("drains");
-    assert_eq!(driver.done::<u64>("t", run).await, 5);
+    assert_eq!(driver.done::<u32>("t", run).await, 1);
     assert_eq!(bodies.get(), 1);
     node_b.shutdown().await.expect("shuts down");
 }

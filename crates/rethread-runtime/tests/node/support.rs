@@ -1,15 +1,19 @@
 //! A small client, and the code that the tests run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rethread_core::event::{Event, EventKind, Interrupt, RunOutcome};
-use rethread_core::ids::{InterruptId, NodeId, OpId, PartitionId, RunId, ThreadId};
+use rethread_core::ids::{
+    CallId, InterruptId, NodeId, OpId, PartitionId, RunId, ThreadId, ThreadKey,
+};
+use rethread_core::journal::{Entry, Fact};
 use rethread_core::message::{Action, Answers, Command, InboxMessage};
 use rethread_core::payload::Payload;
 use rethread_core::record::Record;
+use rethread_core::replay::Scope;
 use rethread_runtime::{Node, NodeOptions, PoolOptions};
 use rethread_sdk::Registry;
 use rethread_storage::Storage;
@@ -145,6 +149,29 @@ pub(crate) fn thread_id(text: &str) -> ThreadId {
 
 pub(crate) fn payload<T: Serialize>(value: &T) -> Payload {
     Payload::encode(value, "a test value").expect("encodes")
+}
+
+/// The calls of a thread whose results are in its journal.
+pub(crate) async fn recorded(
+    storage: &dyn Storage,
+    partition: PartitionId,
+    thread: ThreadKey,
+) -> BTreeSet<CallId> {
+    let loaded = storage.load_thread(partition, thread).await.expect("loads");
+    let journal = loaded.map(|loaded| loaded.journal).unwrap_or_default();
+    let entries = journal.iter().map(|entry| Entry::from_record(entry).expect("reads an entry"));
+    entries
+        .filter_map(|entry| match entry.fact {
+            Fact::Completed { delivery, .. } | Fact::Failed { delivery, .. } => Some(delivery.call),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The call that the current body serves, and its attempt.
+pub(crate) fn current_call() -> (CallId, u32) {
+    let scope = Scope::current().expect("in a body");
+    (scope.info().scope, scope.info().attempt)
 }
 
 /// A coordinator with four slots for tasks and short leases.

@@ -1,17 +1,53 @@
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rethread_core::ids::NodeId;
+use rethread_core::ids::{CallId, NodeId};
 use rethread_sdk::{Entrypoint, Error, Registry, Task};
 use rethread_storage::Acquisition;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
-use crate::support::{Counter, DEADLINE, Driver, options, start};
+use crate::support::{
+    Counter, DEADLINE, Driver, current_call, options, recorded, start, thread_id,
+};
+
+/// The calls whose bodies a node started.
+#[derive(Debug, Clone, Default)]
+struct Starts(Arc<Mutex<Vec<CallId>>>);
+
+impl Starts {
+    fn add(&self, call: CallId) {
+        self.0.lock().expect("not poisoned").push(call);
+    }
+
+    /// All of them, none twice.
+    fn distinct(&self) -> BTreeSet<CallId> {
+        let calls = self.0.lock().expect("not poisoned");
+        let distinct: BTreeSet<_> = calls.iter().copied().collect();
+        assert_eq!(distinct.len(), calls.len(), "no body starts twice on a node: {calls:?}");
+        distinct
+    }
+}
+
+async fn recorded_of(driver: &Driver, threads: &[String]) -> BTreeSet<CallId> {
+    let mut calls = BTreeSet::new();
+    for thread in threads {
+        let (partition, key) = (driver.partition(thread), thread_id(thread).key());
+        calls.extend(recorded(&*driver.storage, partition, key).await);
+    }
+    calls
+}
 
 /// `steps` runs its steps one after the other; each waits for a permit.
 fn steps(bodies: &Counter, gate: &Arc<Semaphore>) -> Registry {
-    let (bodies, gate) = (bodies.clone(), Arc::clone(gate));
+    noting_steps(bodies, gate, &Starts::default())
+}
+
+fn noting_steps(bodies: &Counter, gate: &Arc<Semaphore>, starts: &Starts) -> Registry {
+    let (bodies, gate, starts) = (bodies.clone(), Arc::clone(gate), starts.clone());
     let step = Task::new("step", move |n: u64| {
+        starts.add(current_call().0);
         bodies.add();
         let gate = Arc::clone(&gate);
         async move {
@@ -37,28 +73,36 @@ fn steps(bodies: &Counter, gate: &Arc<Semaphore>) -> Registry {
 async fn another_node_finishes_what_a_killed_one_began() {
     let driver = Driver::in_memory(4);
     let gate = Arc::new(Semaphore::new(0));
-    let (first, second) = (Counter::default(), Counter::default());
+    let bodies = Counter::default();
+    let (first, second) = (Starts::default(), Starts::default());
     let threads: Vec<_> = (0..8).map(|n| format!("thread-{n}")).collect();
-    let node_a = start(options("a", &driver, steps(&first, &gate))).await;
+    let node_a = start(options("a", &driver, noting_steps(&bodies, &gate, &first))).await;
     let mut runs = Vec::new();
     for thread in &threads {
         runs.push(driver.start(thread, "steps", 4_u64).await);
     }
     // Four slots: six steps are recorded, and four more have begun.
     gate.add_permits(6);
-    first.reaches(10).await;
-    let node_b = start(options("b", &driver, steps(&second, &gate))).await;
+    bodies.reaches(10).await;
+    let six_recorded = async {
+        while recorded_of(&driver, &threads).await.len() < 6 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, six_recorded).await.expect("what has ended is recorded");
+    let node_b = start(options("b", &driver, noting_steps(&bodies, &gate, &second))).await;
     drop(node_a);
+    let recorded = recorded_of(&driver, &threads).await;
+    assert_eq!(recorded.len(), 6, "no further step can end");
     gate.add_permits(1_000);
     for (thread, run) in threads.iter().zip(runs) {
         assert_eq!(driver.done::<u64>(thread, run).await, 6);
     }
-    let (first, second) = (first.get(), second.get());
-    let needed = 8 * 4;
-    assert!(
-        first + second <= needed + 4,
-        "only bodies that ran when the node was killed run again: {first} + {second}"
-    );
+    let (first, second) = (first.distinct(), second.distinct());
+    let again: Vec<_> = recorded.intersection(&second).collect();
+    assert!(again.is_empty(), "recorded when the node was killed, and begun again: {again:?}");
+    assert!(recorded.is_subset(&first));
+    assert_eq!(first.union(&second).count(), 8 * 4, "every step ran");
     node_b.shutdown().await.expect("shuts down");
 }
 
@@ -86,7 +130,7 @@ async fn a_node_without_its_partition_writes_nothing() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(DEADLINE, fenced).await.expect("is fenced");
+    timeout(DEADLINE, fenced).await.expect("is fenced");
     assert_eq!(driver.events("t", run).await.len(), before);
     // It acquires the partition anew, under its own name, and goes on from what is stored.
     gate.add_permits(1);

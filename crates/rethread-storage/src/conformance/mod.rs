@@ -169,9 +169,14 @@ macro_rules! __with_conformance_cases {
                 a_worker_does_not_reclaim_from_itself
                 a_dead_worker_that_wakes_hands_in_nothing
                 retire_puts_orders_back_at_once
+                a_fetch_that_is_handed_back_does_not_count
                 retire_wakes_a_waiting_fetch
                 a_retired_worker_hands_in_nothing
                 retiring_an_unknown_worker_is_nothing
+                an_assigned_order_is_confirmed
+                a_finished_order_is_not_confirmed
+                a_reclaimed_order_is_confirmed_to_its_heir
+                a_retired_workers_orders_are_not_confirmed
             }
         }
     };

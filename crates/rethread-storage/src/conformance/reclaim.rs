@@ -96,12 +96,65 @@ pub(super) async fn retire_puts_orders_back_at_once(storage: Shared) {
     let found = assigned(&storage, "leaving", 3, 2).await;
     finish(&storage, "leaving", &found[0].receipt, &["done"]).await;
     storage.retire(&worker("leaving"), &[queue("q")]).await.expect("retire succeeds");
-    let again = fetch(&storage, "staying", &["q"], 10).await;
-    let mut names = orders(&again);
+    let mut names = orders(&fetch(&storage, "staying", &["q"], 10).await);
     names.sort();
     assert_eq!(names, ["o1", "o2"], "what it had not finished, and what was queued");
-    let returned = again.iter().find(|delivery| text(&delivery.order) == "o1");
-    assert_eq!(returned.map(|delivery| delivery.fetches), Some(2), "the second fetch of o1");
+}
+
+pub(super) async fn a_fetch_that_is_handed_back_does_not_count(storage: Shared) {
+    assigned(&storage, "first", 1, 1).await;
+    let mut given = 1;
+    for name in ["a", "b", "c"] {
+        storage.retire(&worker("first"), &[queue("q")]).await.expect("retire succeeds");
+        let found = fetch(&storage, "first", &["q"], 1).await;
+        given += 1;
+        assert_eq!((found[0].fetches, found[0].given), (1, given), "only the last one counts");
+        storage.retire(&worker("first"), &[queue("q")]).await.expect("retire succeeds");
+        let found = fetch(&storage, name, &["q"], 1).await;
+        given += 1;
+        assert_eq!((found[0].fetches, found[0].given), (1, given), "nor for others");
+        storage.retire(&worker(name), &[queue("q")]).await.expect("retire succeeds");
+        assert_eq!(fetch(&storage, "first", &["q"], 1).await.len(), 1);
+        given += 1;
+    }
+    let found = reclaim_until_found(&storage, "heir", &["q"], 1).await;
+    assert_eq!((found[0].fetches, found[0].given), (2, given + 1), "a death counts");
+    storage.retire(&worker("heir"), &[queue("q")]).await.expect("retire succeeds");
+    let found = fetch(&storage, "next", &["q"], 1).await;
+    assert_eq!((found[0].fetches, found[0].given), (2, given + 2), "and still does");
+}
+
+pub(super) async fn an_assigned_order_is_confirmed(storage: Shared) {
+    let found = assigned(&storage, "w", 3, 2).await;
+    let receipts: Vec<_> = found.into_iter().map(|delivery| delivery.receipt).collect();
+    assert_eq!(storage.confirm(&worker("w"), &receipts).await, Ok(vec![true, true]));
+    assert_eq!(storage.confirm(&worker("v"), &receipts).await, Ok(vec![false, false]));
+    assert_eq!(storage.confirm(&worker("w"), &[]).await, Ok(Vec::new()));
+}
+
+pub(super) async fn a_finished_order_is_not_confirmed(storage: Shared) {
+    let found = assigned(&storage, "w", 2, 2).await;
+    let receipts = [found[0].receipt.clone(), found[1].receipt.clone()];
+    finish(&storage, "w", &receipts[0], &["done"]).await;
+    assert_eq!(storage.confirm(&worker("w"), &receipts).await, Ok(vec![false, true]));
+}
+
+pub(super) async fn a_reclaimed_order_is_confirmed_to_its_heir(storage: Shared) {
+    let old = assigned(&storage, "dead", 1, 1).await.remove(0).receipt;
+    let new = reclaim_until_found(&storage, "heir", &["q"], 10).await.remove(0).receipt;
+    // The dead one wakes up.
+    storage.heartbeat(&worker("dead"), &[queue("q")]).await.expect("heartbeat succeeds");
+    assert_eq!(storage.confirm(&worker("dead"), &[old]).await, Ok(vec![false]));
+    assert_eq!(storage.confirm(&worker("heir"), &[new]).await, Ok(vec![true]));
+}
+
+pub(super) async fn a_retired_workers_orders_are_not_confirmed(storage: Shared) {
+    let old = [assigned(&storage, "leaving", 1, 1).await.remove(0).receipt];
+    storage.retire(&worker("leaving"), &[queue("q")]).await.expect("retire succeeds");
+    assert_eq!(storage.confirm(&worker("leaving"), &old).await, Ok(vec![false]), "queued");
+    let new = [fetch(&storage, "leaving", &["q"], 1).await.remove(0).receipt];
+    assert_eq!(storage.confirm(&worker("leaving"), &old).await, Ok(vec![false]), "another fetch");
+    assert_eq!(storage.confirm(&worker("leaving"), &new).await, Ok(vec![true]));
 }
 
 pub(super) async fn retire_wakes_a_waiting_fetch(storage: Shared) {

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::group::Group;
 use super::sweep::Sweeper;
 use super::tables::Tables;
-use crate::live::{Begun, Live, OrderId};
+use crate::live::{Begun, Counted, Live, OrderId};
 use crate::memory::fresh_nonce;
 use crate::wake::{Wakes, lock};
 use crate::{Acquisition, Activity, Clock, Commit, QueuedOrder, Result, StorageError};
@@ -51,7 +51,7 @@ pub(super) enum Request {
     },
     /// How often orders were fetched. Need not survive power loss, so it waits for no sync.
     Fetched {
-        counts: Vec<(PartitionId, OrderId, u32)>,
+        counts: Vec<Counted>,
         reply: Reply<()>,
     },
 }
@@ -211,8 +211,8 @@ impl Committer {
                 Some(Decided::Done { reply })
             }
             Request::Fetched { counts, reply } => {
-                for (partition, order, fetches) in counts {
-                    group.set_fetches(partition, order, fetches);
+                for (partition, order, counts) in counts {
+                    group.set_counts(partition, order, counts);
                 }
                 Some(Decided::Done { reply })
             }

@@ -10,8 +10,8 @@ use rethread_core::ids::{Millis, OpId, PartitionId, ThreadKey};
 use super::keys;
 use super::sweep;
 use super::tables::Tables;
-use super::values::{Standing, encode_counters, encode_order};
-use crate::live::{OrderId, Origin};
+use super::values::{Standing, encode_counters, encode_counts, encode_order};
+use crate::live::{Counts, OrderId, Origin};
 use crate::memory::last_event;
 use crate::{Activity, Commit, JournalWrite, Result, StorageError, ThreadWrite};
 
@@ -73,9 +73,9 @@ impl<'a> Group<'a> {
         }
     }
 
-    pub(super) fn set_fetches(&mut self, partition: PartitionId, order: OrderId, fetches: u32) {
+    pub(super) fn set_counts(&mut self, partition: PartitionId, order: OrderId, counts: Counts) {
         let key = keys::fetches(partition, order);
-        self.batch.insert(&self.tables.live, key, &u64::from(fetches).to_be_bytes()[..]);
+        self.batch.insert(&self.tables.live, key, encode_counts(counts));
     }
 
     pub(super) fn remove_order(&mut self, partition: PartitionId, order: OrderId) {

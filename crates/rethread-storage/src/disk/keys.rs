@@ -21,7 +21,7 @@ pub(super) mod live_tag {
     pub(crate) const OP: u8 = b'p';
     /// partition ‖ order id → queue and record
     pub(crate) const ORDER: u8 = b'o';
-    /// partition ‖ order id → how often it was fetched
+    /// partition ‖ order id → how often it was given to a worker
     pub(crate) const FETCHES: u8 = b'f';
     /// partition ‖ thread → when it is due
     pub(crate) const ACTIVE: u8 = b'a';

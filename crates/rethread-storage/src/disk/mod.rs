@@ -39,11 +39,11 @@ use tokio::sync::oneshot;
 pub use options::{DiskOptions, Sync};
 
 use crate::clock::millis;
-use crate::live::Live;
+use crate::live::{Counts, Live};
 use crate::wake::{Wakes, lock};
 use crate::{
     Acquisition, Clock, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem,
-    Lease, LoadedThread, QueuedOrder, Result, Storage, StorageError,
+    Lease, LoadedThread, QueuedOrder, Receipt, Result, Storage, StorageError,
 };
 use committer::{Committer, Reply, Request};
 use sweep::Sweeper;
@@ -132,18 +132,19 @@ impl DiskStorage {
     /// Has the committer write something and waits for its answer.
     async fn ask<T>(&self, make: impl FnOnce(Reply<T>) -> Request) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let sent = match &self.inner.writer.requests {
-            Some(requests) => requests.send(make(reply)).is_ok(),
-            None => false,
-        };
-        if !sent {
-            let reason = "the committer thread has ended; restart the process".into();
-            return Err(StorageError::Unavailable { reason });
+        self.send(make(reply))?;
+        answered(answer).await
+    }
+
+    fn send(&self, request: Request) -> Result<()> {
+        let requests = self.inner.writer.requests.as_ref();
+        match requests.map(|requests| requests.send(request)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) | None => {
+                let reason = "the committer thread has ended; restart the process".into();
+                Err(StorageError::Unavailable { reason })
+            }
         }
-        answer.await.unwrap_or_else(|_| {
-            let reason = "the committer thread ended during the write; restart the process".into();
-            Err(StorageError::Unknown { reason })
-        })
     }
 
     /// Reads from the tables on a thread that may block.
@@ -167,7 +168,8 @@ impl DiskStorage {
                 .iter()
                 .map(|delivery| {
                     let receipt = &delivery.receipt;
-                    (receipt.partition, receipt.id.0, delivery.fetches)
+                    let Delivery { fetches, given, .. } = *delivery;
+                    (receipt.partition, receipt.id.0, Counts { fetches, given })
                 })
                 .collect();
             self.ask(|reply| Request::Fetched { counts, reply }).await?;
@@ -313,15 +315,32 @@ impl Storage for DiskStorage {
         self.count_fetches(taken).await
     }
 
+    async fn confirm(&self, worker: &WorkerId, receipts: &[Receipt]) -> Result<Vec<bool>> {
+        Ok(self.with(|live| live.confirm(worker, receipts)))
+    }
+
     async fn retire(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<()> {
-        self.with(|live| live.retire(worker, queues));
+        let (reply, answer) = oneshot::channel();
+        // Sent before anybody can fetch the orders, so that the counts of that are written later.
+        let sent = self.with(|live| {
+            let counts = live.retire(worker, queues);
+            self.send(Request::Fetched { counts, reply })
+        });
         self.inner.wakes.queues_changed();
-        Ok(())
+        sent?;
+        answered(answer).await
     }
 
     async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
         self.with(|live| live.queued_orders(partition))
     }
+}
+
+async fn answered<T>(answer: oneshot::Receiver<Result<T>>) -> Result<T> {
+    answer.await.unwrap_or_else(|_| {
+        let reason = "the committer thread ended during the write; restart the process".into();
+        Err(StorageError::Unknown { reason })
+    })
 }
 
 fn wall_time() -> Millis {

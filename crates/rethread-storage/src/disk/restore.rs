@@ -8,9 +8,9 @@ use rethread_core::ids::{Millis, OpId, PartitionId, ThreadKey};
 
 use super::keys::{self, live_tag};
 use super::tables::{Tables, unreadable};
-use super::values::{Reader, damaged, decode_counters, decode_order};
+use super::values::{Reader, damaged, decode_counters, decode_counts, decode_order};
 use crate::Result;
-use crate::live::{Live, OrderId, Ownership};
+use crate::live::{Counts, Live, OrderId, Ownership};
 
 /// Takes what is behind the tag of one key, and the value.
 type UsePair<'a> = dyn FnMut(PartitionId, &[u8], Slice) -> Result<()> + 'a;
@@ -45,13 +45,10 @@ pub(super) fn restore(tables: &Tables, partitions: u16, now: Millis) -> Result<L
         live.partition_mut(partition)?.active.insert(thread, Millis(due));
         Ok(())
     })?;
-    let mut fetches = HashMap::<(PartitionId, OrderId), u32>::new();
+    let mut fetches = HashMap::<(PartitionId, OrderId), Counts>::new();
     each(live_tag::FETCHES, &mut |partition, rest, value| {
-        let (id, count) = Reader(rest)
-            .number()
-            .zip(Reader(&value).number())
-            .ok_or_else(|| damaged("the number of fetches of an order"))?;
-        fetches.insert((partition, id), u32::try_from(count).unwrap_or(u32::MAX));
+        let id = Reader(rest).number().ok_or_else(|| damaged("the fetches of an order"))?;
+        fetches.insert((partition, id), decode_counts(&value)?);
         Ok(())
     })?;
     let mut orders = Vec::new();
@@ -63,8 +60,8 @@ pub(super) fn restore(tables: &Tables, partitions: u16, now: Millis) -> Result<L
     // Ids count over all partitions: queues go on in the order in which orders were made.
     orders.sort_unstable_by_key(|(id, ..)| *id);
     for (id, partition, order) in orders {
-        let count = fetches.remove(&(partition, id)).unwrap_or(0);
-        live.restore_order(id, partition, order, count);
+        let counts = fetches.remove(&(partition, id)).unwrap_or_default();
+        live.restore_order(id, partition, order, counts);
     }
     // A count can be left behind by a fetch whose order was reclaimed and finished before the
     // count was written. Ids are given anew from here on, so it would count for another order.

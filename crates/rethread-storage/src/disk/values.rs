@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use rethread_core::ids::{CheckpointId, QueueName, RunId};
 
+use crate::live::Counts;
 use crate::{QueuedOrder, Result, StorageError};
 
 /// Where the journal and the events of a thread stand.
@@ -80,6 +81,22 @@ pub(super) fn decode_counters(bytes: &[u8]) -> Result<(u64, u64)> {
     let mut reader = Reader(bytes);
     let counters = reader.number().zip(reader.number()).filter(|_| reader.end().is_some());
     counters.ok_or_else(|| damaged("the counters of a partition"))
+}
+
+/// How often an order was given to workers: counted and at all.
+pub(super) fn encode_counts(counts: Counts) -> Vec<u8> {
+    [u64::from(counts.fetches).to_be_bytes(), u64::from(counts.given).to_be_bytes()].concat()
+}
+
+pub(super) fn decode_counts(bytes: &[u8]) -> Result<Counts> {
+    let parse = || {
+        let mut reader = Reader(bytes);
+        let fetches = u32::try_from(reader.number()?).ok()?;
+        let given = u32::try_from(reader.number()?).ok()?;
+        reader.end()?;
+        Some(Counts { fetches, given })
+    };
+    parse().ok_or_else(|| damaged("the fetches of an order"))
 }
 
 pub(super) fn damaged(what: &str) -> StorageError {

@@ -18,11 +18,11 @@ use rethread_core::ids::{Millis, NodeId, OpId, PartitionId, QueueName, ThreadKey
 
 pub(crate) use inbox::{Accepted, Inbox, Origin};
 pub(crate) use lease::{Ownership, Step};
-pub(crate) use work::{OrderId, Work};
+pub(crate) use work::{Counted, Counts, OrderId, Work};
 
 use crate::{
     Acquisition, Activity, Commit, Delivery, HandIn, InboxCursor, InboxItem, Lease, QueuedOrder,
-    Result, StorageError,
+    Receipt, Result, StorageError,
 };
 
 /// The state of all partitions and queues of one storage.
@@ -81,9 +81,9 @@ impl Live {
         id: OrderId,
         partition: PartitionId,
         order: QueuedOrder,
-        fetches: u32,
+        counts: Counts,
     ) {
-        self.work.put(id, partition, order, fetches);
+        self.work.put(id, partition, order, counts);
     }
 
     pub(crate) fn acquire(
@@ -238,8 +238,12 @@ impl Live {
         self.work.reclaim(worker, queues, dead_after, max, now)
     }
 
-    pub(crate) fn retire(&mut self, worker: &WorkerId, queues: &[QueueName]) {
-        self.work.retire(worker, queues);
+    pub(crate) fn confirm(&self, worker: &WorkerId, receipts: &[Receipt]) -> Vec<bool> {
+        receipts.iter().map(|receipt| self.work.is_assigned(worker, receipt)).collect()
+    }
+
+    pub(crate) fn retire(&mut self, worker: &WorkerId, queues: &[QueueName]) -> Vec<Counted> {
+        self.work.retire(worker, queues)
     }
 
     pub(crate) fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {

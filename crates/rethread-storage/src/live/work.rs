@@ -12,13 +12,25 @@ use crate::{Delivery, QueuedOrder, Receipt};
 /// Numbers orders in the order in which they were made.
 pub(crate) type OrderId = u64;
 
+/// How often an order was given to a worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Without those times that it was handed back.
+    pub(crate) fetches: u32,
+    /// At all.
+    pub(crate) given: u32,
+}
+
+/// The counts of an order, to be stored.
+pub(crate) type Counted = (PartitionId, OrderId, Counts);
+
 /// An order that is queued or assigned.
 #[derive(Debug, Clone)]
 pub(crate) struct Order {
     pub(crate) partition: PartitionId,
     pub(crate) queue: QueueName,
     pub(crate) record: Bytes,
-    pub(crate) fetches: u32,
+    pub(crate) counts: Counts,
     holder: Option<WorkerId>,
 }
 
@@ -41,7 +53,7 @@ impl Work {
     }
 
     pub(crate) fn enqueue(&mut self, id: OrderId, partition: PartitionId, order: QueuedOrder) {
-        self.put(id, partition, order, 0);
+        self.put(id, partition, order, Counts::default());
     }
 
     /// Queues an order that survived a restart.
@@ -50,12 +62,12 @@ impl Work {
         id: OrderId,
         partition: PartitionId,
         order: QueuedOrder,
-        fetches: u32,
+        counts: Counts,
     ) {
         self.last_id = self.last_id.max(id);
         self.queues.entry(order.queue.clone()).or_default().push_back(id);
         let order =
-            Order { partition, queue: order.queue, record: order.order, fetches, holder: None };
+            Order { partition, queue: order.queue, record: order.order, counts, holder: None };
         self.orders.insert(id, order);
     }
 
@@ -89,15 +101,18 @@ impl Work {
     fn assign(&mut self, id: OrderId, worker: &WorkerId) -> Option<Delivery> {
         let order = self.orders.get_mut(&id)?;
         order.holder = Some(worker.clone());
-        order.fetches = order.fetches.saturating_add(1);
+        let counts = &mut order.counts;
+        counts.fetches = counts.fetches.saturating_add(1);
+        counts.given = counts.given.saturating_add(1);
         self.assigned.entry(worker.clone()).or_default().insert(id);
         Some(Delivery {
             receipt: Receipt {
                 partition: order.partition,
                 queue: order.queue.clone(),
-                id: (id, u64::from(order.fetches)),
+                id: (id, u64::from(order.counts.given)),
             },
-            fetches: order.fetches,
+            fetches: order.counts.fetches,
+            given: order.counts.given,
             order: order.record.clone(),
         })
     }
@@ -110,17 +125,23 @@ impl Work {
         partition: PartitionId,
         receipt: &Receipt,
     ) -> Option<OrderId> {
-        let (id, fetch) = receipt.id;
-        let order = self.orders.get(&id)?;
-        let is_current = order.holder.as_ref() == Some(worker)
-            && u64::from(order.fetches) == fetch
-            && order.partition == partition;
-        if !is_current {
+        if partition != receipt.partition || !self.is_assigned(worker, receipt) {
             return None;
         }
+        let id = receipt.id.0;
         self.orders.remove(&id);
         self.unassign(worker, id);
         Some(id)
+    }
+
+    /// Whether an order is assigned to the worker by this receipt.
+    pub(crate) fn is_assigned(&self, worker: &WorkerId, receipt: &Receipt) -> bool {
+        let (id, given) = receipt.id;
+        self.orders.get(&id).is_some_and(|order| {
+            order.holder.as_ref() == Some(worker)
+                && u64::from(order.counts.given) == given
+                && order.partition == receipt.partition
+        })
     }
 
     fn unassign(&mut self, worker: &WorkerId, id: OrderId) {
@@ -166,8 +187,9 @@ impl Work {
             .collect()
     }
 
-    /// Puts a worker's orders back to the head of their queues and forgets the worker.
-    pub(crate) fn retire(&mut self, worker: &WorkerId, queues: &[QueueName]) {
+    /// Puts a worker's orders back to the head of their queues, uncounted, and forgets the
+    /// worker. Returns the counts of these orders.
+    pub(crate) fn retire(&mut self, worker: &WorkerId, queues: &[QueueName]) -> Vec<Counted> {
         self.heard.remove(worker);
         let held = self.assigned.remove(worker).unwrap_or_default();
         let (back, kept): (BTreeSet<_>, BTreeSet<_>) =
@@ -175,12 +197,16 @@ impl Work {
         if !kept.is_empty() {
             self.assigned.insert(worker.clone(), kept);
         }
+        let mut counted = Vec::with_capacity(back.len());
         for id in back.into_iter().rev() {
             if let Some(order) = self.orders.get_mut(&id) {
                 order.holder = None;
+                order.counts.fetches = order.counts.fetches.saturating_sub(1);
+                counted.push((order.partition, id, order.counts));
                 self.queues.entry(order.queue.clone()).or_default().push_front(id);
             }
         }
+        counted
     }
 
     fn is_of(&self, id: OrderId, queues: &[QueueName]) -> bool {
@@ -233,6 +259,7 @@ mod tests {
         let first = work.fetch(&worker("w"), &[queue("a")], 1).remove(0);
         work.retire(&worker("w"), &[queue("a")]);
         let second = work.fetch(&worker("w"), &[queue("a")], 1).remove(0);
+        assert_eq!((second.fetches, second.given), (1, 2));
         assert_eq!(work.finish(&worker("w"), PartitionId(0), &first.receipt), None);
         assert_eq!(work.finish(&worker("w"), PartitionId(0), &second.receipt), Some(1));
     }

@@ -19,7 +19,7 @@ pub use model::Model;
 use crate::wake::{Wakes, lock};
 use crate::{
     Acquisition, Clock, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem,
-    Lease, LoadedThread, QueuedOrder, Result, Storage,
+    Lease, LoadedThread, QueuedOrder, Receipt, Result, Storage,
 };
 
 /// How long the events of ended runs are kept unless options say otherwise.
@@ -222,6 +222,10 @@ impl Storage for MemoryStorage {
     ) -> Result<Vec<Delivery>> {
         let now = self.now();
         Ok(self.with(|model| model.reclaim(worker, queues, dead_after, max, now)))
+    }
+
+    async fn confirm(&self, worker: &WorkerId, receipts: &[Receipt]) -> Result<Vec<bool>> {
+        Ok(self.with(|model| model.confirm(worker, receipts)))
     }
 
     async fn retire(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<()> {

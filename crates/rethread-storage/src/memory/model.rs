@@ -12,7 +12,7 @@ use crate::clock::millis;
 use crate::live::{Begun, Live};
 use crate::{
     Acquisition, Commit, Delivery, HandIn, InboxCursor, InboxItem, Lease, LoadedThread,
-    QueuedOrder, Result,
+    QueuedOrder, Receipt, Result,
 };
 
 /// A whole storage in memory.
@@ -215,6 +215,11 @@ impl Model {
         now: Millis,
     ) -> Vec<Delivery> {
         self.live.reclaim(worker, queues, dead_after, max, now)
+    }
+
+    /// See [`crate::Storage::confirm`].
+    pub fn confirm(&self, worker: &WorkerId, receipts: &[Receipt]) -> Vec<bool> {
+        self.live.confirm(worker, receipts)
     }
 
     /// See [`crate::Storage::retire`].

@@ -182,6 +182,25 @@ async fn orders_survive_with_their_fetches() {
 }
 
 #[tokio::test]
+async fn what_was_handed_back_is_uncounted_after_a_restart() {
+    for sync in BOTH {
+        let directory = temporary();
+        let storage = open(directory.path(), sync);
+        let (lease, _) = acquire(&storage).await;
+        let orders = vec![QueuedOrder { queue: queue(), order: text("order") }];
+        storage.commit(Commit { orders, ..commit(lease, 1) }).await.expect("commit succeeds");
+        drop(storage);
+        for round in 1..4 {
+            let storage = open(directory.path(), sync);
+            let found = storage.fetch(&worker(), &[queue()], 9, Duration::ZERO).await;
+            let found = found.expect("fetch succeeds").remove(0);
+            assert_eq!((found.fetches, found.given), (1, round), "{sync:?}");
+            storage.retire(&worker(), &[queue()]).await.expect("retire succeeds");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_order_runs_again_until_its_result_is_committed() {
     let directory = temporary();
     let storage = open(directory.path(), Sync::Group);

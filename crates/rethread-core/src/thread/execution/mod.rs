@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::event::Interrupt;
 use crate::failure::{Failure, kind};
-use crate::ids::{CallId, ExecutionId, Millis, PartitionId, RunId, ThreadId, ThreadKey};
+use crate::ids::{CallId, ExecutionId, Millis, PartitionId, RunId, ThreadId, ThreadKey, WorkerId};
 use crate::journal::{Began, Entry, Fact};
 use crate::message::Report;
 use crate::payload::Payload;
@@ -73,6 +73,8 @@ pub(super) struct Execution {
     undecided: Vec<CallId>,
     /// Failed attempts by call: how many, the newest attempt, and when the next may start.
     attempts: BTreeMap<CallId, Attempts>,
+    /// Number of the next custom event of each attempt and the worker that runs it.
+    emitted: BTreeMap<(CallId, u32, WorkerId), u64>,
     /// Attempts that are known to be queued, running or reported.
     in_flight: BTreeSet<CallId>,
     /// Recorded outcomes of calls that were not made at their place, after a reopening.
@@ -121,6 +123,7 @@ impl Execution {
             questions: Questions::default(),
             undecided: Vec::new(),
             attempts: BTreeMap::new(),
+            emitted: BTreeMap::new(),
             in_flight,
             leftovers: BTreeMap::new(),
             arrived: VecDeque::new(),

@@ -112,7 +112,11 @@ impl Execution {
         self.journal.push(entry);
     }
 
-    /// Custom events of a task body.
+    /// Custom events of a task body. Values that were seen before are passed over: a worker hands
+    /// them in again when it does not know whether they arrived.
+    ///
+    /// What was seen is remembered in memory only. After a reload an attempt goes on wherever its
+    /// next message begins, so a repetition right across the reload is shown twice.
     pub(in crate::thread) fn handle_emitted(
         &mut self,
         now: Millis,
@@ -120,14 +124,17 @@ impl Execution {
         turn: &mut Turn,
         log: &mut RunLog,
     ) {
-        let Emitted { target, values } = emitted;
+        let Emitted { target, worker, first, values } = emitted;
         let is_open = self.calls.get(target.call).is_some_and(|call| {
             matches!(call.state, CallState::InFlight { .. } | CallState::Undecided)
         });
         if !is_open {
             return;
         }
-        for value in values {
+        let next = self.emitted.entry((target.call, target.attempt, worker)).or_insert(first);
+        let seen = usize::try_from(next.saturating_sub(first)).unwrap_or(usize::MAX);
+        *next = first.saturating_add(values.len() as u64).max(*next);
+        for value in values.into_iter().skip(seen) {
             let (call, attempt) = (Some(target.call), target.attempt);
             turn.event(log, now, EventKind::Custom { call, attempt, value });
         }

@@ -1,0 +1,155 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+/// What a worker knows of how the storage has heard of it: whether an order may have been
+/// reclaimed from it.
+///
+/// A worker loses orders only while the storage takes it for dead, which is when its last
+/// heartbeat is older than `dead_after`. Nothing but heartbeats counts: that an order was fetched
+/// a moment ago proves nothing if the last heartbeat was old by then, and a fresh heartbeat
+/// proves nothing of orders that were fetched before a silence that it ended. So an order is
+/// surely still ours if two things hold:
+///
+/// - it was asked for after the storage had heard of us, and the heartbeats since then followed
+///   each other closely: it was never reclaimed;
+/// - the last of them was sent not long ago: it cannot be reclaimed now.
+///
+/// A heartbeat reaches the storage some time between its sending and its answer. Each silence is
+/// taken at its longest, from the sending of one to the answer of the next, and must stay below
+/// two thirds of `dead_after`: the rest is for clocks that run differently, and for the time
+/// until a body really begins.
+#[derive(Debug)]
+pub(super) struct Heard {
+    silence_max: Duration,
+    since: Mutex<Since>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Since {
+    /// The answer to the first heartbeat of those that followed each other closely.
+    first: Moment,
+    /// The sending of the last one.
+    last: Moment,
+}
+
+/// A point of time that notices when the process, or the whole machine, stood still.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    instant: Instant,
+    wall: SystemTime,
+}
+
+impl Moment {
+    pub(super) fn now() -> Self {
+        Self { instant: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// The time from `earlier` to this moment; zero if it is not earlier.
+    ///
+    /// Monotonic clocks may stand still with a suspended machine, whose wall clock is put right
+    /// when it goes on, so the longer of both counts. That the wall clock was put forward for
+    /// another reason costs a needless question.
+    fn since(self, earlier: Self) -> Duration {
+        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
+        self.instant.saturating_duration_since(earlier.instant).max(wall)
+    }
+}
+
+impl Heard {
+    /// A worker whose first heartbeat was sent at `sent` and has been answered.
+    pub(super) fn new(sent: Moment, dead_after: Duration) -> Self {
+        let since = Since { first: Moment::now(), last: sent };
+        Self { silence_max: dead_after * 2 / 3, since: Mutex::new(since) }
+    }
+
+    fn since(&self) -> MutexGuard<'_, Since> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a heartbeat sent at `sent` has been answered.
+    pub(super) fn note(&self, sent: Moment) {
+        let answered = Moment::now();
+        let mut since = self.since();
+        if answered.since(since.last) >= self.silence_max {
+            since.first = answered;
+        }
+        if sent.instant > since.last.instant {
+            since.last = sent;
+        }
+    }
+
+    /// Whether orders that were asked for at `asked` are still ours for sure.
+    pub(super) fn covers(&self, asked: Moment) -> bool {
+        let since = *self.since();
+        asked.instant >= since.first.instant && self.is_recent(since.last)
+    }
+
+    /// Whether a heartbeat sent at `sent` keeps us alive for now.
+    pub(super) fn is_recent(&self, sent: Moment) -> bool {
+        Moment::now().since(sent) < self.silence_max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const DEAD_AFTER: Duration = Duration::from_secs(300);
+    const STEP: Duration = Duration::from_secs(199);
+
+    #[tokio::test(start_paused = true)]
+    async fn heartbeats_that_follow_closely_cover_what_was_asked_for_after_the_first() {
+        let before = Moment::now();
+        advance(Duration::from_secs(1)).await;
+        let heard = Heard::new(Moment::now(), DEAD_AFTER);
+        assert!(!heard.covers(before), "nothing was heard of us by then");
+        let asked = Moment::now();
+        for _ in 0..10 {
+            assert!(heard.covers(asked));
+            advance(STEP).await;
+            heard.note(Moment::now());
+        }
+        assert!(heard.covers(asked));
+        advance(STEP + Duration::from_secs(1)).await;
+        assert!(!heard.covers(asked), "the last one is old");
+        assert!(!heard.covers(Moment::now()), "also for what was fetched just now");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silence_uncovers_what_was_asked_for_before_its_end() {
+        let heard = Heard::new(Moment::now(), DEAD_AFTER);
+        let before = Moment::now();
+        advance(STEP * 2).await;
+        let within = Moment::now();
+        advance(Duration::from_secs(1)).await;
+        heard.note(Moment::now());
+        assert!(!heard.covers(before));
+        assert!(!heard.covers(within));
+        assert!(heard.covers(Moment::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_heartbeat_counts_from_its_sending() {
+        let heard = Heard::new(Moment::now(), DEAD_AFTER);
+        let asked = Moment::now();
+        advance(STEP / 2).await;
+        let sent = Moment::now();
+        advance(STEP / 2).await;
+        heard.note(sent);
+        assert!(heard.covers(asked));
+        advance(STEP / 2 + Duration::from_secs(2)).await;
+        assert!(!heard.covers(asked));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_that_stood_still_is_noticed_by_its_wall_clock() {
+        let heard = Heard::new(Moment::now(), DEAD_AFTER);
+        let mut sent = Moment::now();
+        sent.wall -= STEP * 2;
+        assert!(!heard.is_recent(sent));
+    }
+}
