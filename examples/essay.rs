@@ -48,7 +48,7 @@ struct Arguments {
     /// What the essay is about.
     topic: String,
     /// The answer to the review, as JSON; else it is read from standard input.
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON", value_parser = json_value)]
     answer: Option<Json>,
     /// The thread; one that waits for an answer goes on. Default: a new one, which is printed.
     #[arg(long, value_name = "ID")]
@@ -59,6 +59,10 @@ struct Arguments {
     /// Appends a line to this file for each start of a task body.
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
+}
+
+fn json_value(text: &str) -> serde_json::Result<Json> {
+    serde_json::from_str(text)
 }
 
 static LEDGER: OnceLock<PathBuf> = OnceLock::new();

@@ -1,9 +1,11 @@
 //! What the process tests share: services as child processes, and waiting for conditions.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -122,12 +124,15 @@ impl Service {
     /// Waits until its log has a text.
     pub fn wait_for_log(&self, text: &str) {
         let pid = self.pid();
-        wait_for(&format!("`{text}` in the log of {pid}"), || self.log().contains(text).then_some(()));
+        wait_for(&format!("`{text}` in the log of {pid}"), || {
+            self.log().contains(text).then_some(())
+        });
     }
 
     /// Sends a signal.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        let status =
+            Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
         assert!(status.is_ok_and(|status| status.success()), "kill -{name} {}", self.pid());
     }
 
@@ -196,15 +201,17 @@ pub fn run(command: &mut Command, input: &str) -> Finished {
     Finished { code: status.code(), stdout, stderr: errors.join().expect("read") }
 }
 
-/// The example of this name, which the tests of the workspace build beside themselves.
+/// The example of this name, built as the tests are.
 ///
 /// # Panics
 /// When it cannot be built.
 pub fn example(name: &str) -> PathBuf {
+    // Tests of one process share the build; cargo itself sees that nothing is built twice.
+    static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let tests = std::env::current_exe().expect("a test has a path");
     let target = tests.parent().and_then(Path::parent).expect("target/<profile>/deps");
-    let path = target.join("examples").join(name);
-    if !path.exists() {
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if built.insert(name.to_owned()) {
         let profile = if target.ends_with("release") { "release" } else { "dev" };
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo)
@@ -212,5 +219,5 @@ pub fn example(name: &str) -> PathBuf {
             .status();
         assert!(status.is_ok_and(|status| status.success()), "example {name} can be built");
     }
-    path
+    target.join("examples").join(name)
 }

@@ -1,1 +1,81 @@
-//! To be written.
+//! Starts, resumes and watches runs of Rethread from any program.
+//!
+//! ```text
+//!   Client ── thread ──► Thread ── invoke, resume, retry ──► Request
+//!                          │                                   │ .await   .start()   .stream()
+//!                        state, status                         ▼            ▼           ▼
+//!                                                           Outcome     RunHandle   RunStream
+//! ```
+//!
+//! A client needs the names and types of entrypoints ([`EntrypointRef`]), not their code. It
+//! speaks to a storage only: a request goes into the inbox of the thread's partition, and what
+//! comes of it is read from the run's event log. So a run goes on without its client, and any
+//! number of clients may watch it, now or later.
+//!
+//! ```no_run
+//! use rethread_client::{Client, EntrypointRef, Mode, Outcome, StreamEvent};
+//! use futures::StreamExt;
+//!
+//! # async fn example() -> Result<(), rethread_client::ClientError> {
+//! let workflow = EntrypointRef::<String, String>::named("workflow");
+//! # #[cfg(feature = "redis")]
+//! let client = Client::connect("redis://127.0.0.1/").await?;
+//! # #[cfg(not(feature = "redis"))]
+//! # let client = Client::from_storage(std::sync::Arc::new(rethread_storage::memory::MemoryStorage::new(1)));
+//! let thread = client.thread("essay-1")?;
+//! match thread.invoke(workflow, "cat".into()).await? {
+//!     Outcome::Done(essay) => println!("{essay}"),
+//!     Outcome::Interrupted(asks) => {
+//!         for ask in asks {
+//!             println!("{}: {}", ask.id, ask.value.to_json()?);
+//!         }
+//!         let mut events = thread.resume(true).stream([Mode::Updates, Mode::Custom]).await?;
+//!         while let Some(event) = events.next().await {
+//!             if let StreamEvent::Update { name, value, .. } = event? {
+//!                 println!("{name} gave {}", value.to_json()?);
+//!             }
+//!         }
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Not here: running anything, and HTTP.
+
+mod address;
+mod client;
+mod error;
+mod events;
+pub mod json;
+mod outcome;
+mod patience;
+mod request;
+mod run;
+mod scalar;
+mod state;
+mod stream;
+mod thread;
+mod value;
+
+pub use client::{Client, ClientOptions};
+pub use error::{ClientError, Result};
+pub use events::EventStream;
+pub use outcome::{OpenInterrupt, Outcome};
+pub use request::Request;
+pub use run::RunHandle;
+pub use scalar::Scalar;
+pub use state::StateSnapshot;
+pub use stream::{Mode, RunStream, StreamEvent, TaskEnd};
+pub use thread::Thread;
+pub use value::AnyValue;
+
+pub use rethread_core::checkpoint::Source;
+pub use rethread_core::event::{Event, EventKind, Refusal, RunOutcome};
+pub use rethread_core::failure::Failure;
+pub use rethread_core::header::ThreadStatus;
+pub use rethread_core::ids::{CallId, CheckpointId, InterruptId, Millis, RunId, ThreadId};
+pub use rethread_core::payload::{Payload, PayloadError};
+pub use rethread_core::replay::ReplayMismatch;
+pub use rethread_sdk::EntrypointRef;
+pub use rethread_storage::StorageError;

@@ -135,9 +135,9 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
         flags: BTreeMap<&'static str, String>,
     ) -> Result<Self, SettingsError> {
-        let unreadable = |error: config::ConfigError| SettingsError::Unreadable {
-            reason: with_known_names(error.to_string()),
-        };
+        // serde lists the known names itself for an unknown one.
+        let unreadable =
+            |error: config::ConfigError| SettingsError::Unreadable { reason: error.to_string() };
         let mut builder = Config::builder();
         if let Some(path) = file {
             // The format is fixed: the name of the file says nothing about it.
@@ -166,9 +166,8 @@ impl Settings {
     }
 
     fn checked(self) -> Result<Self, SettingsError> {
-        let out_of_range = |name, reason: &str| {
-            Err(SettingsError::OutOfRange { name, reason: reason.to_owned() })
-        };
+        let out_of_range =
+            |name, reason: &str| Err(SettingsError::OutOfRange { name, reason: reason.to_owned() });
         if self.worker_slots == 0 {
             return out_of_range("worker_slots", "a worker needs at least 1 slot");
         }
@@ -195,11 +194,6 @@ impl Settings {
     }
 }
 
-fn with_known_names(message: String) -> String {
-    // serde lists the known names itself for an unknown field; the rest says what it needs.
-    message
-}
-
 /// Texts by name, as the environment and flags give them.
 #[derive(Debug, Clone)]
 struct Texts(Vec<(String, String, String)>);
@@ -224,7 +218,11 @@ impl Source for Texts {
             let items = items.map(|item| Value::new(Some(origin), item)).collect();
             Value::new(Some(origin), ValueKind::Array(items))
         };
-        Ok(self.0.iter().map(|(name, text, origin)| (name.clone(), value(name, text, origin))).collect())
+        Ok(self
+            .0
+            .iter()
+            .map(|(name, text, origin)| (name.clone(), value(name, text, origin)))
+            .collect())
     }
 }
 
@@ -250,8 +248,11 @@ mod tests {
     #[test]
     fn flags_win_over_environment_over_file_over_defaults() {
         let file = file("worker_slots = 1\nnamespace = \"file\"\nlog_format = \"json\"\n");
-        let environment =
-            env(&[("RETHREAD_WORKER_SLOTS", "2"), ("RETHREAD_WORKER_QUEUES", "a, b"), ("HOME", "/")]);
+        let environment = env(&[
+            ("RETHREAD_WORKER_SLOTS", "2"),
+            ("RETHREAD_WORKER_QUEUES", "a, b"),
+            ("HOME", "/"),
+        ]);
         let flags = BTreeMap::from([("worker_slots", "3".to_owned())]);
         let settings = Settings::load(Some(file.path()), environment, flags).expect("valid");
         let expected = Settings {
@@ -277,9 +278,11 @@ mod tests {
 
     #[test]
     fn a_wrong_value_names_its_setting_and_origin() {
-        let text = error(Settings::load(None, env(&[("RETHREAD_WORKER_SLOTS", "many")]), BTreeMap::new()));
+        let text =
+            error(Settings::load(None, env(&[("RETHREAD_WORKER_SLOTS", "many")]), BTreeMap::new()));
         assert!(text.contains("worker_slots") || text.contains("RETHREAD_WORKER_SLOTS"), "{text}");
-        let text = error(Settings::load(None, env(&[("RETHREAD_WORKER_SLOTS", "0")]), BTreeMap::new()));
+        let text =
+            error(Settings::load(None, env(&[("RETHREAD_WORKER_SLOTS", "0")]), BTreeMap::new()));
         assert!(text.contains("worker_slots") && text.contains("at least 1"), "{text}");
     }
 

@@ -9,7 +9,12 @@ use tempfile::TempDir;
 
 fn essay(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(example("essay"));
-    command.args(arguments).arg("--data").arg(data).arg("--ledger").arg(data.with_extension("ledger"));
+    command
+        .args(arguments)
+        .arg("--data")
+        .arg(data)
+        .arg("--ledger")
+        .arg(data.with_extension("ledger"));
     command
 }
 

@@ -39,7 +39,8 @@ fn an_input_of_another_type_names_the_type() {
 #[test]
 fn an_unreachable_redis_is_named() {
     let folder = TempDir::new().expect("a folder");
-    let error = refused(&folder, &["worker", "--redis", "redis://:secret@127.0.0.1:1/"], &[]).stderr;
+    let error =
+        refused(&folder, &["worker", "--redis", "redis://:secret@127.0.0.1:1/"], &[]).stderr;
     assert!(error.contains("127.0.0.1:1"), "{error}");
     assert!(!error.contains("secret"), "a password is not shown: {error}");
 }
@@ -70,7 +71,8 @@ fn a_store_that_is_open_already_is_refused() {
     let stage = rethread_tests::Stage::default();
     let data = folder.path().join("data");
     let data = data.to_str().expect("text");
-    let first = rethread_tests::Service::start(Cluster::app(), &stage, &["dev", "--data", data], &[]);
+    let first =
+        rethread_tests::Service::start(Cluster::app(), &stage, &["dev", "--data", data], &[]);
     first.wait_for_log("ready");
     let error = refused(&folder, &["run", "workflow", "\"x\"", "--data", data], &[]).stderr;
     assert!(error.contains(data) && error.contains("another process"), "{error}");

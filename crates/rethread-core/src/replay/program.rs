@@ -1,10 +1,12 @@
 use std::fmt::Debug;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 
 use crate::event::Refusal;
 use crate::failure::Failure;
 use crate::payload::Payload;
+use crate::replay::body::panic_failure;
 
 /// The code that an execution runs: entrypoints by name.
 pub trait Program: Debug + Send + Sync {
@@ -15,6 +17,19 @@ pub trait Program: Debug + Send + Sync {
     /// [`Refusal::UnknownEntrypoint`], or [`Refusal::InvalidInput`] when the input is not a
     /// value of the entrypoint's input type.
     fn start(&self, entrypoint: &str, input: &Payload) -> Result<BodyFuture, Refusal>;
+}
+
+/// Makes a body; a panic of user code (of a `Deserialize`, for example) refuses the input.
+pub(crate) fn start_caught(
+    program: &dyn Program,
+    entrypoint: &str,
+    input: &Payload,
+) -> Result<BodyFuture, Refusal> {
+    catch_unwind(AssertUnwindSafe(|| program.start(entrypoint, input))).unwrap_or_else(|panic| {
+        let reason =
+            format!("input of entrypoint `{entrypoint}`: {}", panic_failure(panic.as_ref()));
+        Err(Refusal::InvalidInput { reason })
+    })
 }
 
 /// The body of an entrypoint, running.

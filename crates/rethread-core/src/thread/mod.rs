@@ -40,7 +40,7 @@ use crate::ids::{
 use crate::journal::{Began, Entry, Fact};
 use crate::message::{Action, Answers, Command, Emitted, Report};
 use crate::payload::Payload;
-use crate::replay::{BodyOutput, OnWake, Program, ReplayMismatch};
+use crate::replay::{BodyOutput, OnWake, Program, ReplayMismatch, start_caught};
 use execution::{Execution, Standing, Surroundings};
 use turn::{RunLog, Turn};
 
@@ -112,10 +112,17 @@ pub struct ThreadMachine {
 }
 
 enum State {
-    /// No run is in progress. The journal of an execution that can go on is kept.
-    Resting { journal: Vec<Entry> },
+    /// No run is in progress. The journal of an execution that can go on is kept, and what is
+    /// still queued or running of it: nothing, unless the code did not fit the journal.
+    Resting { journal: Vec<Entry>, in_flight: BTreeSet<CallId> },
     /// A run is in progress.
     Running(Box<Execution>),
+}
+
+impl State {
+    fn at_rest(journal: Vec<Entry>) -> Self {
+        Self::Resting { journal, in_flight: BTreeSet::new() }
+    }
 }
 
 impl ThreadMachine {
@@ -126,7 +133,7 @@ impl ThreadMachine {
             header: None,
             base: None,
             log: None,
-            state: State::Resting { journal: Vec::new() },
+            state: State::at_rest(Vec::new()),
             turn: Turn::default(),
             writes: 0,
             effects: VecDeque::new(),
@@ -150,7 +157,7 @@ impl ThreadMachine {
                 machine.run_execution(execution, run, journal, shown, in_flight);
                 machine.advance(now);
             }
-            None => machine.state = State::Resting { journal },
+            None => machine.state = State::Resting { journal, in_flight },
         }
         machine.finish_turn();
         machine
@@ -171,7 +178,7 @@ impl ThreadMachine {
     pub fn in_flight(&self) -> BTreeSet<CallId> {
         match &self.state {
             State::Running(execution) => execution.in_flight(),
-            State::Resting { .. } => BTreeSet::new(),
+            State::Resting { in_flight, .. } => in_flight.clone(),
         }
     }
 
@@ -196,12 +203,13 @@ impl ThreadMachine {
                 execution.handle_report(report);
                 self.advance(now);
             }
-            State::Resting { journal } => {
+            State::Resting { journal, in_flight } => {
                 let is_parked = self.header.as_ref().is_some_and(|header| {
                     matches!(header.status, ThreadStatus::Parked(_))
                         && header.execution == Some(report.target.execution)
                 });
                 if is_parked {
+                    in_flight.remove(&report.target.call);
                     let entry = Entry { at: now, fact: Fact::Held(report) };
                     journal.push(entry.clone());
                     self.turn.append(entry);
@@ -282,7 +290,7 @@ impl ThreadMachine {
         input: Payload,
     ) -> Result<(), Refusal> {
         // Makes a body only to see whether the name and the input fit.
-        drop(self.setup.program.start(&entrypoint, &input)?);
+        drop(start_caught(&*self.setup.program, &entrypoint, &input)?);
         let parent = self.header.as_ref().map(|header| header.head);
         let step = self.header.as_ref().map_or(-1, |header| header.step + 1);
         let made = self.header.as_ref().map_or(0, |header| header.checkpoints_made);
@@ -313,7 +321,7 @@ impl ThreadMachine {
         self.turn.put_checkpoint(self.input_checkpoint(&began, now, Progress::default()));
         let entry = Entry { at: now, fact: Fact::Began(Box::new(began)) };
         self.turn.append(entry.clone());
-        self.begin_run(now, run, vec![entry]);
+        self.begin_run(now, run, vec![entry], BTreeSet::new());
         Ok(())
     }
 
@@ -323,7 +331,7 @@ impl ThreadMachine {
             other => return Err(nothing_to_continue(other)),
         };
         let answers = match_answers(open, answers)?;
-        let mut journal = self.take_journal();
+        let (mut journal, in_flight) = self.take_rest();
         let began = Fact::RunBegan { run, reopened: Vec::new() };
         let answered =
             answers.into_iter().map(|(interrupt, value)| Fact::Answered { interrupt, value });
@@ -332,7 +340,7 @@ impl ThreadMachine {
             self.turn.append(entry.clone());
             journal.push(entry);
         }
-        self.begin_run(now, run, journal);
+        self.begin_run(now, run, journal, in_flight);
         Ok(())
     }
 
@@ -343,25 +351,33 @@ impl ThreadMachine {
             ) => {}
             other => return Err(nothing_to_continue(other)),
         }
-        let mut journal = self.take_journal();
+        let (mut journal, in_flight) = self.take_rest();
         let reopened = index::calls_to_reopen(&journal);
         let entry = Entry { at: now, fact: Fact::RunBegan { run, reopened } };
         self.turn.append(entry.clone());
         journal.push(entry);
-        self.begin_run(now, run, journal);
+        self.begin_run(now, run, journal, in_flight);
         Ok(())
     }
 
     // --- runs --------------------------------------------------------------------------------
 
-    fn take_journal(&mut self) -> Vec<Entry> {
+    fn take_rest(&mut self) -> (Vec<Entry>, BTreeSet<CallId>) {
         match &mut self.state {
-            State::Resting { journal } => std::mem::take(journal),
-            State::Running(_) => Vec::new(),
+            State::Resting { journal, in_flight } => {
+                (std::mem::take(journal), std::mem::take(in_flight))
+            }
+            State::Running(_) => Default::default(),
         }
     }
 
-    fn begin_run(&mut self, now: Millis, run: RunId, journal: Vec<Entry>) {
+    fn begin_run(
+        &mut self,
+        now: Millis,
+        run: RunId,
+        journal: Vec<Entry>,
+        in_flight: BTreeSet<CallId>,
+    ) {
         let Some(header) = &mut self.header else { return };
         let Some(execution) = header.execution else { return };
         header.status = ThreadStatus::Running;
@@ -376,7 +392,7 @@ impl ThreadMachine {
         let mut log = RunLog::new(run);
         self.turn.event(&mut log, now, started);
         self.log = Some(log);
-        self.run_execution(execution, run, journal, 0, BTreeSet::new());
+        self.run_execution(execution, run, journal, 0, in_flight);
         self.advance(now);
     }
 
@@ -440,14 +456,15 @@ impl ThreadMachine {
         if let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() {
             self.turn.put_checkpoint(self.input_checkpoint(began, *at, progress));
         }
-        self.state = State::Resting { journal };
+        self.state = State::at_rest(journal);
         self.end_run(now, status, outcome);
     }
 
     /// Ends a run whose code does not fit its journal; only reports that came are written.
     fn park(&mut self, now: Millis, mismatch: ReplayMismatch) {
+        let in_flight = self.in_flight();
         let journal = self.end_execution();
-        self.state = State::Resting { journal };
+        self.state = State::Resting { journal, in_flight };
         self.end_run(now, ThreadStatus::Parked(mismatch.clone()), RunOutcome::Parked(mismatch));
     }
 
@@ -494,10 +511,9 @@ impl ThreadMachine {
     }
 
     fn end_execution(&mut self) -> Vec<Entry> {
-        let resting = State::Resting { journal: Vec::new() };
-        match std::mem::replace(&mut self.state, resting) {
+        match std::mem::replace(&mut self.state, State::at_rest(Vec::new())) {
             State::Running(execution) => execution.into_journal(),
-            State::Resting { journal } => journal,
+            State::Resting { journal, .. } => journal,
         }
     }
 

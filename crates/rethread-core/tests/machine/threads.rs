@@ -1,11 +1,16 @@
 //! What a thread answers to commands, and what it keeps.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rethread_core::checkpoint::Source;
 use rethread_core::event::{EventKind, Refusal, RunOutcome};
 use rethread_core::failure::Failure;
 use rethread_core::header::ThreadStatus;
 use rethread_core::ids::InterruptId;
 use rethread_core::message::{Action, Answers, AttemptOutcome};
+use rethread_core::payload::Payload;
+use rethread_core::replay::{BodyFuture, Program};
 use rethread_core::thread::Activity;
 
 use crate::support::rng::Rng;
@@ -187,7 +192,7 @@ fn changed_code_is_parked_with_both_sides_and_goes_on_after_a_fix() {
     world.start(());
     settled(&mut world);
     world.crash();
-    world.program = std::sync::Arc::new(Code::main(|_| async {
+    world.program = Arc::new(Code::main(|_| async {
         task("changed", 1_u64).await?;
         ask("go on?").await
     }));
@@ -200,7 +205,7 @@ fn changed_code_is_parked_with_both_sides_and_goes_on_after_a_fix() {
     assert!(mismatch.found.contains("`changed`"), "{mismatch}");
     assert_eq!(world.starts("changed"), 0, "nothing is scheduled");
     world.crash();
-    world.program = std::sync::Arc::new(good());
+    world.program = Arc::new(good());
     let run = world.submit(Action::Retry);
     settled(&mut world);
     assert_eq!(world.outcome(run), &RunOutcome::Done(payload(3_u64)));
@@ -214,16 +219,49 @@ fn a_report_that_comes_while_the_code_does_not_fit_is_kept() {
     world.start(());
     world.handle_message();
     world.crash();
-    world.program = std::sync::Arc::new(Code::main(|_| async { task("other", 4_u64).await }));
+    world.program = Arc::new(Code::main(|_| async { task("other", 4_u64).await }));
     world.run_order(0);
     world.handle_message();
     assert!(matches!(world.status(), Some(ThreadStatus::Parked(_))), "{:?}", world.status());
     world.crash();
-    world.program = std::sync::Arc::new(good());
+    world.program = Arc::new(good());
     let run = world.submit(Action::Retry);
     settled(&mut world);
     assert_eq!(world.outcome(run), &RunOutcome::Done(payload(4_u64)));
     assert_eq!(world.starts("work"), 1, "the recorded result is used");
+}
+
+#[test]
+fn a_call_that_runs_while_the_code_does_not_fit_is_not_run_again() {
+    for is_reloaded in [false, true] {
+        let is_broken = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&is_broken);
+        let mut world = World::new(Code::main(move |_| {
+            let is_broken = flag.load(Ordering::SeqCst);
+            async move {
+                if is_broken {
+                    return task("other", 4_u64).await;
+                }
+                let (a, b) = futures::future::join(task("work", 1_u64), task("work", 2_u64)).await;
+                Ok(payload(value::<u64>(&a?) + value::<u64>(&b?)))
+            }
+        }));
+        world.start(());
+        world.handle_message();
+        world.crash();
+        is_broken.store(true, Ordering::SeqCst);
+        world.run_order(0);
+        world.handle_message();
+        assert!(matches!(world.status(), Some(ThreadStatus::Parked(_))), "{:?}", world.status());
+        is_broken.store(false, Ordering::SeqCst);
+        if is_reloaded {
+            world.crash();
+        }
+        let run = world.submit(Action::Retry);
+        settled(&mut world);
+        assert_eq!(world.outcome(run), &RunOutcome::Done(payload(3_u64)));
+        assert_eq!(world.starts("work"), 2, "reloaded: {is_reloaded}");
+    }
 }
 
 #[test]
@@ -238,6 +276,22 @@ fn panics_are_failures_of_the_run() {
         panic!("not failed: {:?}", world.outcome(run));
     };
     assert!(failure.message.contains("input was not null"), "{failure}");
+}
+
+#[test]
+fn a_panic_while_the_input_is_read_refuses_it() {
+    #[derive(Debug)]
+    struct Panics;
+    impl Program for Panics {
+        fn start(&self, _: &str, _: &Payload) -> Result<BodyFuture, Refusal> {
+            panic!("bad Deserialize")
+        }
+    }
+    let mut world = World::new(Panics);
+    let run = world.start(5);
+    settled(&mut world);
+    let text = refusal(&world, run).to_string();
+    assert!(text.contains("`main`") && text.contains("bad Deserialize"), "{text}");
 }
 
 #[test]

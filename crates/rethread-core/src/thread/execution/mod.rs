@@ -15,6 +15,7 @@ use crate::message::Report;
 use crate::payload::Payload;
 use crate::replay::{
     Body, BodyOutput, OnWake, Outcome, Program, ReplayMismatch, Rest, Scope, ScopeInfo, SlotIndex,
+    start_caught,
 };
 use crate::thread::Limits;
 use crate::thread::calls::{CallState, Calls};
@@ -143,8 +144,7 @@ impl Execution {
 
     /// Calls with an attempt that is queued or running.
     pub(super) fn in_flight(&self) -> BTreeSet<CallId> {
-        let undecided = self.in_flight.iter().copied();
-        if self.is_live() { self.calls.in_flight().collect() } else { undecided.collect() }
+        self.calls.in_flight().chain(self.in_flight.iter().copied()).collect()
     }
 
     /// When [`Execution::handle_timeout`] has something to do.
@@ -280,10 +280,7 @@ impl Execution {
         input: &Payload,
         began: Option<&Began>,
     ) -> Result<(), Failure> {
-        let future = self
-            .around
-            .program
-            .start(name, input)
+        let future = start_caught(&*self.around.program, name, input)
             .map_err(|refusal| Failure::new(kind::ERROR, refusal.to_string()).final_())?;
         let info = ScopeInfo {
             scope,

@@ -1,0 +1,95 @@
+//! What can go wrong for a client, by what it does next.
+
+use std::time::Duration;
+
+use rethread_core::event::Refusal;
+use rethread_core::failure::Failure;
+use rethread_core::ids::{IdError, RunId};
+use rethread_core::payload::PayloadError;
+use rethread_core::record::RecordError;
+use rethread_core::replay::ReplayMismatch;
+use rethread_storage::StorageError;
+
+/// The result of a client operation.
+pub type Result<T, E = ClientError> = std::result::Result<T, E>;
+
+/// Why a client did not get what it asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The run ended with a failure. What it recorded is kept: a retry goes on from there.
+    #[error(
+        "run failed with {}: {}; `retry()` on the thread goes on from what is recorded",
+        .0.kind, .0.message
+    )]
+    RunFailed(Failure),
+    /// The run is parked: the code no longer fits its journal.
+    #[error(transparent)]
+    ReplayMismatch(ReplayMismatch),
+    /// The run was cancelled.
+    #[error("run was cancelled; start a new one on the thread")]
+    Cancelled,
+    /// The request was refused and changed nothing.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The storage could not be used. A request that ends so has started nothing.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The storage may have taken the request, or not, and no longer answers.
+    #[error(
+        "it is not known whether run {run} was accepted ({source}); send the request again with \
+         `run_id({run})`, which has its effect once, when the storage can be reached"
+    )]
+    Unconfirmed {
+        /// The run that was asked for.
+        run: RunId,
+        /// The last error of the storage.
+        source: StorageError,
+    },
+    /// A value could not be encoded, or is not of the type that was asked for.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// A text that cannot be an id.
+    #[error(transparent)]
+    InvalidId(#[from] IdError),
+    /// The run had not ended in time; it goes on.
+    #[error("run {run} has not ended within {} ms; it goes on: wait again", .waited.as_millis())]
+    Timeout {
+        /// The run.
+        run: RunId,
+        /// How long the client waited.
+        waited: Duration,
+    },
+    /// Events of the run are no longer stored.
+    #[error(
+        "the events of run {run} behind number {after} are not stored: an event log is dropped \
+         some time after its run has ended; read the state of the thread instead"
+    )]
+    EventsGone {
+        /// The run.
+        run: RunId,
+        /// The number behind which events were wanted.
+        after: u64,
+    },
+    /// No storage has addresses of this scheme.
+    #[error("cannot connect to {found}; supported are: {supported}")]
+    UnsupportedUrl {
+        /// The scheme, without the rest, which may hold a password.
+        found: String,
+        /// The schemes that this build supports, comma-separated.
+        supported: String,
+    },
+    /// A newer engine wrote what this client does not know.
+    #[error("{what} is of a kind that this client does not know; upgrade the client")]
+    Unknown {
+        /// What was read.
+        what: &'static str,
+    },
+}
+
+impl ClientError {
+    /// A stored record that cannot be read.
+    pub(crate) fn corrupt(what: impl Into<String>, error: &RecordError) -> Self {
+        Self::Storage(StorageError::Corrupt { what: what.into(), reason: error.to_string() })
+    }
+}

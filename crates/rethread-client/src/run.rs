@@ -1,0 +1,153 @@
+use std::fmt;
+use std::time::Duration;
+
+use rethread_core::event::EventKind;
+use rethread_core::ids::RunId;
+use rethread_core::payload::{Payload, PayloadError};
+use serde::de::DeserializeOwned;
+
+use crate::error::{ClientError, Result};
+use crate::events::{EventReader, EventStream};
+use crate::outcome::{Outcome, conclude};
+use crate::stream::{Mode, RunStream};
+use crate::thread::Thread;
+use crate::value::AnyValue;
+
+/// How a result is read; the text names it in errors.
+pub(crate) struct Decode<O>(fn(Payload, String) -> Result<O, PayloadError>);
+
+impl<O: DeserializeOwned> Decode<O> {
+    pub(crate) fn typed() -> Self {
+        Self(|payload, what| payload.decode(what))
+    }
+}
+
+impl Decode<AnyValue> {
+    pub(crate) fn untyped() -> Self {
+        Self(|payload, what| Ok(AnyValue::new(payload, what)))
+    }
+}
+
+impl<O> Clone for Decode<O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<O> Copy for Decode<O> {}
+
+/// A run that was asked for. It goes on without the handle.
+pub struct RunHandle<O> {
+    thread: Thread,
+    run: RunId,
+    decode: Decode<O>,
+}
+
+impl RunHandle<AnyValue> {
+    pub(crate) fn untyped(thread: Thread, run: RunId) -> Self {
+        Self::new(thread, run, Decode::untyped())
+    }
+}
+
+impl<O> RunHandle<O> {
+    pub(crate) fn new(thread: Thread, run: RunId, decode: Decode<O>) -> Self {
+        Self { thread, run, decode }
+    }
+
+    /// The id of the run; with the thread's id it finds the run again ([`Thread::run`]).
+    pub fn run_id(&self) -> RunId {
+        self.run
+    }
+
+    /// The thread it runs on.
+    pub fn thread(&self) -> &Thread {
+        &self.thread
+    }
+
+    /// Gives the result its type: that of the entrypoint's result.
+    pub fn typed<T: DeserializeOwned>(self) -> RunHandle<T> {
+        RunHandle::new(self.thread, self.run, Decode::typed())
+    }
+
+    /// Waits for the end of the run. May be called any number of times, also after the end, for
+    /// as long as the storage keeps the run's events.
+    ///
+    /// # Errors
+    /// Every end but a result and questions: [`ClientError::RunFailed`],
+    /// [`ClientError::ReplayMismatch`], [`ClientError::Cancelled`], [`ClientError::Refused`].
+    /// [`ClientError::Payload`] when the result is not an `O`, [`ClientError::EventsGone`] when
+    /// the events are no longer stored, [`ClientError::Storage`] when the storage cannot be
+    /// reached.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing; the run goes on.
+    pub async fn wait(&self) -> Result<Outcome<O>> {
+        let mut events = self.reader(0);
+        let mut entrypoint = String::new();
+        while let Some(event) = events.next().await? {
+            match event.kind {
+                EventKind::RunStarted { entrypoint: name, .. } => entrypoint = name,
+                EventKind::RunEnded(outcome) => {
+                    return Ok(match conclude(outcome)? {
+                        Outcome::Done(value) => {
+                            let what = format!("result of entrypoint `{entrypoint}`");
+                            Outcome::Done((self.decode.0)(value, what)?)
+                        }
+                        Outcome::Interrupted(asks) => Outcome::Interrupted(asks),
+                    });
+                }
+                _ => {}
+            }
+        }
+        Err(ClientError::EventsGone { run: self.run, after: 0 })
+    }
+
+    /// Waits for the end of the run, but not for longer than `limit`.
+    ///
+    /// # Errors
+    /// [`ClientError::Timeout`] when the run has not ended by then, and as [`RunHandle::wait`].
+    pub async fn wait_for(&self, limit: Duration) -> Result<Outcome<O>> {
+        let timeout = || ClientError::Timeout { run: self.run, waited: limit };
+        tokio::time::timeout(limit, self.wait()).await.map_err(|_| timeout())?
+    }
+
+    /// All events of the run, from the first, as they happen.
+    pub fn events(&self) -> EventStream {
+        self.events_from(0)
+    }
+
+    /// The events of the run with numbers greater than `after`, as they happen: what a reader
+    /// missed that has seen those up to `after`.
+    pub fn events_from(&self, after: u64) -> EventStream {
+        EventStream::new(self.reader(after))
+    }
+
+    /// What happens in the run, from its start, in the chosen modes.
+    pub fn stream(&self, modes: impl IntoIterator<Item = Mode>) -> RunStream<O> {
+        self.stream_from(modes, 0)
+    }
+
+    /// What happens in the run behind a [`RunStream::cursor`], in the chosen modes.
+    pub fn stream_from(&self, modes: impl IntoIterator<Item = Mode>, cursor: u64) -> RunStream<O> {
+        RunStream::new(self.clone(), self.reader(cursor), modes.into_iter().collect())
+    }
+
+    fn reader(&self, after: u64) -> EventReader {
+        EventReader::new(self.thread.clone(), self.run, after)
+    }
+}
+
+impl<O> Clone for RunHandle<O> {
+    fn clone(&self) -> Self {
+        Self::new(self.thread.clone(), self.run, self.decode)
+    }
+}
+
+impl<O> fmt::Debug for RunHandle<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunHandle")
+            .field("thread", self.thread.id())
+            .field("run", &self.run)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,207 @@
+use rethread_core::checkpoint::Checkpoint;
+use rethread_core::event::Refusal;
+use rethread_core::header::{ThreadHeader, ThreadStatus};
+use rethread_core::ids::{CheckpointId, InterruptId, PartitionId, RunId, ThreadId};
+use rethread_core::message::{Action, Answers};
+use rethread_core::payload::{Payload, PayloadError};
+use rethread_core::record::Record;
+use rethread_sdk::{EntrypointRef, Value};
+use rethread_storage::{LoadedThread, StorageError};
+use serde::Serialize;
+
+use crate::client::Client;
+use crate::error::{ClientError, Result};
+use crate::request::Request;
+use crate::run::RunHandle;
+use crate::state::{self, StateSnapshot};
+use crate::value::AnyValue;
+
+/// One thread: the unit of order. Having one asks nothing of the storage.
+///
+/// [`Thread::invoke`], [`Thread::resume`] and [`Thread::retry`] make a [`Request`], which does
+/// nothing until it is awaited, started or streamed.
+#[derive(Debug, Clone)]
+pub struct Thread {
+    client: Client,
+    id: ThreadId,
+}
+
+impl Thread {
+    pub(crate) fn new(client: Client, id: ThreadId) -> Self {
+        Self { client, id }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &ThreadId {
+        &self.id
+    }
+
+    /// The client it belongs to.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn partition(&self) -> PartitionId {
+        self.client.partition(self.id.key())
+    }
+
+    // --- runs --------------------------------------------------------------------------------
+
+    /// Runs an entrypoint with an input. What an interrupted or failed execution of the thread
+    /// has left to do is given up.
+    ///
+    /// ```no_run
+    /// # async fn example(client: rethread_client::Client) -> Result<(), rethread_client::ClientError> {
+    /// use rethread_client::{EntrypointRef, Outcome};
+    ///
+    /// let greet = EntrypointRef::<String, String>::named("greet");
+    /// let thread = client.thread("greetings")?;
+    /// if let Outcome::Done(text) = thread.invoke(&greet, "Ada".into()).metadata("user", 7).await? {
+    ///     println!("{text}");
+    /// }
+    /// let run = thread.invoke(&greet, "Grace".into()).start().await?;
+    /// println!("{} goes on by itself", run.run_id());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn invoke<I: Value, O: Value>(
+        &self,
+        entrypoint: impl Into<EntrypointRef<I, O>>,
+        input: I,
+    ) -> Request<O> {
+        let entrypoint = entrypoint.into();
+        let name = entrypoint.name();
+        let action = Payload::encode(&input, format_args!("input of entrypoint `{name}`"))
+            .map(|input| Action::Start { entrypoint: name.to_owned(), input });
+        Request::typed_as(self.clone(), action)
+    }
+
+    /// Answers the only open question of the thread and goes on.
+    ///
+    /// The result is an [`AnyValue`]; [`Request::typed`] gives it its type.
+    pub fn resume(&self, answer: impl Serialize) -> Request<AnyValue> {
+        let answer = Payload::encode(&answer, "answer to an interrupt");
+        self.untyped(answer.map(|answer| Action::Resume(Answers::Only(answer))))
+    }
+
+    /// Answers open questions by their ids and goes on. Questions that are not answered stay
+    /// open; an id that names no open question refuses the request.
+    pub fn resume_by_id<V: Serialize>(
+        &self,
+        answers: impl IntoIterator<Item = (InterruptId, V)>,
+    ) -> Request<AnyValue> {
+        let answers = answers
+            .into_iter()
+            .map(|(id, answer)| {
+                let what = format_args!("answer to interrupt {id}");
+                Ok((id, Payload::encode(&answer, what)?))
+            })
+            .collect::<Result<_, _>>();
+        self.untyped(answers.map(|answers| Action::Resume(Answers::ById(answers))))
+    }
+
+    /// Goes on after a failure, trying again what ended the run; also after a run was parked,
+    /// once the code fits.
+    ///
+    /// The result is an [`AnyValue`]; [`Request::typed`] gives it its type.
+    pub fn retry(&self) -> Request<AnyValue> {
+        self.untyped(Ok(Action::Retry))
+    }
+
+    /// A run of the thread that was asked for before, here or elsewhere.
+    ///
+    /// Nothing is asked of the storage: waiting for a run that nobody ever asked for does not
+    /// end.
+    pub fn run(&self, run: RunId) -> RunHandle<AnyValue> {
+        RunHandle::untyped(self.clone(), run)
+    }
+
+    /// The run that is in progress or ended last; none if the thread has never run.
+    ///
+    /// # Errors
+    /// [`ClientError::Storage`] when the storage cannot be reached or its data cannot be read.
+    pub async fn latest_run(&self) -> Result<Option<RunHandle<AnyValue>>> {
+        Ok(self.load().await?.map(|(header, _)| self.run(header.run)))
+    }
+
+    fn untyped(&self, action: Result<Action, PayloadError>) -> Request<AnyValue> {
+        Request::untyped(self.clone(), action)
+    }
+
+    // --- state -------------------------------------------------------------------------------
+
+    /// What the thread is doing; none if it has never run.
+    ///
+    /// # Errors
+    /// [`ClientError::Storage`] when the storage cannot be reached or its data cannot be read.
+    pub async fn status(&self) -> Result<Option<ThreadStatus>> {
+        Ok(self.load().await?.map(|(header, _)| header.status))
+    }
+
+    /// The state of the thread as it is now (semantics 3.5); none if it has never run.
+    ///
+    /// # Errors
+    /// As [`Thread::status`].
+    pub async fn state(&self) -> Result<Option<StateSnapshot>> {
+        let Some((header, loaded)) = self.load().await? else { return Ok(None) };
+        let base = loaded.base.filter(|_| header.base == Some(header.head));
+        let head = match base {
+            Some(base) => Some(self.decode(&base)?),
+            None => self.read_checkpoint(header.head).await?,
+        };
+        let Some(head) = head else {
+            let what = format!("thread `{}`", self.id);
+            let reason = format!("its newest checkpoint {} is missing", header.head);
+            return Err(StorageError::Corrupt { what, reason }.into());
+        };
+        Ok(Some(state::live(header, head)))
+    }
+
+    /// The record of the step that started at a checkpoint (semantics 3.6); none if the thread
+    /// has no such checkpoint.
+    ///
+    /// # Errors
+    /// As [`Thread::status`].
+    pub async fn state_at(&self, checkpoint: CheckpointId) -> Result<Option<StateSnapshot>> {
+        Ok(self.read_checkpoint(checkpoint).await?.map(state::recorded))
+    }
+
+    /// The records of the steps of the thread, newest first; at most `max`, and only those
+    /// before a checkpoint if one is given.
+    ///
+    /// # Errors
+    /// As [`Thread::status`].
+    pub async fn history(
+        &self,
+        before: Option<CheckpointId>,
+        max: usize,
+    ) -> Result<Vec<StateSnapshot>> {
+        let (partition, key) = (self.partition(), self.id.key());
+        let list =
+            self.client.read(|storage| storage.list_checkpoints(partition, key, before, max));
+        let records = list.await?;
+        records.iter().map(|record| Ok(state::recorded(self.decode(record)?))).collect()
+    }
+
+    pub(crate) async fn load(&self) -> Result<Option<(ThreadHeader, LoadedThread)>> {
+        let (partition, key) = (self.partition(), self.id.key());
+        let loaded = self.client.read(|storage| storage.load_thread(partition, key)).await?;
+        let Some(loaded) = loaded else { return Ok(None) };
+        let header: ThreadHeader = self.decode(&loaded.header)?;
+        if header.thread != self.id {
+            return Err(Refusal::IdCollision { other: header.thread.to_string() }.into());
+        }
+        Ok(Some((header, loaded)))
+    }
+
+    pub(crate) async fn read_checkpoint(&self, id: CheckpointId) -> Result<Option<Checkpoint>> {
+        let (partition, key) = (self.partition(), self.id.key());
+        let read = self.client.read(|storage| storage.read_checkpoint(partition, key, id));
+        read.await?.map(|record| self.decode(&record)).transpose()
+    }
+
+    fn decode<T: Record>(&self, record: &[u8]) -> Result<T> {
+        T::from_record(record)
+            .map_err(|error| ClientError::corrupt(format!("thread `{}`", self.id), &error))
+    }
+}

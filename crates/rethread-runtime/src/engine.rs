@@ -1,0 +1,33 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use rethread_core::thread::Limits;
+use rethread_sdk::Registry;
+use rethread_storage::{Clock, Storage};
+use tokio::sync::Semaphore;
+
+use crate::feeds::Feeds;
+use crate::stats::Stats;
+
+/// Threads that are loaded at the same time.
+const LOADS_MAX: usize = 64;
+
+/// What all partition owners of a node share.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    /// A handle of the engine thread's own.
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) clock: Clock,
+    pub(crate) limits: Limits,
+    pub(crate) evict_after: Duration,
+    pub(crate) feeds: Feeds,
+    pub(crate) loads: Arc<Semaphore>,
+    pub(crate) stats: Arc<Stats>,
+}
+
+impl Engine {
+    pub(crate) fn load_permits() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(LOADS_MAX))
+    }
+}

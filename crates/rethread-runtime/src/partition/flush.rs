@@ -1,0 +1,144 @@
+//! Writing: one commit after the other, each with whatever was decided during the one before.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use ractor::ActorRef;
+use rethread_core::ids::ThreadKey;
+use rethread_storage::{Commit, StorageError};
+
+use crate::engine::Engine;
+use crate::partition::{OwnerMessage, OwnerState};
+use crate::stats::count;
+use crate::tenure::Tenure;
+
+/// How often a commit of unknown outcome is repeated.
+const UNKNOWN_MAX: u32 = 5;
+/// Shortest and longest wait before a commit is repeated.
+const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// The end of a commit.
+#[derive(Debug)]
+pub(crate) struct Flushed {
+    /// The thread of each turn that it completed.
+    turns: Vec<ThreadKey>,
+    /// How many messages it consumed.
+    consumed: usize,
+    /// Why it was not written, or not certainly.
+    failed: Option<String>,
+}
+
+impl OwnerState {
+    /// Flushes once what stands in the mailbox has been taken.
+    pub(super) fn ask_flush(&mut self) {
+        if !self.is_flushing && !self.flush_is_asked {
+            self.flush_is_asked = self.myself.cast(OwnerMessage::Flush).is_ok();
+        }
+    }
+
+    pub(super) fn flush(&mut self) {
+        self.flush_is_asked = false;
+        if self.is_flushing {
+            return;
+        }
+        let batch = self.outbox.take_batch();
+        for cursor in batch.handled {
+            self.consumption.handled(cursor);
+        }
+        let consumed = self.consumption.advance();
+        let is_empty = batch.threads.is_empty() && batch.orders.is_empty() && consumed.is_none();
+        if is_empty {
+            self.written(batch.turns);
+            return;
+        }
+        let commit = Commit {
+            lease: self.lease,
+            number: self.last_commit + 1,
+            consumed: consumed.map(|(cursor, _)| cursor),
+            threads: batch.threads,
+            orders: batch.orders,
+        };
+        self.is_flushing = true;
+        let (engine, tenure) = (Arc::clone(&self.engine), Arc::clone(&self.tenure));
+        let owner = self.myself.clone();
+        let (turns, consumed) = (batch.turns, consumed.map_or(0, |(_, count)| count));
+        tokio::spawn(async move {
+            let failed = write(&engine, &tenure, commit).await.err();
+            send(&owner, Flushed { turns, consumed, failed });
+        });
+    }
+
+    pub(super) fn flushed(&mut self, flushed: Flushed) {
+        self.is_flushing = false;
+        if let Some(reason) = flushed.failed {
+            self.give_up(&reason);
+            return;
+        }
+        self.last_commit += 1;
+        self.engine.feeds.consumed(&self.lease, flushed.consumed);
+        self.written(flushed.turns);
+        if !self.outbox.is_empty() {
+            self.flush();
+        }
+    }
+
+    fn written(&mut self, turns: Vec<ThreadKey>) {
+        let evicts_at_once = self.engine.evict_after.is_zero();
+        for thread in turns {
+            let Some(slot) = self.slots.get_mut(&thread) else { continue };
+            slot.unwritten = slot.unwritten.saturating_sub(1);
+            if slot.unwritten == 0 {
+                if evicts_at_once {
+                    self.ask_to_leave(thread);
+                }
+                self.load_if_needed(thread);
+            }
+        }
+    }
+}
+
+fn send(owner: &ActorRef<OwnerMessage>, flushed: Flushed) {
+    // An owner that is gone has nothing to write any more.
+    let _ = owner.cast(OwnerMessage::Flushed(flushed));
+}
+
+/// Writes a commit, repeating it unchanged while that can help.
+async fn write(engine: &Engine, tenure: &Tenure, commit: Commit) -> Result<(), String> {
+    let partition = commit.lease.partition;
+    let mut unknown = 0;
+    let mut wait = WAITS.0;
+    loop {
+        if !tenure.is_live() {
+            return Err("lease was not renewed in time".into());
+        }
+        let error = match engine.storage.commit(commit.clone()).await {
+            Ok(()) => {
+                count(&engine.stats.commits);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        match &error {
+            StorageError::Fenced { .. } => {
+                count(&engine.stats.fenced_commits);
+                return Err(error.to_string());
+            }
+            StorageError::RolledBack { .. } => {
+                count(&engine.stats.rollbacks);
+                tracing::error!(%partition, %error, "storage rolled back");
+                return Err(error.to_string());
+            }
+            StorageError::Unknown { .. } if unknown < UNKNOWN_MAX => unknown += 1,
+            StorageError::Unavailable { .. } | StorageError::Full { .. } => {}
+            _ => {
+                engine.stats.unknown_outcomes.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%partition, %error, "commit failed; the partition is loaded again");
+                return Err(error.to_string());
+            }
+        }
+        tracing::warn!(%partition, number = commit.number, %error, "commit is repeated");
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(WAITS.1);
+    }
+}

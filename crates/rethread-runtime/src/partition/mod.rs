@@ -1,0 +1,295 @@
+//! The owner of one partition: routes its messages to the coordinators of its threads, and
+//! writes what they decide, one commit after the other.
+//!
+//! ```text
+//!  inbox ──► route ──► Coordinator ──► Turned ──► Outbox ──► commit ──► consumed
+//!              │  (loaded on demand)                 ▲
+//!              └── cannot be loaded: refused, held ──┘
+//! ```
+//!
+//! A message is consumed by the commit that holds everything that came of it, so a crash at any
+//! point leaves it in the inbox or its effects in the storage.
+
+mod consumption;
+mod flush;
+mod load;
+mod outbox;
+mod quarantine;
+mod slot;
+mod takeover;
+mod threads;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use rethread_core::ids::{Millis, PartitionId, ThreadKey};
+use rethread_storage::{InboxItem, Lease};
+use tokio::task::JoinHandle;
+
+use crate::coordinator::{Left, Turned};
+use crate::engine::Engine;
+use crate::stats::count;
+use crate::supervisor::SupervisorMessage;
+use crate::tenure::Tenure;
+use consumption::Consumption;
+use flush::Flushed;
+use load::Loaded;
+use outbox::Outbox;
+use slot::Slot;
+use takeover::Scan;
+
+/// Shortest time between two looks for idle threads.
+const SWEEP_MIN: Duration = Duration::from_millis(100);
+
+/// Owns one partition for as long as its lease is ours.
+#[derive(Debug)]
+pub(crate) struct PartitionOwner;
+
+/// Mail of a [`PartitionOwner`].
+#[derive(Debug)]
+pub(crate) enum OwnerMessage {
+    /// What is stored of the partition has been read.
+    Scanned(Scan),
+    /// Messages of the inbox, in order.
+    Inbox(Vec<InboxItem>),
+    /// A thread has been read.
+    Loaded(Loaded),
+    /// A coordinator decided something.
+    Turned(Vec<Turned>),
+    /// A coordinator gave up its memory and ended.
+    Left(Left),
+    /// A coordinator would lose more than memory, so it stays.
+    Stays {
+        /// Its thread.
+        thread: ThreadKey,
+        /// The coordinator.
+        actor: ActorId,
+    },
+    /// A coordinator ended otherwise; everything it sent stands before this.
+    CoordinatorEnded {
+        /// Its thread.
+        thread: ThreadKey,
+        /// The coordinator.
+        actor: ActorId,
+        /// Why, for the log.
+        reason: String,
+    },
+    /// Load a thread again whose coordinator failed.
+    LoadAgain(ThreadKey),
+    /// Write what waits to be written.
+    Flush,
+    /// A commit came to an end.
+    Flushed(Flushed),
+    /// Threads that are not in memory may be due.
+    Due,
+    /// Look for idle threads.
+    Sweep,
+    /// Take nothing more, write what was decided, and answer.
+    Drain(RpcReplyPort<()>),
+}
+
+/// What an owner is started with.
+#[derive(Debug)]
+pub(crate) struct OwnerArguments {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) supervisor: ActorRef<SupervisorMessage>,
+    pub(crate) lease: Lease,
+    /// Number of the last commit of the partition.
+    pub(crate) last_commit: u64,
+    pub(crate) tenure: Arc<Tenure>,
+}
+
+pub(crate) struct OwnerState {
+    engine: Arc<Engine>,
+    supervisor: ActorRef<SupervisorMessage>,
+    myself: ActorRef<OwnerMessage>,
+    lease: Lease,
+    tenure: Arc<Tenure>,
+    last_commit: u64,
+    slots: HashMap<ThreadKey, Slot>,
+    coordinators: HashMap<ActorId, ThreadKey>,
+    consumption: Consumption,
+    outbox: Outbox,
+    is_flushing: bool,
+    /// Whether a [`OwnerMessage::Flush`] is in the mailbox.
+    flush_is_asked: bool,
+    /// Messages that coordinators have and have not handled.
+    at_coordinators: usize,
+    /// When threads that are not in memory are due.
+    due: BTreeSet<(Millis, ThreadKey)>,
+    due_timer: Option<JoinHandle<()>>,
+    draining: Option<RpcReplyPort<()>>,
+    /// Nothing is written any more: the partition is not ours, or its state is in doubt.
+    is_over: bool,
+}
+
+impl Actor for PartitionOwner {
+    type Msg = OwnerMessage;
+    type State = OwnerState;
+    type Arguments = OwnerArguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<OwnerMessage>,
+        arguments: OwnerArguments,
+    ) -> Result<OwnerState, ActorProcessingErr> {
+        let OwnerArguments { engine, supervisor, lease, last_commit, tenure } = arguments;
+        let scan = takeover::scan_and_send(
+            Arc::clone(&engine),
+            Arc::clone(&tenure),
+            lease.partition,
+            myself.clone(),
+        );
+        tokio::spawn(scan);
+        let evict_after = engine.evict_after;
+        if !evict_after.is_zero() {
+            myself.send_interval((evict_after / 4).max(SWEEP_MIN), || OwnerMessage::Sweep);
+        }
+        Ok(OwnerState {
+            engine,
+            supervisor,
+            myself,
+            lease,
+            tenure,
+            last_commit,
+            slots: HashMap::new(),
+            coordinators: HashMap::new(),
+            consumption: Consumption::default(),
+            outbox: Outbox::default(),
+            is_flushing: false,
+            flush_is_asked: false,
+            at_coordinators: 0,
+            due: BTreeSet::new(),
+            due_timer: None,
+            draining: None,
+            is_over: false,
+        })
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<OwnerMessage>,
+        message: OwnerMessage,
+        state: &mut OwnerState,
+    ) -> Result<(), ActorProcessingErr> {
+        if state.is_over {
+            return Ok(());
+        }
+        match message {
+            OwnerMessage::Scanned(scan) => state.take_over(scan)?,
+            OwnerMessage::Inbox(items) => state.route(items),
+            OwnerMessage::Loaded(loaded) => state.loaded(loaded)?,
+            OwnerMessage::Turned(turns) => state.turned(turns),
+            OwnerMessage::Left(left) => state.left(left),
+            OwnerMessage::Stays { thread, actor } => state.stays(thread, actor),
+            OwnerMessage::CoordinatorEnded { thread, actor, reason } => {
+                state.coordinator_ended(thread, actor, &reason);
+            }
+            OwnerMessage::LoadAgain(thread) => state.load_again(thread),
+            OwnerMessage::Flush => state.flush(),
+            OwnerMessage::Flushed(flushed) => state.flushed(flushed),
+            OwnerMessage::Due => state.wake_due(),
+            OwnerMessage::Sweep => state.sweep(),
+            OwnerMessage::Drain(reply) => state.drain(reply),
+        }
+        state.end_drain_if_quiet();
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<OwnerMessage>,
+        event: SupervisionEvent,
+        state: &mut OwnerState,
+    ) -> Result<(), ActorProcessingErr> {
+        let (actor, reason) = match event {
+            SupervisionEvent::ActorTerminated(cell, _, reason) => {
+                (cell.get_id(), reason.unwrap_or_else(|| "stopped".into()))
+            }
+            SupervisionEvent::ActorFailed(cell, error) => {
+                count(&state.engine.stats.coordinator_failures);
+                (cell.get_id(), error.to_string())
+            }
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {
+                return Ok(());
+            }
+        };
+        // News of a child overtake what the child has sent. Behind the mailbox they stand in
+        // order.
+        if let Some(thread) = state.coordinators.remove(&actor) {
+            myself.cast(OwnerMessage::CoordinatorEnded { thread, actor, reason })?;
+        }
+        Ok(())
+    }
+}
+
+impl OwnerState {
+    fn partition(&self) -> PartitionId {
+        self.lease.partition
+    }
+
+    fn take_over(&mut self, scan: Scan) -> Result<(), ActorProcessingErr> {
+        let now = self.engine.clock.now();
+        let Scan { mut in_flight, active } = scan;
+        tracing::info!(
+            partition = %self.partition(),
+            epoch = self.lease.token.epoch,
+            active = active.len(),
+            "partition taken over"
+        );
+        for (thread, due) in active {
+            let calls = in_flight.remove(&thread).unwrap_or_default();
+            self.slots.insert(thread, Slot::away(calls));
+            if due <= now {
+                self.want(thread);
+            } else {
+                self.due.insert((due, thread));
+            }
+        }
+        self.arm_due_timer();
+        self.engine.feeds.register(&self.lease, self.myself.clone());
+        self.supervisor.cast(SupervisorMessage::TakenOver(self.lease))?;
+        Ok(())
+    }
+
+    /// Stops to write, for good. Coordinators end with their owner.
+    fn give_up(&mut self, reason: &str) {
+        self.is_over = true;
+        self.engine.feeds.unregister(&self.lease);
+        tracing::warn!(
+            partition = %self.partition(),
+            epoch = self.lease.token.epoch,
+            reason,
+            "partition dropped"
+        );
+        self.myself.stop(Some(reason.to_owned()));
+    }
+
+    fn drain(&mut self, reply: RpcReplyPort<()>) {
+        self.engine.feeds.unregister(&self.lease);
+        self.draining = Some(reply);
+    }
+
+    fn end_drain_if_quiet(&mut self) {
+        let is_quiet = self.at_coordinators == 0 && self.outbox.is_empty() && !self.is_flushing;
+        if self.draining.is_none() || !is_quiet || self.is_over {
+            return;
+        }
+        self.is_over = true;
+        if let Some(reply) = self.draining.take() {
+            // Whoever asked may have stopped to wait.
+            let _ = reply.send(());
+        }
+        self.myself.stop(Some("drained".into()));
+    }
+}
+
+impl Drop for OwnerState {
+    fn drop(&mut self) {
+        if let Some(timer) = self.due_timer.take() {
+            timer.abort();
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Reading what a partition has in progress, before anything of it goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::ActorRef;
+use rethread_core::ids::{CallId, Millis, PartitionId, ThreadKey};
+use rethread_core::message::{InboxMessage, TaskOrder};
+use rethread_core::record::Record;
+use rethread_storage::{InboxCursor, Result, Storage};
+
+use crate::engine::Engine;
+use crate::partition::OwnerMessage;
+use crate::stats::{Stats, count};
+use crate::tenure::Tenure;
+
+/// Messages of one page of the inbox.
+const PAGE: usize = 1_000;
+/// Wait before a failed scan is repeated.
+const RETRY_WAIT: Duration = Duration::from_millis(200);
+
+/// Calls that must not be dispatched again, by thread.
+pub(super) type InFlight = BTreeMap<ThreadKey, BTreeSet<CallId>>;
+
+/// What a new owner finds.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    pub(super) in_flight: InFlight,
+    /// Threads with work in progress, and from when on.
+    pub(super) active: Vec<(ThreadKey, Millis)>,
+}
+
+/// Scans until it succeeds or the lease ends.
+pub(super) async fn scan_and_send(
+    engine: Arc<Engine>,
+    tenure: Arc<Tenure>,
+    partition: PartitionId,
+    owner: ActorRef<OwnerMessage>,
+) {
+    while tenure.is_live() {
+        match scan(&engine, partition).await {
+            // An owner that is gone needs no scan.
+            Ok(scan) => return drop(owner.cast(OwnerMessage::Scanned(scan))),
+            Err(error) => {
+                tracing::warn!(%partition, %error, "cannot read the partition, trying again");
+                tokio::time::sleep(RETRY_WAIT).await;
+            }
+        }
+    }
+    owner.stop(Some("lease ended before the partition could be read".into()));
+}
+
+async fn scan(engine: &Engine, partition: PartitionId) -> Result<Scan> {
+    let in_flight = scan_in_flight(&*engine.storage, partition, &engine.stats).await?;
+    let active = engine.storage.active_threads(partition).await?;
+    Ok(Scan { in_flight, active })
+}
+
+/// Finds the calls whose orders are queued or assigned, or whose reports are not consumed.
+///
+/// Queues are read before the inbox: an order leaves its queue only when its report stands in
+/// the inbox, so what is in neither is recorded or was never sent.
+pub(super) async fn scan_in_flight(
+    storage: &dyn Storage,
+    partition: PartitionId,
+    stats: &Stats,
+) -> Result<InFlight> {
+    let mut in_flight = InFlight::new();
+    for queued in storage.queued_orders(partition).await? {
+        match TaskOrder::from_record(&queued.order) {
+            Ok(TaskOrder { target, .. }) => {
+                in_flight.entry(target.thread).or_default().insert(target.call);
+            }
+            Err(error) => {
+                count(&stats.corrupt_messages);
+                tracing::error!(%partition, queue = %queued.queue, %error, "queued order cannot be read");
+            }
+        }
+    }
+    let mut cursor = InboxCursor::START;
+    loop {
+        let page = storage.read_inboxes(&[(partition, cursor)], PAGE, Duration::ZERO).await?;
+        let Some(last) = page.last() else { return Ok(in_flight) };
+        cursor = last.cursor;
+        for item in &page {
+            // What cannot be read is reported when it is routed.
+            if let Ok(InboxMessage::Report(report)) = InboxMessage::from_record(&item.message) {
+                let target = report.target;
+                in_flight.entry(target.thread).or_default().insert(target.call);
+            }
+        }
+    }
+}

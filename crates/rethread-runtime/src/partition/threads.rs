@@ -1,0 +1,368 @@
+//! Bringing threads into memory, giving them their messages, and letting them go.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ractor::{ActorId, ActorProcessingErr, ActorRuntime};
+use rethread_core::ids::{Millis, ThreadId, ThreadKey};
+use rethread_core::message::InboxMessage;
+use rethread_core::record::Record;
+use rethread_core::thread::Stored;
+use rethread_storage::{InboxCursor, InboxItem};
+use tokio::time::Instant;
+
+use crate::coordinator::{Coordinator, CoordinatorArguments, CoordinatorMessage, Left, Turned};
+use crate::partition::load::{self, Found, Loaded};
+use crate::partition::slot::{Phase, Slot};
+use crate::partition::{OwnerMessage, OwnerState};
+use crate::stats::count;
+
+/// Coordinators of one thread that may fail in a row before it is left alone.
+const FAILURES_MAX: u32 = 5;
+/// Wait after the first failure; doubled with each further one.
+const FAILURE_WAIT: Duration = Duration::from_millis(50);
+
+type Mail = Vec<(InboxCursor, InboxMessage)>;
+
+impl OwnerState {
+    /// Gives messages to the coordinators of their threads.
+    pub(super) fn route(&mut self, items: Vec<InboxItem>) {
+        if self.draining.is_some() {
+            // Not consumed, so the next owner reads them.
+            return;
+        }
+        let mut mail: Vec<(ThreadKey, Mail)> = Vec::new();
+        let mut places: HashMap<ThreadKey, usize> = HashMap::new();
+        for item in items {
+            self.consumption.routed(item.cursor);
+            let message = match self.read(&item) {
+                Ok(message) => message,
+                Err(reason) => {
+                    self.skip(&item, &reason);
+                    continue;
+                }
+            };
+            let thread = message.thread();
+            let slot = self.slots.entry(thread).or_insert_with(|| Slot::away(BTreeSet::new()));
+            slot.unhandled.push_back((item.cursor, item.message));
+            let place = *places.entry(thread).or_insert_with(|| {
+                mail.push((thread, Vec::new()));
+                mail.len() - 1
+            });
+            mail[place].1.push((item.cursor, message));
+        }
+        for (thread, mail) in mail {
+            let Some(slot) = self.slots.get_mut(&thread) else { continue };
+            match &slot.phase {
+                Phase::Here(actor) => {
+                    slot.idle_since = Instant::now();
+                    self.at_coordinators += mail.len();
+                    // One that just ended is reported, and its mail is delivered to the next.
+                    let _ = actor.cast(CoordinatorMessage::Deliver(mail));
+                }
+                Phase::Away { .. } => self.load_if_needed(thread),
+                Phase::Quarantined { .. } => self.answer_quarantined(thread),
+                Phase::Loading { .. } | Phase::Leaving(_) => {}
+            }
+        }
+    }
+
+    fn read(&self, item: &InboxItem) -> Result<InboxMessage, String> {
+        let message = InboxMessage::from_record(&item.message).map_err(|e| e.to_string())?;
+        let partition = message.thread().partition(self.engine.storage.partitions());
+        if partition == self.partition() {
+            Ok(message)
+        } else {
+            Err(format!("its thread belongs to partition {partition}"))
+        }
+    }
+
+    /// Passes over a message that cannot be read: it must not hold up the others.
+    fn skip(&mut self, item: &InboxItem, reason: &str) {
+        count(&self.engine.stats.corrupt_messages);
+        tracing::error!(
+            partition = %item.partition,
+            cursor = ?item.cursor,
+            reason,
+            "message of the inbox cannot be read and is passed over"
+        );
+        self.consumption.handled(item.cursor);
+        self.ask_flush();
+    }
+
+    /// Wants a thread in memory although it may have no message.
+    pub(super) fn want(&mut self, thread: ThreadKey) {
+        if let Some(slot) = self.slots.get_mut(&thread) {
+            // In memory it keeps its own time.
+            slot.is_wanted = matches!(slot.phase, Phase::Away { .. });
+            self.load_if_needed(thread);
+        }
+    }
+
+    /// Starts to read a thread that has something to do, once the storage has all of it.
+    pub(super) fn load_if_needed(&mut self, thread: ThreadKey) {
+        let Some(slot) = self.slots.get_mut(&thread) else { return };
+        let Phase::Away { in_flight } = &mut slot.phase else { return };
+        let has_work = slot.is_wanted || !slot.unhandled.is_empty();
+        if !has_work || slot.unwritten > 0 || self.draining.is_some() {
+            return;
+        }
+        let in_flight = in_flight.take();
+        slot.is_wanted = false;
+        slot.phase = Phase::Loading { in_flight: in_flight.clone() };
+        tokio::spawn(load::load_and_send(
+            Arc::clone(&self.engine),
+            Arc::clone(&self.tenure),
+            self.lease.partition,
+            thread,
+            in_flight,
+            self.myself.clone(),
+        ));
+    }
+
+    pub(super) fn loaded(&mut self, loaded: Loaded) -> Result<(), ActorProcessingErr> {
+        let Loaded { thread, found } = loaded;
+        if self.draining.is_some() {
+            return Ok(());
+        }
+        let Some(slot) = self.slots.get_mut(&thread) else { return Ok(()) };
+        let found = if slot.failures > FAILURES_MAX { found.given_up() } else { found };
+        let (id, stored) = match found {
+            Found::Corrupt { reason, execution } => {
+                tracing::error!(thread_key = %thread, reason, "thread cannot be loaded");
+                slot.phase = Phase::Quarantined { reason, execution };
+                self.answer_quarantined(thread);
+                return Ok(());
+            }
+            Found::Thread(stored) => (stored.header.thread.clone(), Some(stored)),
+            Found::Nothing => match self.first_command(thread) {
+                Some(id) => (id, None),
+                None => {
+                    self.let_go(thread);
+                    return Ok(());
+                }
+            },
+        };
+        count(&self.engine.stats.threads_loaded);
+        self.start_coordinator(id, stored)
+    }
+
+    /// The id of a thread that has never run, from the first command for it. What stands before
+    /// that is for nobody.
+    fn first_command(&mut self, thread: ThreadKey) -> Option<ThreadId> {
+        let slot = self.slots.get_mut(&thread)?;
+        let mut dropped = false;
+        let found = loop {
+            let Some((cursor, record)) = slot.unhandled.front() else { break None };
+            if let Ok(InboxMessage::Command(command)) = InboxMessage::from_record(record) {
+                break Some(command.thread);
+            }
+            self.consumption.handled(*cursor);
+            dropped = true;
+            slot.unhandled.pop_front();
+        };
+        if dropped {
+            self.ask_flush();
+        }
+        found
+    }
+
+    fn start_coordinator(
+        &mut self,
+        id: ThreadId,
+        stored: Option<Box<Stored>>,
+    ) -> Result<(), ActorProcessingErr> {
+        let thread = id.key();
+        let arguments = CoordinatorArguments {
+            engine: Arc::clone(&self.engine),
+            owner: self.myself.clone(),
+            partition: self.lease.partition,
+            thread: id,
+            stored,
+        };
+        let cell = self.myself.get_cell();
+        let (actor, _) = ActorRuntime::spawn_linked_instant(None, Coordinator, arguments, cell)?;
+        self.coordinators.insert(actor.get_id(), thread);
+        actor.cast(CoordinatorMessage::Begin)?;
+        let Some(slot) = self.slots.get_mut(&thread) else { return Ok(()) };
+        slot.phase = Phase::Here(actor);
+        slot.idle_since = Instant::now();
+        self.deliver_unhandled(thread);
+        Ok(())
+    }
+
+    /// Gives everything that waits to a coordinator that has none of it.
+    fn deliver_unhandled(&mut self, thread: ThreadKey) {
+        let Some(slot) = self.slots.get_mut(&thread) else { return };
+        let Phase::Here(actor) = &slot.phase else { return };
+        let mail = decode_all(&slot.unhandled);
+        if !mail.is_empty() {
+            self.at_coordinators += mail.len();
+            // One that just ended is reported, and its mail is delivered to the next.
+            let _ = actor.cast(CoordinatorMessage::Deliver(mail));
+        }
+    }
+
+    /// Takes what a coordinator decided.
+    pub(super) fn turned(&mut self, turns: Vec<Turned>) {
+        for turn in turns {
+            let thread = turn.thread;
+            if let Some(slot) = self.slots.get_mut(&thread) {
+                slot.unwritten += 1;
+                slot.idle_since = Instant::now();
+                for cursor in &turn.handled {
+                    slot.failures = 0;
+                    self.at_coordinators = self.at_coordinators.saturating_sub(1);
+                    if slot.unhandled.front().is_some_and(|(unhandled, _)| unhandled == cursor) {
+                        slot.unhandled.pop_front();
+                    }
+                }
+            }
+            self.outbox.push(turn);
+        }
+        self.ask_flush();
+    }
+
+    // --- leaving -----------------------------------------------------------------------------
+
+    /// Asks threads to give up their memory that have been idle for long.
+    pub(super) fn sweep(&mut self) {
+        let evict_after = self.engine.evict_after;
+        let idle: Vec<_> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.is_quiet() && slot.idle_since.elapsed() >= evict_after)
+            .map(|(thread, _)| *thread)
+            .collect();
+        for thread in idle {
+            self.ask_to_leave(thread);
+        }
+    }
+
+    pub(super) fn ask_to_leave(&mut self, thread: ThreadKey) {
+        let Some(slot) = self.slots.get_mut(&thread) else { return };
+        if slot.is_forgettable() {
+            self.slots.remove(&thread);
+        } else if slot.is_quiet()
+            && let Phase::Here(actor) = &slot.phase
+            && actor.cast(CoordinatorMessage::Leave).is_ok()
+        {
+            slot.phase = Phase::Leaving(actor.clone());
+        }
+    }
+
+    pub(super) fn left(&mut self, left: Left) {
+        let Left { thread, actor, in_flight, due } = left;
+        self.coordinators.remove(&actor);
+        let Some(slot) = self.slots.get_mut(&thread) else { return };
+        if !slot.is_driven_by(actor) {
+            return;
+        }
+        slot.phase = Phase::Away { in_flight: Some(in_flight) };
+        match due {
+            Some(due) => {
+                self.due.insert((due, thread));
+                self.arm_due_timer();
+                self.load_if_needed(thread);
+            }
+            None => self.let_go(thread),
+        }
+    }
+
+    /// Loads the thread again if there is something to do, or forgets it.
+    fn let_go(&mut self, thread: ThreadKey) {
+        let Some(slot) = self.slots.get_mut(&thread) else { return };
+        if let Phase::Loading { in_flight } = &mut slot.phase {
+            slot.phase = Phase::Away { in_flight: in_flight.take() };
+        }
+        if slot.is_forgettable() {
+            self.slots.remove(&thread);
+        } else {
+            self.load_if_needed(thread);
+        }
+    }
+
+    pub(super) fn stays(&mut self, thread: ThreadKey, actor: ActorId) {
+        let Some(slot) = self.slots.get_mut(&thread) else { return };
+        let Phase::Leaving(staying) = &slot.phase else { return };
+        if staying.get_id() == actor {
+            slot.phase = Phase::Here(staying.clone());
+            slot.idle_since = Instant::now();
+            self.deliver_unhandled(thread);
+        }
+    }
+
+    // --- failures ----------------------------------------------------------------------------
+
+    /// A coordinator ended without being asked: a bug of the engine. The thread is not lost, all
+    /// of it is stored or unhandled.
+    pub(super) fn coordinator_ended(&mut self, thread: ThreadKey, actor: ActorId, reason: &str) {
+        let Some(slot) = self.slots.get_mut(&thread) else { return };
+        if !slot.is_driven_by(actor) {
+            return;
+        }
+        tracing::error!(
+            partition = %self.lease.partition,
+            thread_key = %thread,
+            failures = slot.failures + 1,
+            reason,
+            "coordinator failed; its thread is loaded again"
+        );
+        if matches!(slot.phase, Phase::Here(_)) {
+            let delivered = slot.unhandled.len();
+            self.at_coordinators = self.at_coordinators.saturating_sub(delivered);
+        }
+        let wait = FAILURE_WAIT * 2_u32.saturating_pow(slot.failures.min(FAILURES_MAX));
+        slot.failures += 1;
+        // Not away yet: it must not be loaded before the wait is over.
+        slot.phase = Phase::Loading { in_flight: None };
+        self.myself.send_after(wait, move || OwnerMessage::LoadAgain(thread));
+    }
+
+    pub(super) fn load_again(&mut self, thread: ThreadKey) {
+        if let Some(slot) = self.slots.get_mut(&thread) {
+            slot.phase = Phase::Away { in_flight: None };
+            self.want(thread);
+        }
+    }
+
+    // --- time --------------------------------------------------------------------------------
+
+    /// Brings threads into memory that are due.
+    pub(super) fn wake_due(&mut self) {
+        self.due_timer = None;
+        let now = self.engine.clock.now();
+        while let Some((due, thread)) = self.due.first().copied() {
+            if due > now {
+                break;
+            }
+            self.due.pop_first();
+            self.want(thread);
+        }
+        self.arm_due_timer();
+    }
+
+    pub(super) fn arm_due_timer(&mut self) {
+        if let Some(timer) = self.due_timer.take() {
+            timer.abort();
+        }
+        let Some((Millis(due), _)) = self.due.first().copied() else { return };
+        let wait = Duration::from_millis(due.saturating_sub(self.engine.clock.now().0));
+        let myself = self.myself.clone();
+        self.due_timer = Some(tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            // An owner that is gone wakes nobody.
+            drop(myself.cast(OwnerMessage::Due));
+        }));
+    }
+}
+
+fn decode_all(unhandled: &VecDeque<(InboxCursor, Bytes)>) -> Mail {
+    // Each of them could be read when it was routed.
+    let decode = |(cursor, record): &(InboxCursor, Bytes)| {
+        Some((*cursor, InboxMessage::from_record(record).ok()?))
+    };
+    unhandled.iter().filter_map(decode).collect()
+}

@@ -1,0 +1,321 @@
+//! The root of a node's actors.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use rethread_core::ids::PartitionId;
+use rethread_storage::Lease;
+use tokio::sync::watch;
+
+use crate::engine::Engine;
+use crate::lease_keeper::{KeeperSeat, LeaseKeeperMessage};
+use crate::partition::{OwnerArguments, OwnerMessage, PartitionOwner};
+use crate::tenure::Tenure;
+use crate::worker::{PoolSeat, WorkerPoolMessage};
+
+/// Wait before something is started again that ended by itself.
+const RESTART_WAIT: Duration = Duration::from_millis(500);
+/// How long owners may take to write what they have decided, in a drain.
+const OWNER_DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// Starts owners, the lease keeper and worker pools, and starts again what fails. What fails
+/// takes nothing beside it down.
+#[derive(Debug)]
+pub(crate) struct NodeSupervisor;
+
+/// Mail of a [`NodeSupervisor`].
+#[derive(Debug)]
+pub(crate) enum SupervisorMessage {
+    /// A partition is ours.
+    LeaseAcquired {
+        /// The lease.
+        lease: Lease,
+        /// Number of the last commit.
+        last_commit: u64,
+        /// Until when its owner may act.
+        tenure: Arc<Tenure>,
+    },
+    /// A partition is not ours any more, or was not renewed in time.
+    LeaseLost(Lease),
+    /// The lease keeper has asked for every partition once.
+    RoundDone,
+    /// An owner has read what its partition has in progress.
+    TakenOver(Lease),
+    /// Start the lease keeper.
+    StartKeeper,
+    /// Start the pool at this place.
+    StartPool(usize),
+    /// A pool runs.
+    PoolStarted(usize, ActorRef<WorkerPoolMessage>),
+    /// Hand all partitions over and answer when that is done.
+    HandOver(RpcReplyPort<()>),
+    /// An owner has written what it had, or took too long.
+    Drained(Lease),
+}
+
+/// What a supervisor is started with.
+pub(crate) struct SupervisorArguments {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) keeper: Option<KeeperSeat>,
+    pub(crate) pools: Vec<PoolSeat>,
+    pub(crate) ready: watch::Sender<bool>,
+}
+
+pub(crate) struct SupervisorState {
+    engine: Arc<Engine>,
+    keeper_seat: Option<KeeperSeat>,
+    keeper: Option<ActorRef<LeaseKeeperMessage>>,
+    pool_seats: Vec<PoolSeat>,
+    pools: BTreeMap<usize, ActorRef<WorkerPoolMessage>>,
+    owners: BTreeMap<PartitionId, Owner>,
+    by_actor: HashMap<ActorId, Lease>,
+    ready: watch::Sender<bool>,
+    round_done: bool,
+    handing_over: Option<RpcReplyPort<()>>,
+    is_stopping: bool,
+}
+
+#[derive(Debug)]
+struct Owner {
+    lease: Lease,
+    actor: ActorRef<OwnerMessage>,
+    taken_over: bool,
+}
+
+impl Actor for NodeSupervisor {
+    type Msg = SupervisorMessage;
+    type State = SupervisorState;
+    type Arguments = SupervisorArguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        arguments: SupervisorArguments,
+    ) -> Result<SupervisorState, ActorProcessingErr> {
+        let SupervisorArguments { engine, keeper, pools, ready } = arguments;
+        if keeper.is_some() {
+            myself.cast(SupervisorMessage::StartKeeper)?;
+        }
+        for place in 0..pools.len() {
+            myself.cast(SupervisorMessage::StartPool(place))?;
+        }
+        let state = SupervisorState {
+            engine,
+            round_done: keeper.is_none(),
+            keeper_seat: keeper,
+            keeper: None,
+            pool_seats: pools,
+            pools: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            by_actor: HashMap::new(),
+            ready,
+            handing_over: None,
+            is_stopping: false,
+        };
+        state.tell_if_ready();
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        message: SupervisorMessage,
+        state: &mut SupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SupervisorMessage::LeaseAcquired { lease, last_commit, tenure } => {
+                state.start_owner(&myself, lease, last_commit, tenure).await;
+            }
+            SupervisorMessage::LeaseLost(lease) => state.stop_owner(&lease, "lease lost"),
+            SupervisorMessage::RoundDone => state.round_done = true,
+            SupervisorMessage::TakenOver(lease) => {
+                if let Some(owner) = state.owner(&lease) {
+                    owner.taken_over = true;
+                }
+            }
+            SupervisorMessage::StartKeeper => state.start_keeper(&myself).await,
+            SupervisorMessage::StartPool(place) => state.start_pool(&myself, place),
+            SupervisorMessage::PoolStarted(place, pool) => {
+                state.pools.insert(place, pool);
+            }
+            SupervisorMessage::HandOver(reply) => state.hand_over(&myself, reply),
+            SupervisorMessage::Drained(lease) => {
+                state.stop_owner(&lease, "drained");
+                state.release(lease);
+            }
+        }
+        state.tell_if_ready();
+        state.end_hand_over_if_done();
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        event: SupervisionEvent,
+        state: &mut SupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        let (cell, reason, failed) = match event {
+            SupervisionEvent::ActorTerminated(cell, _, reason) => {
+                (cell, reason.unwrap_or_else(|| "stopped".into()), false)
+            }
+            SupervisionEvent::ActorFailed(cell, error) => (cell, error.to_string(), true),
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {
+                return Ok(());
+            }
+        };
+        let actor = cell.get_id();
+        if failed {
+            tracing::error!(%actor, reason, "an actor of the node failed");
+        }
+        if let Some(lease) = state.by_actor.remove(&actor) {
+            state.owner_ended(lease, actor);
+        } else if state.keeper.as_ref().is_some_and(|keeper| keeper.get_id() == actor) {
+            state.keeper = None;
+            if !state.is_stopping {
+                myself.send_after(RESTART_WAIT, || SupervisorMessage::StartKeeper);
+            }
+        } else if let Some(place) = state.pool_place(actor) {
+            state.pools.remove(&place);
+            if !state.is_stopping {
+                myself.send_after(RESTART_WAIT, move || SupervisorMessage::StartPool(place));
+            }
+        }
+        state.end_hand_over_if_done();
+        Ok(())
+    }
+}
+
+impl SupervisorState {
+    fn owner(&mut self, lease: &Lease) -> Option<&mut Owner> {
+        self.owners.get_mut(&lease.partition).filter(|owner| owner.lease == *lease)
+    }
+
+    fn pool_place(&self, actor: ActorId) -> Option<usize> {
+        self.pools.iter().find(|(_, pool)| pool.get_id() == actor).map(|(place, _)| *place)
+    }
+
+    async fn start_owner(
+        &mut self,
+        myself: &ActorRef<SupervisorMessage>,
+        lease: Lease,
+        last_commit: u64,
+        tenure: Arc<Tenure>,
+    ) {
+        if self.is_stopping {
+            self.release(lease);
+            return;
+        }
+        if let Some(earlier) = self.owners.get(&lease.partition).map(|owner| owner.lease) {
+            // Its token is void since the new one was given.
+            self.stop_owner(&earlier, "acquired again");
+        }
+        let arguments = OwnerArguments {
+            engine: Arc::clone(&self.engine),
+            supervisor: myself.clone(),
+            lease,
+            last_commit,
+            tenure,
+        };
+        let spawned = Actor::spawn_linked(None, PartitionOwner, arguments, myself.get_cell()).await;
+        match spawned {
+            Ok((actor, _)) => {
+                self.by_actor.insert(actor.get_id(), lease);
+                self.owners.insert(lease.partition, Owner { lease, actor, taken_over: false });
+            }
+            Err(error) => {
+                tracing::error!(partition = %lease.partition, %error, "cannot start a partition owner");
+                self.drop_lease(lease);
+            }
+        }
+    }
+
+    fn stop_owner(&mut self, lease: &Lease, reason: &str) {
+        let Some(owner) = self.owner(lease) else { return };
+        owner.actor.stop(Some(reason.to_owned()));
+        self.owners.remove(&lease.partition);
+        self.engine.feeds.unregister(lease);
+    }
+
+    /// An owner ended by itself: the partition is acquired anew, which reloads all of it.
+    fn owner_ended(&mut self, lease: Lease, actor: ActorId) {
+        self.engine.feeds.unregister(&lease);
+        if self.owner(&lease).is_some_and(|owner| owner.actor.get_id() == actor) {
+            self.owners.remove(&lease.partition);
+            if self.handing_over.is_some() {
+                self.release(lease);
+            } else {
+                self.drop_lease(lease);
+            }
+        }
+    }
+
+    fn release(&self, lease: Lease) {
+        self.tell_keeper(LeaseKeeperMessage::Release(lease));
+    }
+
+    fn drop_lease(&self, lease: Lease) {
+        self.tell_keeper(LeaseKeeperMessage::Dropped(lease));
+    }
+
+    fn tell_keeper(&self, message: LeaseKeeperMessage) {
+        if let Some(keeper) = &self.keeper {
+            // A keeper that has just failed acquires everything anew.
+            let _ = keeper.cast(message);
+        }
+    }
+
+    async fn start_keeper(&mut self, myself: &ActorRef<SupervisorMessage>) {
+        let Some(seat) = &self.keeper_seat else { return };
+        match seat.start(myself.clone()).await {
+            Ok(keeper) => self.keeper = Some(keeper),
+            Err(error) => {
+                tracing::error!(%error, "cannot start the lease keeper, trying again");
+                myself.send_after(RESTART_WAIT, || SupervisorMessage::StartKeeper);
+            }
+        }
+    }
+
+    fn start_pool(&self, myself: &ActorRef<SupervisorMessage>, place: usize) {
+        if let Some(seat) = self.pool_seats.get(place).filter(|_| !self.is_stopping) {
+            seat.start(place, myself.clone());
+        }
+    }
+
+    fn hand_over(&mut self, myself: &ActorRef<SupervisorMessage>, reply: RpcReplyPort<()>) {
+        self.is_stopping = true;
+        self.handing_over = Some(reply);
+        self.tell_keeper(LeaseKeeperMessage::StopAcquiring);
+        for owner in self.owners.values() {
+            let (actor, lease, myself) = (owner.actor.clone(), owner.lease, myself.clone());
+            tokio::spawn(async move {
+                let drained = actor.call(OwnerMessage::Drain, Some(OWNER_DRAIN_MAX)).await;
+                if !matches!(drained, Ok(ractor::rpc::CallResult::Success(()))) {
+                    tracing::warn!(partition = %lease.partition, "partition handed over undrained");
+                }
+                // The supervisor outlives its owners.
+                let _ = myself.cast(SupervisorMessage::Drained(lease));
+            });
+        }
+    }
+
+    fn end_hand_over_if_done(&mut self) {
+        if !self.owners.is_empty() {
+            return;
+        }
+        let Some(reply) = self.handing_over.take() else { return };
+        match &self.keeper {
+            // Behind the releases, so they are done when it answers.
+            Some(keeper) => drop(keeper.cast(LeaseKeeperMessage::Settle(reply))),
+            None => drop(reply.send(())),
+        }
+    }
+
+    fn tell_if_ready(&self) {
+        if self.round_done && self.owners.values().all(|owner| owner.taken_over) {
+            self.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
+        }
+    }
+}

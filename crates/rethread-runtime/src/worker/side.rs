@@ -1,0 +1,215 @@
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rethread_core::ids::{QueueName, WorkerId};
+use rethread_sdk::Registry;
+use rethread_storage::{Clock, Storage};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::options::PoolOptions;
+use crate::stats::Stats;
+use crate::worker::desk::{self, Desk};
+use crate::worker::heartbeat;
+use crate::worker::pool::PoolSeat;
+
+/// How long the last reports may take to be handed in when a worker ends.
+const LAST_HAND_IN_MAX: Duration = Duration::from_secs(5);
+/// How long tasks may take to be dropped. A body that blocks cannot be dropped.
+const LAST_DROP_MAX: Duration = Duration::from_secs(5);
+
+/// What the pools of one worker process share.
+pub(crate) struct WorkerSide {
+    /// A handle of the caller's runtime.
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) worker: WorkerId,
+    pub(super) registry: Arc<Registry>,
+    pub(super) clock: Clock,
+    pub(super) desk: Desk,
+    pub(super) dead_after: Duration,
+    pub(super) fetches_max: u32,
+    pub(super) stats: Arc<Stats>,
+    stage: watch::Sender<Stage>,
+    fetching: watch::Sender<usize>,
+    _presence: Presence,
+}
+
+/// Held by whatever uses the worker's handle of the storage.
+pub(super) type Presence = mpsc::Sender<Infallible>;
+
+/// How far the end of a worker process has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// It fetches and runs.
+    Running,
+    /// It fetches nothing more; bodies go on.
+    Ending,
+    /// Bodies are dropped.
+    Killed,
+}
+
+/// What a worker process is made of.
+pub(crate) struct WorkerSettings {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) worker: WorkerId,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) clock: Clock,
+    pub(crate) pools: Vec<PoolOptions>,
+    pub(crate) heartbeat_every: Duration,
+    pub(crate) dead_after: Duration,
+    pub(crate) fetches_max: u32,
+    pub(crate) stats: Arc<Stats>,
+}
+
+/// The worker side of a node, from its start to its end. Dropping it kills the bodies and leaves
+/// their orders to be reclaimed.
+pub(crate) struct WorkerProcess {
+    side: Arc<WorkerSide>,
+    queues: Vec<QueueName>,
+    slots: Vec<(Arc<Semaphore>, usize)>,
+    heartbeat: JoinHandle<()>,
+    gone: Option<Gone>,
+}
+
+/// Tells when nothing uses the worker's handle of the storage any more.
+#[derive(Debug)]
+pub(crate) struct Gone(mpsc::Receiver<Infallible>);
+
+impl Gone {
+    /// Waits until the handle is dropped: the storage may then be opened by others.
+    pub(crate) async fn wait(mut self) {
+        if timeout(LAST_DROP_MAX, self.0.recv()).await.is_err() {
+            tracing::warn!("a task still holds the storage after the end of its worker");
+        }
+    }
+}
+
+impl WorkerProcess {
+    /// Announces the worker and starts what its pools share. Gives a seat for each pool.
+    pub(crate) async fn start(
+        settings: WorkerSettings,
+        pulse: &Handle,
+        pulse_storage: Arc<dyn Storage>,
+    ) -> rethread_storage::Result<(Self, Vec<PoolSeat>)> {
+        let runtime = Handle::current();
+        let queues: Vec<_> = settings.pools.iter().map(|pool| pool.queue.clone()).collect();
+        settings.storage.heartbeat(&settings.worker, &queues).await?;
+        let heartbeat = pulse.spawn(heartbeat::run(
+            pulse_storage,
+            settings.worker.clone(),
+            queues.clone(),
+            settings.heartbeat_every,
+        ));
+        let stage = watch::Sender::new(Stage::Running);
+        let (presence, gone) = mpsc::channel(1);
+        let desk = desk::open(
+            Arc::clone(&settings.storage),
+            settings.worker.clone(),
+            stage.subscribe(),
+            presence.clone(),
+        );
+        let side = Arc::new(WorkerSide {
+            storage: settings.storage,
+            worker: settings.worker,
+            registry: settings.registry,
+            clock: settings.clock,
+            desk,
+            dead_after: settings.dead_after,
+            fetches_max: settings.fetches_max,
+            stats: settings.stats,
+            stage,
+            fetching: watch::Sender::new(0),
+            _presence: presence,
+        });
+        let seats: Vec<_> = settings
+            .pools
+            .into_iter()
+            .map(|pool| PoolSeat::new(runtime.clone(), Arc::clone(&side), pool))
+            .collect();
+        let slots = seats.iter().map(PoolSeat::slots).collect();
+        let gone = Some(Gone(gone));
+        Ok((Self { side, queues, slots, heartbeat, gone }, seats))
+    }
+
+    /// Ends in order: bodies may finish until `deadline`, the others are dropped and their
+    /// orders handed back. The pools end with their supervisor, so the storage is held until then.
+    pub(crate) async fn drain(mut self, deadline: Instant) -> Option<Gone> {
+        self.side.stage.send_replace(Stage::Ending);
+        if timeout_at(deadline, self.all_ended()).await.is_err() {
+            tracing::warn!(
+                "bodies still run at the end of the drain; their orders are handed back"
+            );
+            self.side.stage.send_replace(Stage::Killed);
+            self.all_ended().await;
+        }
+        self.side.desk.settle(LAST_HAND_IN_MAX).await;
+        self.heartbeat.abort();
+        if let Err(error) = self.side.storage.retire(&self.side.worker, &self.queues).await {
+            tracing::warn!(%error, "cannot hand orders back; other workers reclaim them");
+        }
+        self.gone.take()
+    }
+
+    async fn all_ended(&self) {
+        let mut fetching = self.side.fetching.subscribe();
+        // The sender lives in `side`.
+        let _ = fetching.wait_for(|count| *count == 0).await;
+        for (slots, count) in &self.slots {
+            // Never closed.
+            let _ = slots.acquire_many(*count as u32).await;
+        }
+    }
+}
+
+impl Drop for WorkerProcess {
+    fn drop(&mut self) {
+        self.side.stage.send_replace(Stage::Killed);
+        self.heartbeat.abort();
+    }
+}
+
+impl WorkerSide {
+    pub(super) fn is_running(&self) -> bool {
+        *self.stage.borrow() == Stage::Running
+    }
+
+    /// Waits until the stage is reached.
+    ///
+    /// # Cancel safety
+    /// Loses nothing.
+    pub(super) async fn reached(&self, wanted: Stage) {
+        // The sender lives in `self`.
+        let _ = self.stage.subscribe().wait_for(|stage| *stage >= wanted).await;
+    }
+
+    /// Counts a task that fetches, until the guard is dropped.
+    pub(super) fn begin_fetching(self: &Arc<Self>) -> Fetching {
+        self.fetching.send_modify(|count| *count += 1);
+        Fetching(Arc::clone(self))
+    }
+}
+
+/// A task that fetches orders.
+pub(super) struct Fetching(Arc<WorkerSide>);
+
+impl Drop for Fetching {
+    fn drop(&mut self) {
+        self.0.fetching.send_modify(|count| *count -= 1);
+    }
+}
+
+impl fmt::Debug for WorkerSide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerSide").field("worker", &self.worker).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for WorkerProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerProcess").field("side", &self.side).finish_non_exhaustive()
+    }
+}

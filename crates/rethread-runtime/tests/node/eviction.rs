@@ -1,0 +1,26 @@
+use std::time::Duration;
+
+use crate::runs::doubling;
+use crate::support::{Counter, Driver, options, start};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threads_that_leave_memory_at_once_come_to_the_same_results() {
+    let driver = Driver::in_memory(2);
+    let bodies = Counter::default();
+    let mut options = options("a", &driver, doubling(&bodies));
+    options.evict_after = Duration::ZERO;
+    let node = start(options).await;
+    let mut runs = Vec::new();
+    for n in 0..10_u64 {
+        let thread = format!("chain-{n}");
+        runs.push((driver.start(&thread, "chain", n).await, thread, n));
+        let thread = format!("sum-{n}");
+        runs.push((driver.start(&thread, "sum", n).await, thread, n));
+    }
+    for (run, thread, n) in runs {
+        assert_eq!(driver.done::<u64>(&thread, run).await, n * n.saturating_sub(1), "{thread}");
+    }
+    assert_eq!(bodies.get(), 90);
+    assert!(node.stats().threads_loaded > 20 + 45, "{:?}", node.stats());
+    node.shutdown().await.expect("shuts down");
+}

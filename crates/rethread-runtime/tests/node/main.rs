@@ -1,0 +1,13 @@
+//! Whole nodes on in-process storages: runs from the command to the last event.
+
+mod corrupt;
+mod drain;
+mod eviction;
+mod failures;
+mod faults;
+mod interrupts;
+mod load;
+mod runs;
+mod support;
+mod takeover;
+mod waits;
