@@ -94,6 +94,8 @@ pub enum Fact {
     Called {
         /// The task's call.
         caller: CallId,
+        /// The attempt of it that made the call, or made it again after a failure.
+        attempt: u32,
         /// The call it made.
         call: CallId,
         /// What is called.

@@ -18,6 +18,12 @@ pub(super) struct Call {
     pub(super) state: CallState,
 }
 
+impl Call {
+    pub(super) fn is_task(&self) -> bool {
+        matches!(self.request, CallRequest::Task { .. })
+    }
+}
+
 /// Who made a call and gets its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waiter {
@@ -79,6 +85,7 @@ pub(super) struct Calls {
     by_id: BTreeMap<CallId, Call>,
     open_work: usize,
     open_by_body: BTreeMap<CallId, usize>,
+    by_scope: BTreeMap<CallId, Vec<CallId>>,
 }
 
 impl Calls {
@@ -105,6 +112,7 @@ impl Calls {
         };
         self.by_id.insert(id, Call { scope, body, waiter, request, place, state });
         *self.open_by_body.entry(body).or_default() += 1;
+        self.by_scope.entry(scope).or_default().push(id);
     }
 
     pub(super) fn set_state(&mut self, id: CallId, state: CallState) {
@@ -129,10 +137,12 @@ impl Calls {
         self.open_by_body.get(&body).is_none_or(|open| *open == 0)
     }
 
-    /// Calls that a task made and that are not settled.
-    pub(super) fn open_calls_of(&self, caller: CallId) -> impl Iterator<Item = (CallId, &Call)> {
-        let calls = self.by_id.iter().map(|(id, call)| (*id, call));
-        calls.filter(move |(_, call)| call.scope == caller && call.state != CallState::Settled)
+    /// Calls that a scope made and that are not settled.
+    pub(super) fn open_calls_of(&self, scope: CallId) -> impl Iterator<Item = (CallId, &Call)> {
+        let made = self.by_scope.get(&scope).map(Vec::as_slice).unwrap_or_default();
+        made.iter()
+            .filter_map(|id| Some((*id, self.get(*id)?)))
+            .filter(|(_, call)| call.state != CallState::Settled)
     }
 
     pub(super) fn place(&self, id: CallId) -> usize {

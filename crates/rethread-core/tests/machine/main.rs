@@ -2,5 +2,6 @@
 
 mod crash_points;
 mod determinism;
+mod nested;
 mod support;
 mod threads;
