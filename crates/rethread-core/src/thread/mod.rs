@@ -396,6 +396,7 @@ impl ThreadMachine {
         header.updated_at = now;
         let started = EventKind::RunStarted {
             entrypoint: header.entrypoint.clone(),
+            root: CallId::root(execution),
             checkpoint: header.head,
         };
         self.turn.set_header(header.clone());

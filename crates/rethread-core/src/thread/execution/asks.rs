@@ -23,7 +23,7 @@ impl Execution {
         match ask {
             Ask::Call { slot, id, request } => {
                 if !self.is_silent() {
-                    self.show_call(id, &request, now, turn, log);
+                    self.show_call(id, scope, &request, now, turn, log);
                 }
                 let made_at = self.scopes.get(&scope).map_or(now, |scope| scope.now());
                 self.calls.insert(id, scope, Waiter::Body(slot), request);
@@ -46,6 +46,7 @@ impl Execution {
     pub(super) fn show_call(
         &self,
         call: CallId,
+        scope: CallId,
         request: &CallRequest,
         now: Millis,
         turn: &mut Turn,
@@ -53,8 +54,9 @@ impl Execution {
     ) {
         match request {
             CallRequest::Task { name, input, .. } | CallRequest::Entrypoint { name, input } => {
-                let (name, input) = (name.to_string(), input.clone());
-                turn.event(log, now, EventKind::CallStarted { call, name, input });
+                let (kind, name, input) = (request.kind(), name.to_string(), input.clone());
+                let started = EventKind::CallStarted { call, scope, kind, name, input };
+                turn.event(log, now, started);
             }
             CallRequest::Timer { .. } => {}
         }

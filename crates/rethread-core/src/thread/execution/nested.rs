@@ -41,7 +41,7 @@ impl Execution {
             let call = *call;
             match self.calls.get(call).map(|call| call.state) {
                 None => {
-                    self.show_call(call, request, now, turn, log);
+                    self.show_call(call, caller, request, now, turn, log);
                     self.record_nested(now, caller, attempt, &nested, turn);
                     self.insert_nested(nested, caller, attempt, now);
                 }
