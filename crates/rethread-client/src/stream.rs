@@ -200,10 +200,10 @@ impl Mapping {
 
     async fn map(&mut self, event: Event) -> Result<Vec<StreamEvent>> {
         match event.kind {
-            EventKind::RunStarted { entrypoint, checkpoint } => {
+            EventKind::RunStarted { entrypoint, checkpoint, .. } => {
                 self.started(entrypoint, checkpoint).await
             }
-            EventKind::CallStarted { call, name, input } => {
+            EventKind::CallStarted { call, name, input, .. } => {
                 let what = format!("input of `{name}`");
                 let input = AnyValue::new(input, what);
                 Ok(self.only(Mode::Tasks, StreamEvent::TaskStarted { call, name, input }))
@@ -266,7 +266,7 @@ impl Mapping {
     async fn begun(&mut self) -> Result<Option<Begun>> {
         if self.begun.is_none()
             && let Some(first) = self.reader.first().await?
-            && let EventKind::RunStarted { entrypoint, checkpoint } = first.kind
+            && let EventKind::RunStarted { entrypoint, checkpoint, .. } = first.kind
         {
             return self.begin(entrypoint, checkpoint).await;
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::ids::{CallId, CheckpointId, InterruptId, Millis};
+use crate::ids::{CallId, CallKind, CheckpointId, InterruptId, Millis};
 use crate::payload::Payload;
 use crate::record::{Record, kind};
 use crate::replay::ReplayMismatch;
@@ -32,6 +32,8 @@ pub enum EventKind {
     RunStarted {
         /// Name of the entrypoint.
         entrypoint: String,
+        /// The scope of its body.
+        root: CallId,
         /// The checkpoint the run works on.
         checkpoint: CheckpointId,
     },
@@ -40,6 +42,10 @@ pub enum EventKind {
     CallStarted {
         /// The call.
         call: CallId,
+        /// The body that made it: the root body, a task's call or a child entrypoint's call.
+        scope: CallId,
+        /// Whether a task or an entrypoint is called.
+        kind: CallKind,
         /// Name of the task or entrypoint.
         name: String,
         /// The input as it was given.

@@ -13,6 +13,7 @@ use crate::ids::{CallId, CheckpointId, InterruptId, Millis, RunId};
 use crate::message::Report;
 use crate::payload::Payload;
 use crate::record::{Record, kind};
+use crate::replay::CallRequest;
 
 /// One journal entry: when, and what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,6 +88,18 @@ pub enum Fact {
         run: RunId,
         /// The failure that ended it; none when it stopped to wait for answers.
         failure: Option<Failure>,
+    },
+    /// A task body made a call. Not delivered to any body.
+    #[serde(rename = "k")]
+    Called {
+        /// The task's call.
+        caller: CallId,
+        /// The attempt of it that made the call, or made it again after a failure.
+        attempt: u32,
+        /// The call it made.
+        call: CallId,
+        /// What is called.
+        request: CallRequest,
     },
     /// A report came while the code did not fit the journal; it is handled once it fits again.
     #[serde(rename = "h")]

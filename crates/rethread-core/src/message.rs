@@ -10,6 +10,7 @@ use crate::ids::{
 };
 use crate::payload::Payload;
 use crate::record::{Record, kind};
+use crate::replay::{CallRequest, Outcome};
 
 /// One message in the inbox of a partition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub enum InboxMessage {
     /// A task body wrote to the custom stream.
     #[serde(rename = "e")]
     Emitted(Emitted),
+    /// A task body made calls.
+    #[serde(rename = "k")]
+    Called(Called),
 }
 
 impl Record for InboxMessage {
@@ -36,6 +40,7 @@ impl InboxMessage {
             Self::Command(command) => command.thread.key(),
             Self::Report(report) => report.target.thread,
             Self::Emitted(emitted) => emitted.target.thread,
+            Self::Called(called) => called.target.thread,
         }
     }
 }
@@ -126,6 +131,10 @@ pub enum AttemptOutcome {
         /// What is asked.
         value: Payload,
     },
+    /// All that the body waits for are calls that wait for people; it runs again from its start
+    /// once they are answered.
+    #[serde(rename = "w")]
+    Suspended,
     /// The worker has no task of this name: nothing was run.
     #[serde(rename = "u")]
     UnknownTask,
@@ -145,6 +154,54 @@ pub struct Emitted {
     pub first: u64,
     /// What it wrote.
     pub values: Vec<Payload>,
+}
+
+/// Calls that a task body made. Said again, it has no further effect but an answer for each call
+/// that has ended; so a worker that misses an answer asks again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Called {
+    /// The attempt that made them.
+    pub target: Target,
+    /// Who runs it, and is told how they end.
+    pub worker: WorkerId,
+    /// The calls.
+    pub calls: Vec<NestedCall>,
+}
+
+/// One call of a task body.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NestedCall {
+    /// Its identity, in the scope of the calling task.
+    pub call: CallId,
+    /// What is called.
+    pub request: CallRequest,
+}
+
+/// What a coordinator tells a worker. It may get lost; see [`Called`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerMail {
+    /// The attempt that made the call.
+    pub target: Target,
+    /// The call.
+    pub call: CallId,
+    /// What became of it.
+    pub news: CallNews,
+}
+
+impl Record for WorkerMail {
+    const KIND: u8 = kind::MAIL;
+}
+
+/// What became of a call of a task body.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum CallNews {
+    /// It ended.
+    #[serde(rename = "e")]
+    Ended(Outcome),
+    /// It waits for a person.
+    #[serde(rename = "w")]
+    Suspended,
 }
 
 /// One attempt to be run by a worker: an entry of a work queue.

@@ -124,6 +124,8 @@ pub mod kind {
     pub const INBOX: u8 = 5;
     /// [`crate::message::TaskOrder`]
     pub const TASK: u8 = 6;
+    /// [`crate::message::WorkerMail`]
+    pub const MAIL: u8 = 7;
 }
 
 #[cfg(test)]

@@ -140,6 +140,7 @@ impl CoordinatorState {
                         InboxMessage::Command(command) => machine.handle_command(now, command),
                         InboxMessage::Report(report) => machine.handle_report(now, report),
                         InboxMessage::Emitted(emitted) => machine.handle_emitted(now, emitted),
+                        InboxMessage::Called(called) => machine.handle_called(now, called),
                     }
                     handled.push(cursor);
                 }
@@ -182,6 +183,7 @@ impl CoordinatorState {
                 Effect::Dispatch { after: _, queue, order } => {
                     turn.orders.push(records::queued_order(queue, &order));
                 }
+                Effect::Tell { .. } => {}
                 Effect::LookAgain => looks_again = true,
             }
         }

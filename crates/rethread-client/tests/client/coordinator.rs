@@ -11,7 +11,7 @@ use rethread_client::{
 use rethread_core::checkpoint::{Checkpoint, Progress};
 use rethread_core::event::Interrupt;
 use rethread_core::header::ThreadHeader;
-use rethread_core::ids::{InterruptId, NodeId, PartitionId, ThreadId};
+use rethread_core::ids::{CallId, InterruptId, NodeId, PartitionId, ThreadId};
 use rethread_core::message::{Command, InboxMessage};
 use rethread_core::record::Record;
 use rethread_storage::memory::MemoryStorage;
@@ -133,7 +133,9 @@ pub(crate) fn interrupt_id(id: u8) -> InterruptId {
 }
 
 pub(crate) fn started(entrypoint: &str) -> EventKind {
-    EventKind::RunStarted { entrypoint: entrypoint.into(), checkpoint: checkpoint_id(1) }
+    let checkpoint = checkpoint_id(1);
+    let root = CallId::root(run_id(1).into());
+    EventKind::RunStarted { entrypoint: entrypoint.into(), root, checkpoint }
 }
 
 pub(crate) fn checkpoint_id(nth: u64) -> CheckpointId {

@@ -4,7 +4,7 @@ use rethread_client::{
     RunHandle, RunId, RunOutcome, RunStream, StreamEvent, TaskEnd,
 };
 use rethread_core::checkpoint::Checkpoint;
-use rethread_core::ids::ExecutionId;
+use rethread_core::ids::{CallKind, ExecutionId};
 use serde_json::json;
 
 use crate::coordinator::{
@@ -40,7 +40,13 @@ fn body(end: Vec<EventKind>) -> Vec<EventKind> {
     let mut kinds = vec![
         started("workflow"),
         EventKind::Custom { call: None, attempt: 1, value: payload("hi") },
-        EventKind::CallStarted { call: call(), name: name(), input: payload(["cat"]) },
+        EventKind::CallStarted {
+            call: call(),
+            scope: root(run_id(1)),
+            kind: CallKind::Task,
+            name: name(),
+            input: payload(["cat"]),
+        },
         EventKind::Custom { call: Some(call()), attempt: 2, value: payload(50) },
         EventKind::Updated { call: call(), name: name(), value: payload("cats") },
     ];

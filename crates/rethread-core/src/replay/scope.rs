@@ -5,6 +5,8 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use serde::{Deserialize, Serialize};
+
 use crate::canonical::canonical;
 use crate::failure::Failure;
 use crate::ids::{CallId, CallKind, ExecutionId, InterruptId, Millis, RunId, ThreadId};
@@ -53,9 +55,10 @@ pub struct ScopeInfo {
 }
 
 /// A call that a body makes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum CallRequest {
     /// Run a task on a worker.
+    #[serde(rename = "t")]
     Task {
         /// Its name.
         name: Arc<str>,
@@ -65,6 +68,7 @@ pub enum CallRequest {
         options: Arc<TaskOptions>,
     },
     /// Run another entrypoint beside this one.
+    #[serde(rename = "e")]
     Entrypoint {
         /// Its name.
         name: Arc<str>,
@@ -72,6 +76,7 @@ pub enum CallRequest {
         input: Payload,
     },
     /// Wait, over restarts too.
+    #[serde(rename = "s")]
     Timer {
         /// How long, in milliseconds.
         duration_ms: u64,

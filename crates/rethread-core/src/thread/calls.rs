@@ -8,12 +8,29 @@ use crate::replay::{CallRequest, SlotIndex};
 pub(super) struct Call {
     /// The scope that made it.
     pub(super) scope: CallId,
+    /// The entrypoint body it belongs to: the one that made it, or whose task made it.
+    pub(super) body: CallId,
     /// Where its outcome goes.
-    pub(super) slot: SlotIndex,
+    pub(super) waiter: Waiter,
     pub(super) request: CallRequest,
     /// How many calls were made before it.
     pub(super) place: usize,
     pub(super) state: CallState,
+}
+
+impl Call {
+    pub(super) fn is_task(&self) -> bool {
+        matches!(self.request, CallRequest::Task { .. })
+    }
+}
+
+/// Who made a call and gets its outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiter {
+    /// A body that is polled here.
+    Body(SlotIndex),
+    /// A task body on a worker.
+    Task,
 }
 
 /// What a call is doing.
@@ -67,7 +84,8 @@ impl CallState {
 pub(super) struct Calls {
     by_id: BTreeMap<CallId, Call>,
     open_work: usize,
-    open_by_scope: BTreeMap<CallId, usize>,
+    open_by_body: BTreeMap<CallId, usize>,
+    by_scope: BTreeMap<CallId, Vec<CallId>>,
 }
 
 impl Calls {
@@ -83,13 +101,18 @@ impl Calls {
         &mut self,
         id: CallId,
         scope: CallId,
-        slot: SlotIndex,
+        waiter: Waiter,
         request: CallRequest,
     ) {
         let place = self.by_id.len();
         let state = CallState::Undecided;
-        self.by_id.insert(id, Call { scope, slot, request, place, state });
-        *self.open_by_scope.entry(scope).or_default() += 1;
+        let body = match waiter {
+            Waiter::Body(_) => scope,
+            Waiter::Task => self.get(scope).map_or(scope, |caller| caller.body),
+        };
+        self.by_id.insert(id, Call { scope, body, waiter, request, place, state });
+        *self.open_by_body.entry(body).or_default() += 1;
+        self.by_scope.entry(scope).or_default().push(id);
     }
 
     pub(super) fn set_state(&mut self, id: CallId, state: CallState) {
@@ -98,11 +121,9 @@ impl Calls {
         call.state = state;
         self.open_work -= usize::from(was.is_open_work());
         self.open_work += usize::from(is.is_open_work());
-        if is == CallState::Settled
-            && was != CallState::Settled
-            && let Some(open) = self.open_by_scope.get_mut(&call.scope)
-        {
-            *open -= 1;
+        let (is_open, was_open) = (is != CallState::Settled, was != CallState::Settled);
+        if let Some(open) = self.open_by_body.get_mut(&call.body) {
+            *open = *open + usize::from(is_open) - usize::from(was_open);
         }
     }
 
@@ -111,9 +132,17 @@ impl Calls {
         self.open_work > 0
     }
 
-    /// Whether every call of a scope has been settled.
-    pub(super) fn all_settled(&self, scope: CallId) -> bool {
-        self.open_by_scope.get(&scope).is_none_or(|open| *open == 0)
+    /// Whether every call of an entrypoint body, and every call of its tasks, has been settled.
+    pub(super) fn all_settled(&self, body: CallId) -> bool {
+        self.open_by_body.get(&body).is_none_or(|open| *open == 0)
+    }
+
+    /// Calls that a scope made and that are not settled.
+    pub(super) fn open_calls_of(&self, scope: CallId) -> impl Iterator<Item = (CallId, &Call)> {
+        let made = self.by_scope.get(&scope).map(Vec::as_slice).unwrap_or_default();
+        made.iter()
+            .filter_map(|id| Some((*id, self.get(*id)?)))
+            .filter(|(_, call)| call.state != CallState::Settled)
     }
 
     pub(super) fn place(&self, id: CallId) -> usize {

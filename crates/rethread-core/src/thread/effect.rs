@@ -1,9 +1,9 @@
 use crate::checkpoint::Checkpoint;
 use crate::event::Event;
 use crate::header::ThreadHeader;
-use crate::ids::{CheckpointId, Millis, QueueName, RunId};
+use crate::ids::{CheckpointId, Millis, QueueName, RunId, WorkerId};
 use crate::journal::Entry;
-use crate::message::TaskOrder;
+use crate::message::{TaskOrder, WorkerMail};
 
 /// Numbers the writes of one machine, from 1.
 pub type WriteNumber = u64;
@@ -24,6 +24,15 @@ pub enum Effect {
         queue: QueueName,
         /// The order.
         order: Box<TaskOrder>,
+    },
+    /// Tell a worker what became of a call that one of its bodies made. It may get lost.
+    Tell {
+        /// The write that records it.
+        after: WriteNumber,
+        /// The worker.
+        worker: WorkerId,
+        /// What to tell.
+        mail: Box<WorkerMail>,
     },
     /// Yield to the runtime once, then call [`super::ThreadMachine::handle_wake`]: a wake-up may
     /// be under way that would change the decision to stop.

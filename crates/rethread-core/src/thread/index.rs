@@ -35,6 +35,13 @@ impl JournalIndex {
                         index.void.extend(failures.remove(call).unwrap_or_default());
                     }
                 }
+                // A later attempt of the caller tries a failed call again.
+                Fact::Called { call, .. } => {
+                    if let Some(positions) = failures.remove(call) {
+                        index.recorded.remove(call);
+                        index.void.extend(positions);
+                    }
+                }
                 Fact::Began(_)
                 | Fact::AttemptFailed { .. }
                 | Fact::Asked(_)

@@ -1,7 +1,7 @@
 //! The state machine of one thread: commands and reports in, effects out.
 //!
 //! ```text
-//!                 handle_command  handle_report  handle_emitted  handle_timeout  handle_wake
+//!                 handle_command  handle_report  handle_called  handle_timeout  handle_wake ..
 //!                       └───────────────┴──────┬────────┴──────────────┴──────────────┘
 //!                                              ▼
 //!   ThreadMachine ──► Execution ──► bodies (user code, polled in place)
@@ -10,7 +10,7 @@
 //!      one Turn: everything that this input changed
 //!        │
 //!        ▼
-//!   poll_effect: Write (one atomic step) · Dispatch (after it) · LookAgain
+//!   poll_effect: Write (one atomic step) · Dispatch, Tell (after it) · LookAgain
 //! ```
 //!
 //! A thread runs one execution at a time. Each command begins a run of it; a run plays the bodies
@@ -38,7 +38,7 @@ use crate::ids::{
     CallId, CheckpointId, ExecutionId, InterruptId, Millis, PartitionId, RunId, ThreadId,
 };
 use crate::journal::{Began, Entry, Fact};
-use crate::message::{Action, Answers, Command, Emitted, Report};
+use crate::message::{Action, Answers, Called, Command, Emitted, Report};
 use crate::payload::Payload;
 use crate::replay::{BodyOutput, OnWake, Program, ReplayMismatch, start_caught};
 use execution::{Execution, Standing, Surroundings};
@@ -220,6 +220,17 @@ impl ThreadMachine {
         self.finish_turn();
     }
 
+    /// A task body made calls.
+    pub fn handle_called(&mut self, now: Millis, called: Called) {
+        if let (State::Running(execution), Some(log)) = (&mut self.state, &mut self.log)
+            && execution.id() == called.target.execution
+        {
+            execution.handle_called(now, called, &mut self.turn, log);
+            self.advance(now);
+        }
+        self.finish_turn();
+    }
+
     /// A task body wrote to the custom stream.
     pub fn handle_emitted(&mut self, now: Millis, emitted: Emitted) {
         if let (State::Running(execution), Some(log)) = (&mut self.state, &mut self.log)
@@ -385,6 +396,7 @@ impl ThreadMachine {
         header.updated_at = now;
         let started = EventKind::RunStarted {
             entrypoint: header.entrypoint.clone(),
+            root: CallId::root(execution),
             checkpoint: header.head,
         };
         self.turn.set_header(header.clone());

@@ -4,9 +4,9 @@ use std::mem;
 use crate::checkpoint::Checkpoint;
 use crate::event::{Event, EventKind};
 use crate::header::ThreadHeader;
-use crate::ids::{CheckpointId, Millis, QueueName, RunId};
+use crate::ids::{CheckpointId, Millis, QueueName, RunId, WorkerId};
 use crate::journal::Entry;
-use crate::message::TaskOrder;
+use crate::message::{TaskOrder, WorkerMail};
 use crate::thread::effect::{Activity, Effect, JournalChange, RunEvents, Write, WriteNumber};
 
 /// Collects what one input to the machine leads to, so that it is written in one step: no crash
@@ -21,6 +21,7 @@ pub(super) struct Turn {
     events: Vec<RunEvents>,
     activity: Option<Activity>,
     orders: Vec<(QueueName, TaskOrder)>,
+    mail: Vec<(WorkerId, WorkerMail)>,
     look_again: bool,
 }
 
@@ -71,6 +72,10 @@ impl Turn {
         self.orders.push((queue, order));
     }
 
+    pub(super) fn tell(&mut self, worker: WorkerId, mail: WorkerMail) {
+        self.mail.push((worker, mail));
+    }
+
     pub(super) fn look_again(&mut self) {
         self.look_again = true;
     }
@@ -114,6 +119,11 @@ impl Turn {
             after,
             queue,
             order: Box::new(order),
+        }));
+        effects.extend(turn.mail.into_iter().map(|(worker, mail)| Effect::Tell {
+            after,
+            worker,
+            mail: Box::new(mail),
         }));
         if turn.look_again {
             effects.push_back(Effect::LookAgain);

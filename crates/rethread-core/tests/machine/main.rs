@@ -3,5 +3,6 @@
 mod crash_points;
 mod determinism;
 mod emitted;
+mod nested;
 mod support;
 mod threads;

@@ -4,10 +4,10 @@ use crate::event::EventKind;
 use crate::failure::{Failure, kind};
 use crate::ids::{CallId, Millis};
 use crate::journal::{Asked, Delivery, Fact};
-use crate::message::{Target, TaskOrder};
+use crate::message::{CallNews, Target, TaskOrder};
 use crate::payload::Payload;
-use crate::replay::{Ask, CallRequest, SlotIndex};
-use crate::thread::calls::CallState;
+use crate::replay::{Ask, CallRequest};
+use crate::thread::calls::{CallState, Waiter};
 use crate::thread::execution::Execution;
 use crate::thread::turn::{RunLog, Turn};
 
@@ -23,11 +23,12 @@ impl Execution {
         match ask {
             Ask::Call { slot, id, request } => {
                 if !self.is_silent() {
-                    self.show_call(id, &request, now, turn, log);
+                    self.show_call(id, scope, &request, now, turn, log);
                 }
-                self.calls.insert(id, scope, slot, request);
+                let made_at = self.scopes.get(&scope).map_or(now, |scope| scope.now());
+                self.calls.insert(id, scope, Waiter::Body(slot), request);
                 self.undecided.push(id);
-                self.begin_at_once(id, scope);
+                self.begin_at_once(id, made_at);
             }
             Ask::Interrupt { slot, id, index, value } => {
                 let asked = Asked { interrupt: id, scope, index, value };
@@ -42,9 +43,10 @@ impl Execution {
         }
     }
 
-    fn show_call(
+    pub(super) fn show_call(
         &self,
         call: CallId,
+        scope: CallId,
         request: &CallRequest,
         now: Millis,
         turn: &mut Turn,
@@ -52,16 +54,17 @@ impl Execution {
     ) {
         match request {
             CallRequest::Task { name, input, .. } | CallRequest::Entrypoint { name, input } => {
-                let (name, input) = (name.to_string(), input.clone());
-                turn.event(log, now, EventKind::CallStarted { call, name, input });
+                let (kind, name, input) = (request.kind(), name.to_string(), input.clone());
+                let started = EventKind::CallStarted { call, scope, kind, name, input };
+                turn.event(log, now, started);
             }
             CallRequest::Timer { .. } => {}
         }
     }
 
     /// Begins what must not wait for the end of a replay: a child body replays beside its
-    /// caller, and a timer counts from the body's own time.
-    fn begin_at_once(&mut self, id: CallId, scope: CallId) {
+    /// caller, and a timer counts from when it was made.
+    pub(super) fn begin_at_once(&mut self, id: CallId, made_at: Millis) {
         let Some(call) = self.calls.get(id) else { return };
         match call.request.clone() {
             CallRequest::Task { .. } => {}
@@ -70,19 +73,17 @@ impl Execution {
                     return;
                 }
                 self.calls.set_state(id, CallState::Running);
-                let began = self.scopes.get(&scope).map(|scope| scope.now());
                 match self.start_body(id, &name, &input, None) {
                     Ok(()) => {
-                        if let (Some(child), Some(now)) = (self.scopes.get(&id), began) {
-                            child.set_now(now);
+                        if let Some(child) = self.scopes.get(&id) {
+                            child.set_now(made_at);
                         }
                     }
                     Err(failure) => self.arrive(id, Err(failure)),
                 }
             }
             CallRequest::Timer { duration_ms } => {
-                let now = self.scopes.get(&scope).map(|scope| scope.now()).unwrap_or_default();
-                self.calls.set_state(id, CallState::Timer { due: now.plus(duration_ms) });
+                self.calls.set_state(id, CallState::Timer { due: made_at.plus(duration_ms) });
             }
         }
     }
@@ -93,6 +94,7 @@ impl Execution {
             return false;
         }
         for id in std::mem::take(&mut self.undecided) {
+            self.take_leftover_calls(id, now);
             if let Some(outcome) = self.leftovers.remove(&id) {
                 self.bodies.remove(&id);
                 self.arrive(id, outcome);
@@ -113,7 +115,7 @@ impl Execution {
         if self.in_flight.remove(&id) || reported.is_some() {
             let attempt = reported.unwrap_or(attempt);
             self.calls.set_state(id, CallState::InFlight { attempt });
-        } else if self.questions.is_asking(id) {
+        } else if self.questions.is_asking(id) || self.is_blocked_on_people(id) {
             self.calls.set_state(id, CallState::Asking { attempt: attempts.newest.max(1) });
         } else if attempts.retry_at > now {
             self.calls.set_state(id, CallState::Backoff { attempt, until: attempts.retry_at });
@@ -164,7 +166,7 @@ impl Execution {
     ) -> bool {
         let Some((id, outcome)) = self.arrived.pop_front() else { return false };
         let Some(call) = self.calls.get(id) else { return true };
-        let (scope, slot): (CallId, SlotIndex) = (call.scope, call.slot);
+        let (scope, waiter) = (call.scope, call.waiter);
         let name = call.request.name().to_owned();
         let is_timer = matches!(call.request, CallRequest::Timer { .. });
         let made = self.scopes.get(&scope).map_or(0, |scope| scope.made());
@@ -184,7 +186,13 @@ impl Execution {
             turn.event(log, now, shown);
         }
         self.calls.set_state(id, CallState::Settled);
-        self.deliver(scope, slot, now, outcome);
+        match waiter {
+            Waiter::Body(slot) => self.deliver(scope, slot, now, outcome),
+            Waiter::Task => {
+                self.tell(scope, id, CallNews::Ended(outcome.clone()), turn);
+                self.settle_nested(id, outcome);
+            }
+        }
         true
     }
 

@@ -3,8 +3,9 @@
 use crate::failure::Failure;
 use crate::ids::{CallId, Millis};
 use crate::journal::{Delivery, Entry, Fact};
+use crate::message::NestedCall;
 use crate::replay::{Outcome, ReplayMismatch};
-use crate::thread::calls::CallState;
+use crate::thread::calls::{Call, CallState, Waiter};
 use crate::thread::execution::{Execution, Standing};
 
 /// How long a replay that is stuck waits for a wake-up from outside of the engine before it is
@@ -73,6 +74,9 @@ impl Execution {
                     }
                 }
             }
+            Fact::Called { caller, attempt, call, request } => {
+                self.take_nested_call(at, NestedCall { call, request }, caller, attempt)
+            }
             Fact::RunBegan { .. } | Fact::RunStopped { .. } => true,
             Fact::Held(report) => {
                 self.held.push(report);
@@ -90,13 +94,14 @@ impl Execution {
         delivery: &Delivery,
         outcome: Outcome,
     ) -> bool {
-        if self.index.is_recorded(delivery.scope) {
+        let made_by_task = self.calls.get(delivery.scope).is_some_and(Call::is_task);
+        if self.index.is_recorded(delivery.scope) && !made_by_task {
             return true;
         }
-        let state = self.calls.get(delivery.call).map(|call| (call.state, call.slot));
-        let slot = match state {
-            Some((CallState::Undecided | CallState::Running | CallState::Timer { .. }, slot)) => {
-                slot
+        let state = self.calls.get(delivery.call).map(|call| (call.state, call.waiter));
+        let waiter = match state {
+            Some((CallState::Undecided | CallState::Running | CallState::Timer { .. }, waiter)) => {
+                waiter
             }
             None if self.index.reopened => {
                 self.leftovers.insert(delivery.call, outcome);
@@ -111,12 +116,17 @@ impl Execution {
         debug_assert!(position < self.journal.len());
         self.leftovers.remove(&delivery.call);
         self.calls.set_state(delivery.call, CallState::Settled);
-        self.deliver(delivery.scope, slot, at, outcome);
+        match waiter {
+            Waiter::Body(slot) => self.deliver(delivery.scope, slot, at, outcome),
+            Waiter::Task => {
+                self.settle_nested(delivery.call, outcome);
+            }
+        }
         true
     }
 
     /// A failure that is tried again counts for nothing; only the attempt numbers go on.
-    fn forget_failures(&mut self, call: CallId) {
+    pub(super) fn forget_failures(&mut self, call: CallId) {
         let attempts = self.attempts.entry(call).or_default();
         attempts.failures = 0;
         attempts.newest += 1;
@@ -170,6 +180,9 @@ fn expected_at(entry: &Entry) -> String {
         Fact::Began(began) => format!("a run of `{}`", began.entrypoint),
         Fact::RunBegan { run, .. } | Fact::RunStopped { run, .. } => format!("run {run}"),
         Fact::AttemptFailed { call, .. } => format!("a failed attempt of {call}"),
+        Fact::Called { caller, request, .. } => {
+            format!("a call of `{}` by {caller}", request.name())
+        }
         Fact::Asked(asked) => format!("interrupt {}", asked.interrupt),
         Fact::Held(report) => format!("a report for {}", report.target.call),
     }

@@ -2,6 +2,7 @@
 
 mod asks;
 mod entries;
+mod nested;
 mod reports;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -11,7 +12,7 @@ use crate::event::Interrupt;
 use crate::failure::{Failure, kind};
 use crate::ids::{CallId, ExecutionId, Millis, PartitionId, RunId, ThreadId, ThreadKey, WorkerId};
 use crate::journal::{Began, Entry, Fact};
-use crate::message::Report;
+use crate::message::{NestedCall, Report};
 use crate::payload::Payload;
 use crate::replay::{
     Body, BodyOutput, OnWake, Outcome, Program, ReplayMismatch, Rest, Scope, ScopeInfo, SlotIndex,
@@ -77,6 +78,12 @@ pub(super) struct Execution {
     emitted: BTreeMap<(CallId, u32, WorkerId), u64>,
     /// Attempts that are known to be queued, running or reported.
     in_flight: BTreeSet<CallId>,
+    /// Workers that run bodies of tasks which have made calls.
+    callers: BTreeMap<CallId, WorkerId>,
+    /// Calls that tasks made: the attempt that made each, and its outcome for those that ask.
+    nested: BTreeMap<CallId, Nested>,
+    /// Recorded calls of tasks whose own call was not made at its place, after a reopening.
+    leftover_calls: Vec<(CallId, u32, NestedCall)>,
     /// Recorded outcomes of calls that were not made at their place, after a reopening.
     leftovers: BTreeMap<CallId, Outcome>,
     arrived: VecDeque<(CallId, Outcome)>,
@@ -87,6 +94,12 @@ pub(super) struct Execution {
     mismatch: Option<ReplayMismatch>,
     looked: bool,
     stuck_until: Option<Millis>,
+}
+
+#[derive(Debug)]
+struct Nested {
+    attempt: u32,
+    outcome: Option<Outcome>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -125,6 +138,9 @@ impl Execution {
             attempts: BTreeMap::new(),
             emitted: BTreeMap::new(),
             in_flight,
+            callers: BTreeMap::new(),
+            nested: BTreeMap::new(),
+            leftover_calls: Vec::new(),
             leftovers: BTreeMap::new(),
             arrived: VecDeque::new(),
             held: Vec::new(),
@@ -179,6 +195,7 @@ impl Execution {
             self.looked = false;
             self.stuck_until = None;
         }
+        self.tell_blocked_children(turn);
         let standing = self.standing(now);
         self.keep_held(now, turn);
         standing
@@ -302,7 +319,7 @@ impl Execution {
         Ok(())
     }
 
-    /// Gives an outcome to the body that waits for it.
+    /// Gives an outcome to the body that waits for it here.
     fn deliver(&mut self, scope: CallId, slot: SlotIndex, at: Millis, outcome: Outcome) {
         if let Some(body) = self.bodies.get(&scope) {
             body.scope().set_now(at);

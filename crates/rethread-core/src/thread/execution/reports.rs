@@ -95,8 +95,13 @@ impl Execution {
                     return;
                 }
                 self.questions.ask(Asked { interrupt, scope, index, value }, None);
-                self.calls.set_state(id, CallState::Asking { attempt });
+                self.suspend(id, attempt, turn);
             }
+            // An answer may have come since the worker said so.
+            AttemptOutcome::Suspended if self.is_blocked_on_people(id) => {
+                self.suspend(id, attempt, turn);
+            }
+            AttemptOutcome::Suspended => self.dispatch(id, attempt, turn),
             AttemptOutcome::UnknownTask => {
                 let until = now.plus(UNKNOWN_TASK_WAIT_MS);
                 self.calls.set_state(id, CallState::Backoff { attempt, until });

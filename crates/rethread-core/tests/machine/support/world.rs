@@ -1,16 +1,22 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::Future;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use rethread_core::checkpoint::Checkpoint;
 use rethread_core::event::{Event, EventKind, RunOutcome};
 use rethread_core::header::{ThreadHeader, ThreadStatus};
 use rethread_core::ids::{CallId, CheckpointId, Millis, PartitionId, RunId, ThreadId, WorkerId};
 use rethread_core::journal::{Entry, Fact};
 use rethread_core::message::{
-    Action, Answers, AttemptOutcome, Command, InboxMessage, Report, TaskOrder,
+    Action, Answers, AttemptOutcome, CallNews, Called, Command, InboxMessage, NestedCall, Report,
+    TaskOrder, WorkerMail,
 };
+use rethread_core::payload::Payload;
 use rethread_core::record::Record;
-use rethread_core::replay::Program;
+use rethread_core::replay::{Ask, CallRequest, Outcome, Program, Scope, ScopeInfo, SlotIndex};
 use rethread_core::thread::{Activity, Effect, Limits, Setup, Stored, ThreadMachine, Write};
 use uuid::Uuid;
 
@@ -18,6 +24,16 @@ use super::payload;
 use super::rng::Rng;
 
 type TaskBody = Box<dyn Fn(&TaskOrder) -> AttemptOutcome>;
+type AsyncBody = Box<dyn Fn(Payload) -> BoxFuture<'static, Outcome>>;
+
+/// A task body that waits for calls it made.
+struct Waiting {
+    order: TaskOrder,
+    scope: Arc<Scope>,
+    body: BoxFuture<'static, Outcome>,
+    calls: BTreeMap<CallId, (SlotIndex, CallRequest)>,
+    suspended: BTreeSet<CallId>,
+}
 
 /// What is durable.
 #[derive(Default)]
@@ -39,6 +55,8 @@ pub(crate) struct World {
     pub(crate) machine: Option<ThreadMachine>,
     pub(crate) program: Arc<dyn Program>,
     tasks: BTreeMap<String, TaskBody>,
+    async_tasks: BTreeMap<String, AsyncBody>,
+    waiting: BTreeMap<CallId, Waiting>,
     runs: u128,
     /// Starts of task bodies: name, input, attempt.
     pub(crate) ledger: Vec<(String, CallId, u32)>,
@@ -57,6 +75,8 @@ impl World {
             machine: None,
             program: Arc::new(program),
             tasks: BTreeMap::new(),
+            async_tasks: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             runs: 0,
             ledger: Vec::new(),
             effects: 0,
@@ -73,6 +93,14 @@ impl World {
     ) -> &mut Self {
         self.tasks.insert(name.into(), Box::new(body));
         self
+    }
+
+    /// Registers a task whose body may make calls of its own.
+    pub(crate) fn async_task<F>(&mut self, name: &str, body: impl Fn(Payload) -> F + 'static)
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        self.async_tasks.insert(name.into(), Box::new(move |input| body(input).boxed()));
     }
 
     pub(crate) fn thread() -> ThreadId {
@@ -178,6 +206,7 @@ impl World {
                     assert!(self.store.queue.iter().find(twice).is_none(), "queued twice");
                     self.store.queue.push(*order);
                 }
+                Effect::Tell { mail, .. } => self.take_mail(*mail),
                 Effect::LookAgain => {
                     if let Some(machine) = &mut self.machine {
                         machine.handle_wake(self.now);
@@ -208,6 +237,7 @@ impl World {
             InboxMessage::Command(command) => machine.handle_command(self.now, command),
             InboxMessage::Report(report) => machine.handle_report(self.now, report),
             InboxMessage::Emitted(emitted) => machine.handle_emitted(self.now, emitted),
+            InboxMessage::Called(called) => machine.handle_called(self.now, called),
         }
         self.perform(Some(()));
     }
@@ -226,13 +256,118 @@ impl World {
             order.name
         );
         self.ledger.push((order.name.clone(), call, order.target.attempt));
+        if let Some(body) = self.async_tasks.get(&order.name) {
+            let scope = Scope::ungated(ScopeInfo {
+                scope: call,
+                thread: order.thread.clone(),
+                run: order.run,
+                execution: order.target.execution,
+                name: order.name.clone(),
+                attempt: order.target.attempt,
+                previous: None,
+                answers: order.answers.clone(),
+            });
+            let body = body(order.input.clone());
+            let (calls, suspended) = (BTreeMap::new(), BTreeSet::new());
+            self.store.queue.push(order.clone());
+            self.waiting.insert(call, Waiting { order, scope, body, calls, suspended });
+            self.poll_waiting(call);
+            return;
+        }
         let outcome = match self.tasks.get(&order.name) {
             Some(body) => body(&order),
             None => AttemptOutcome::Completed(order.input.clone()),
         };
-        let worker = WorkerId::new("w").expect("valid");
-        let report = Report { target: order.target, worker, outcome };
+        let report = Report { target: order.target, worker: worker(), outcome };
         self.store.inbox.push_back(InboxMessage::Report(report));
+    }
+
+    fn poll_waiting(&mut self, call: CallId) {
+        let Some(waiting) = self.waiting.get_mut(&call) else { return };
+        let mut context = Context::from_waker(Waker::noop());
+        let polled = waiting.scope.enter(|| waiting.body.as_mut().poll(&mut context));
+        if let Poll::Ready(outcome) = polled {
+            return self.report(
+                call,
+                match outcome {
+                    Ok(value) => AttemptOutcome::Completed(value),
+                    Err(failure) => AttemptOutcome::Failed(failure),
+                },
+            );
+        }
+        let mut calls = Vec::new();
+        for ask in waiting.scope.take_asks() {
+            match ask {
+                Ask::Call { slot, id, request } => {
+                    waiting.calls.insert(id, (slot, request.clone()));
+                    calls.push(NestedCall { call: id, request });
+                }
+                Ask::Interrupt { index, value, .. } => {
+                    return self.report(call, AttemptOutcome::Asked { index, value });
+                }
+                Ask::Emit(_) => {}
+            }
+        }
+        if !calls.is_empty() {
+            let (target, worker) = (waiting.order.target.clone(), worker());
+            self.store.inbox.push_back(InboxMessage::Called(Called { target, worker, calls }));
+        }
+    }
+
+    fn report(&mut self, call: CallId, outcome: AttemptOutcome) {
+        let Some(waiting) = self.waiting.remove(&call) else { return };
+        self.store.queue.retain(|order| order.target.call != call);
+        let report = Report { target: waiting.order.target, worker: worker(), outcome };
+        self.store.inbox.push_back(InboxMessage::Report(report));
+    }
+
+    fn take_mail(&mut self, mail: WorkerMail) {
+        let caller = mail.target.call;
+        let Some(waiting) = self.waiting.get_mut(&caller) else { return };
+        let Some((slot, _)) = waiting.calls.get(&mail.call) else { return };
+        let slot = *slot;
+        match mail.news {
+            CallNews::Ended(outcome) => {
+                waiting.calls.remove(&mail.call);
+                waiting.scope.deliver(slot, outcome);
+                self.poll_waiting(caller);
+            }
+            CallNews::Suspended => {
+                waiting.suspended.insert(mail.call);
+                if waiting.calls.keys().all(|call| waiting.suspended.contains(call)) {
+                    self.report(caller, AttemptOutcome::Suspended);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Workers ask again how the calls of their bodies ended, in case they were not told.
+    fn ask_again(&mut self) {
+        for waiting in self.waiting.values() {
+            let open = waiting.calls.iter();
+            let calls = open
+                .map(|(call, (_, request))| NestedCall { call: *call, request: request.clone() })
+                .collect();
+            let (target, worker) = (waiting.order.target.clone(), worker());
+            self.store.inbox.push_back(InboxMessage::Called(Called { target, worker, calls }));
+        }
+    }
+
+    /// All workers die; their orders are given to others, as a further attempt.
+    pub(crate) fn kill_workers(&mut self) {
+        for (call, _) in std::mem::take(&mut self.waiting) {
+            for order in self.store.queue.iter_mut().filter(|order| order.target.call == call) {
+                order.target.attempt += 1;
+            }
+        }
+    }
+
+    /// Orders that no worker has.
+    fn idle_orders(&self) -> Vec<usize> {
+        let idle = |order: &TaskOrder| !self.waiting.contains_key(&order.target.call);
+        let orders = self.store.queue.iter().enumerate();
+        orders.filter(|(_, order)| idle(order)).map(|(place, _)| place).collect()
     }
 
     fn pass_time(&mut self) -> bool {
@@ -246,30 +381,46 @@ impl World {
 
     /// Goes on until nothing is left to do; `rng` chooses what comes first.
     pub(crate) fn settle(&mut self, rng: &mut Rng, crash_one_in: Option<usize>) {
-        for _ in 0..1_000_000 {
-            if self.machine.is_none() && self.store.activity != Some(Activity::Parked) {
-                self.load();
-            }
+        for _ in 0..100_000 {
             if crash_one_in.is_some_and(|n| rng.below(n) == 0) {
                 self.crash();
-                continue;
-            }
-            let (inbox, queue) = (self.store.inbox.len(), self.store.queue.len());
-            match rng.below(2) {
-                0 if inbox > 0 => self.handle_message(),
-                _ if queue > 0 => self.run_order(rng.below(queue)),
-                _ if inbox > 0 => self.handle_message(),
-                _ => {
-                    if !self.pass_time() && self.machine.is_some() {
-                        return;
-                    }
-                    if self.machine.is_none() && self.store.activity == Some(Activity::Parked) {
-                        return;
-                    }
-                }
+            } else if !self.step(rng) {
+                return;
             }
         }
-        panic!("the world does not come to rest: {:?}", self.status());
+        let waiting: Vec<_> = self.waiting.values().map(|waiting| &waiting.order.name).collect();
+        let inbox: Vec<_> = self.store.inbox.iter().take(5).collect();
+        let queue: Vec<_> = self.store.queue.iter().map(|order| &order.name).collect();
+        panic!(
+            "the world does not come to rest: {:?}, waiting {waiting:?}, inbox {inbox:#?}, queue {queue:?}",
+            self.status()
+        );
+    }
+
+    /// Goes on for a number of steps.
+    pub(crate) fn steps(&mut self, steps: usize, rng: &mut Rng) {
+        for _ in 0..steps {
+            self.step(rng);
+        }
+    }
+
+    /// One thing that happens; false if nothing is left to do.
+    fn step(&mut self, rng: &mut Rng) -> bool {
+        if self.machine.is_none() && self.store.activity != Some(Activity::Parked) {
+            self.load();
+        }
+        let orders = self.idle_orders();
+        let (inbox, queue) = (self.store.inbox.len(), orders.len());
+        match rng.below(2) {
+            0 if inbox > 0 => self.handle_message(),
+            _ if queue > 0 => self.run_order(orders[rng.below(queue)]),
+            _ if inbox > 0 => self.handle_message(),
+            _ if self.machine.is_none() => return self.store.activity != Some(Activity::Parked),
+            _ if self.pass_time() => {}
+            _ if !self.waiting.is_empty() => self.ask_again(),
+            _ => return false,
+        }
+        true
     }
 
     pub(crate) fn status(&self) -> Option<&ThreadStatus> {
@@ -300,4 +451,8 @@ impl World {
     pub(crate) fn starts(&self, name: &str) -> usize {
         self.ledger.iter().filter(|(task, ..)| task == name).count()
     }
+}
+
+fn worker() -> WorkerId {
+    WorkerId::new("w").expect("valid")
 }

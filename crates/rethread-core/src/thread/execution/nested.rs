@@ -1,0 +1,190 @@
+//! Calls that task bodies make on their workers.
+//!
+//! They are written down when they are made, under the id of the task's call and never under that
+//! of an attempt: a later attempt, on whatever worker, finds what an earlier one has finished. A
+//! worker is told how its calls end, and asks again if it misses that.
+
+use crate::ids::{CallId, Millis};
+use crate::journal::Fact;
+use crate::message::{CallNews, Called, NestedCall, Target, WorkerMail};
+use crate::replay::Outcome;
+use crate::thread::calls::{Call, CallState, Waiter};
+use crate::thread::execution::{Execution, Nested};
+use crate::thread::turn::{RunLog, Turn};
+
+impl Execution {
+    /// A task body made calls, or asks again how they ended.
+    ///
+    /// Dropped while the code does not fit the journal, and for attempts that are over: a worker
+    /// that still waits asks again.
+    pub(in crate::thread) fn handle_called(
+        &mut self,
+        now: Millis,
+        called: Called,
+        turn: &mut Turn,
+        log: &mut RunLog,
+    ) {
+        let Called { target, worker, calls } = called;
+        let caller = target.call;
+        let current = match self.calls.get(caller).map(|call| call.state) {
+            Some(CallState::InFlight { attempt }) if self.is_live() => attempt,
+            _ => return,
+        };
+        if target.attempt < current {
+            return;
+        }
+        let attempt = target.attempt;
+        self.calls.set_state(caller, CallState::InFlight { attempt });
+        self.callers.insert(caller, worker);
+        for nested in calls {
+            let NestedCall { call, request } = &nested;
+            let call = *call;
+            match self.calls.get(call).map(|call| call.state) {
+                None => {
+                    self.show_call(call, caller, request, now, turn, log);
+                    self.record_nested(now, caller, attempt, &nested, turn);
+                    self.insert_nested(nested, caller, attempt, now);
+                }
+                Some(CallState::Settled) => {
+                    let Some(known) = self.nested.get(&call) else { continue };
+                    match known.outcome.clone() {
+                        // What failed is tried again by a further attempt of the task.
+                        Some(Err(_)) if known.attempt < attempt => {
+                            self.record_nested(now, caller, attempt, &nested, turn);
+                            self.forget_failures(call);
+                            self.begin_nested(call, attempt, now);
+                        }
+                        Some(outcome) => self.tell(caller, call, CallNews::Ended(outcome), turn),
+                        None => {}
+                    }
+                }
+                Some(_) if self.is_call_blocked(call) => {
+                    self.tell(caller, call, CallNews::Suspended, turn);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn record_nested(
+        &mut self,
+        now: Millis,
+        caller: CallId,
+        attempt: u32,
+        nested: &NestedCall,
+        turn: &mut Turn,
+    ) {
+        let NestedCall { call, request } = nested.clone();
+        self.append(now, Fact::Called { caller, attempt, call, request }, turn);
+    }
+
+    fn insert_nested(&mut self, nested: NestedCall, caller: CallId, attempt: u32, at: Millis) {
+        let NestedCall { call, request } = nested;
+        self.calls.insert(call, caller, Waiter::Task, request);
+        self.begin_nested(call, attempt, at);
+    }
+
+    fn begin_nested(&mut self, call: CallId, attempt: u32, at: Millis) {
+        self.nested.insert(call, Nested { attempt, outcome: None });
+        self.calls.set_state(call, CallState::Undecided);
+        self.undecided.push(call);
+        self.begin_at_once(call, at);
+    }
+
+    pub(super) fn settle_nested(&mut self, call: CallId, outcome: Outcome) {
+        if let Some(nested) = self.nested.get_mut(&call) {
+            nested.outcome = Some(outcome);
+        }
+    }
+
+    /// Takes up a recorded call of a task; false if the task's own call was not made.
+    pub(super) fn take_nested_call(
+        &mut self,
+        at: Millis,
+        nested: NestedCall,
+        caller: CallId,
+        attempt: u32,
+    ) -> bool {
+        if let Some(known) = self.nested.get_mut(&nested.call) {
+            // It was made again after a failure, which is void.
+            known.attempt = attempt;
+        } else if self.calls.get(caller).is_some_and(Call::is_task) {
+            self.insert_nested(nested, caller, attempt, at);
+        } else if self.index.is_recorded(caller) {
+            // The task belongs to a child entrypoint that has ended, and so has all in it.
+        } else if self.index.reopened {
+            self.leftover_calls.push((caller, attempt, nested));
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// The calls that were recorded for a task which a body made only now.
+    pub(super) fn take_leftover_calls(&mut self, caller: CallId, at: Millis) {
+        let taken = self.leftover_calls.extract_if(.., |(leftover, ..)| *leftover == caller);
+        for (caller, attempt, nested) in taken.collect::<Vec<_>>() {
+            self.insert_nested(nested, caller, attempt, at);
+        }
+    }
+
+    /// Whether all that a body waits for are answers from people: to its own questions, or to
+    /// those of the calls it made.
+    pub(super) fn is_blocked_on_people(&self, scope: CallId) -> bool {
+        if self.bodies.get(&scope).is_some_and(|body| body.scope().locals() > 0) {
+            return false;
+        }
+        let mut is_blocked = self.questions.is_asking(scope);
+        for (id, _) in self.calls.open_calls_of(scope) {
+            if !self.is_call_blocked(id) {
+                return false;
+            }
+            is_blocked = true;
+        }
+        is_blocked
+    }
+
+    /// Whether a call goes on only when people answer. One that is on a worker does not count:
+    /// the worker gives it up first.
+    fn is_call_blocked(&self, call: CallId) -> bool {
+        match self.calls.get(call).map(|call| call.state) {
+            Some(CallState::Asking { .. }) => true,
+            Some(CallState::Undecided | CallState::Running) => self.is_blocked_on_people(call),
+            _ => false,
+        }
+    }
+
+    /// Tells workers of child entrypoints that wait for people.
+    pub(super) fn tell_blocked_children(&self, turn: &mut Turn) {
+        for (&child, _) in self.bodies.iter() {
+            let call = self.calls.get(child);
+            let by_task = call.filter(|call| call.waiter == Waiter::Task);
+            if let Some(call) = by_task
+                && self.is_blocked_on_people(child)
+            {
+                self.tell(call.scope, child, CallNews::Suspended, turn);
+            }
+        }
+    }
+
+    /// A call waits for a person. If a task made it, its worker is told, so that the attempt can
+    /// give up its slot.
+    pub(super) fn suspend(&mut self, id: CallId, attempt: u32, turn: &mut Turn) {
+        self.calls.set_state(id, CallState::Asking { attempt });
+        let Some(call) = self.calls.get(id) else { return };
+        if call.waiter == Waiter::Task {
+            let caller = call.scope;
+            self.tell(caller, id, CallNews::Suspended, turn);
+        }
+    }
+
+    pub(super) fn tell(&self, caller: CallId, call: CallId, news: CallNews, turn: &mut Turn) {
+        let Some(CallState::InFlight { attempt }) = self.calls.get(caller).map(|call| call.state)
+        else {
+            return;
+        };
+        let Some(worker) = self.callers.get(&caller).cloned() else { return };
+        let target = Target { thread: self.around.key, execution: self.id, call: caller, attempt };
+        turn.tell(worker, WorkerMail { target, call, news });
+    }
+}
