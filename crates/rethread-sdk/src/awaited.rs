@@ -4,6 +4,8 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use rethread_core::failure::Failure;
+use rethread_core::payload::Payload;
 use rethread_core::replay::{Scope, SlotIndex};
 use serde::de::DeserializeOwned;
 
@@ -83,13 +85,14 @@ impl<T: DeserializeOwned> Awaited<T> {
                     self.state = State::Waiting { scope, slot };
                     Poll::Pending
                 }
-                Poll::Ready(Ok(payload)) => {
-                    Poll::Ready(payload.decode(Outcome(&self.what)).map_err(Error::from))
-                }
-                Poll::Ready(Err(mut failure)) => {
-                    // Whoever passes the error on passes on the failure of this call.
-                    failure.cause = scope.call_id(slot);
-                    Poll::Ready(Err(Error::from_failure(failure)))
+                Poll::Ready(outcome) => {
+                    let decode = |payload: Payload| Ok(payload.decode(Outcome(&self.what))?);
+                    Poll::Ready(outcome.and_then(decode).map_err(|mut failure: Failure| {
+                        // Whoever passes the error on passes on the failure of this call, or
+                        // an answer that is of another type and must be given again.
+                        failure.cause = scope.call_id(slot);
+                        Error::from_failure(failure)
+                    }))
                 }
             },
             State::Refused(error) => Poll::Ready(Err(error)),

@@ -239,12 +239,13 @@ impl Scope {
         let mut state = self.state();
         let index = state.questions;
         state.questions += 1;
+        let id = self.info.scope.interrupt(index);
+        let call = Some(CallId::of_interrupt(id));
         if let Some(answer) = self.info.answers.get(index as usize) {
             let outcome = Ok(answer.clone());
-            return state.new_slot(None, SlotState::Open(outcome));
+            return state.new_slot(call, SlotState::Open(outcome));
         }
-        let slot = state.new_slot(None, SlotState::Waiting);
-        let id = self.info.scope.interrupt(index);
+        let slot = state.new_slot(call, SlotState::Waiting);
         state.asks.push(Ask::Interrupt { slot, id, index, value });
         slot
     }

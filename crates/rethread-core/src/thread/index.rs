@@ -6,7 +6,8 @@ use crate::journal::{Entry, Fact};
 /// What a replay must know of the journal before it begins.
 #[derive(Debug, Default)]
 pub(super) struct JournalIndex {
-    /// Positions of failures that a later run tries again: they are not delivered.
+    /// Positions of reopenable that a later run tries again, and of answers that it asks for again:
+    /// they are not delivered.
     void: BTreeSet<usize>,
     /// Calls whose outcome is recorded and stands.
     recorded: BTreeSet<CallId>,
@@ -18,34 +19,37 @@ pub(super) struct JournalIndex {
 impl JournalIndex {
     pub(super) fn new(entries: &[Entry]) -> Self {
         let mut index = Self::default();
-        let mut failures: BTreeMap<CallId, Vec<usize>> = BTreeMap::new();
+        // Failures and answers that stand, by call.
+        let mut reopenable: BTreeMap<CallId, Vec<usize>> = BTreeMap::new();
         for (position, entry) in entries.iter().enumerate() {
             match &entry.fact {
                 Fact::Completed { delivery, .. } => {
                     index.recorded.insert(delivery.call);
                 }
                 Fact::Failed { delivery, .. } => {
-                    failures.entry(delivery.call).or_default().push(position);
+                    reopenable.entry(delivery.call).or_default().push(position);
                     index.recorded.insert(delivery.call);
                 }
                 Fact::RunBegan { reopened, .. } => {
                     for call in reopened {
                         index.reopened = true;
                         index.recorded.remove(call);
-                        index.void.extend(failures.remove(call).unwrap_or_default());
+                        index.void.extend(reopenable.remove(call).unwrap_or_default());
                     }
                 }
                 // A later attempt of the caller tries a failed call again.
                 Fact::Called { call, .. } => {
-                    if let Some(positions) = failures.remove(call) {
+                    if let Some(positions) = reopenable.remove(call) {
                         index.recorded.remove(call);
                         index.void.extend(positions);
                     }
                 }
+                Fact::Answered { interrupt, .. } => {
+                    reopenable.entry(CallId::of_interrupt(*interrupt)).or_default().push(position);
+                }
                 Fact::Began(_)
                 | Fact::AttemptFailed { .. }
                 | Fact::Asked(_)
-                | Fact::Answered { .. }
                 | Fact::RunStopped { .. }
                 | Fact::Held(_) => {}
             }
@@ -65,7 +69,8 @@ impl JournalIndex {
 }
 
 /// The calls to try again in a run that goes on after a failure: those through which the failure
-/// that ended the last run came. Failures that the body survived stay as they are.
+/// that ended the last run came. Failures that the body survived stay as they are. If an answer
+/// was what could not be used, its question is asked again (semantics 6.14).
 pub(super) fn calls_to_reopen(entries: &[Entry]) -> Vec<CallId> {
     let Some(stop) =
         entries.iter().rposition(|entry| matches!(entry.fact, Fact::RunStopped { .. }))
@@ -90,15 +95,20 @@ pub(super) fn calls_to_reopen(entries: &[Entry]) -> Vec<CallId> {
             _ => None,
         })
     };
+    let is_answer = |call: CallId| {
+        entries.iter().any(|entry| match &entry.fact {
+            Fact::Answered { interrupt, .. } => CallId::of_interrupt(*interrupt) == call,
+            _ => false,
+        })
+    };
     let mut calls = Vec::new();
     let mut next = failure.cause.or_else(|| last_delivered().flatten());
-    while let Some(call) = next {
-        let Some(failure) = failed(call) else { break };
-        if calls.contains(&call) {
-            break;
+    while let Some(call) = next.filter(|call| !calls.contains(call)) {
+        let failure = failed(call);
+        if failure.is_some() || is_answer(call) {
+            calls.push(call);
         }
-        calls.push(call);
-        next = failure.cause;
+        next = failure.and_then(|failure| failure.cause);
     }
     calls
 }

@@ -7,10 +7,10 @@ use rethread_core::checkpoint::Source;
 use rethread_core::event::{EventKind, Refusal, RunOutcome};
 use rethread_core::failure::Failure;
 use rethread_core::header::ThreadStatus;
-use rethread_core::ids::InterruptId;
+use rethread_core::ids::{CallId, InterruptId};
 use rethread_core::message::{Action, Answers, AttemptOutcome};
 use rethread_core::payload::Payload;
-use rethread_core::replay::{BodyFuture, Program};
+use rethread_core::replay::{BodyFuture, Program, Scope};
 use rethread_core::thread::Activity;
 
 use crate::support::rng::Rng;
@@ -177,6 +177,59 @@ fn retry_tries_again_only_what_ended_the_run() {
         })
         .collect();
     assert_eq!(updated, ["fails", "main"], "replayed results are not shown as new");
+}
+
+#[test]
+fn an_answer_that_cannot_be_used_is_asked_for_again() {
+    let in_entrypoint = Code::main(|_| async {
+        let kept = task("work", 1_u64).await?;
+        let answer = ask("how many?").await?;
+        let cause = Scope::current().expect("in a body").info().scope.interrupt(0);
+        let count = answer.decode::<u64>("answer").map_err(|error| {
+            let cause = Some(CallId::of_interrupt(cause));
+            Failure { cause, ..Failure::from(error) }
+        })?;
+        Ok(payload(count + value::<u64>(&kept)))
+    });
+    let in_task = Code::main(|_| async {
+        let kept = task("work", 1_u64).await?;
+        let asking = task("asking", ()).await;
+        let count = asking.map_err(|failure| {
+            let cause = Some(failure.message.parse().expect("the task's call"));
+            Failure { cause, ..failure }
+        })?;
+        Ok(payload(value::<u64>(&count) + value::<u64>(&kept)))
+    });
+    for code in [in_entrypoint, in_task] {
+        let mut world = World::new(code);
+        world.task("asking", |order| {
+            let Some(answer) = order.answers.first() else {
+                return AttemptOutcome::Asked { index: 0, value: payload("how many?") };
+            };
+            match answer.decode::<u64>("answer") {
+                Ok(count) => AttemptOutcome::Completed(payload(count)),
+                Err(_) => {
+                    let call = order.target.call;
+                    let cause = Some(CallId::of_interrupt(call.interrupt(0)));
+                    let failure = Failure::new("Decode", call.to_string()).final_();
+                    AttemptOutcome::Failed(Failure { cause, ..failure })
+                }
+            }
+        });
+        world.start(());
+        settled(&mut world);
+        let run = world.answer("many");
+        settled(&mut world);
+        assert!(matches!(world.outcome(run), RunOutcome::Failed(_)), "{:?}", world.outcome(run));
+        world.crash();
+        let run = world.submit(Action::Retry);
+        settled(&mut world);
+        assert!(matches!(world.outcome(run), RunOutcome::Interrupted(_)), "semantics 6.14");
+        let run = world.answer(41_u64);
+        settled(&mut world);
+        assert_eq!(world.outcome(run), &RunOutcome::Done(payload(42_u64)));
+        assert_eq!(world.starts("work"), 1);
+    }
 }
 
 #[test]

@@ -56,6 +56,7 @@ impl Execution {
                 self.questions.recall(&asked);
                 true
             }
+            Fact::Answered { .. } if self.index.is_void(position) => true,
             Fact::Answered { interrupt, value } => {
                 let Some(question) = self.questions.get_mut(interrupt) else {
                     return false;
