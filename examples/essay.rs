@@ -61,8 +61,8 @@ struct Arguments {
     ledger: Option<PathBuf>,
 }
 
-fn json_value(text: &str) -> serde_json::Result<Json> {
-    serde_json::from_str(text)
+fn json_value(text: &str) -> std::result::Result<Json, String> {
+    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}; texts need quotes"))
 }
 
 static LEDGER: OnceLock<PathBuf> = OnceLock::new();

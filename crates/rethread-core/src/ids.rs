@@ -34,7 +34,7 @@ pub enum IdError {
         len: usize,
     },
     /// The text is not in the form of this id.
-    #[error("`{text}` is not a {kind}: {expected}")]
+    #[error("`{text}` is no {kind}: expected {expected}")]
     Malformed {
         /// What the text was meant to name.
         kind: &'static str,

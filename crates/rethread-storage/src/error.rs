@@ -46,9 +46,7 @@ pub enum StorageError {
         reason: String,
     },
     /// Another process has the data directory open.
-    #[error(
-        "{path} is in use by another process: stop it, use its HTTP address, or choose another --data directory"
-    )]
+    #[error("{path} is in use by another process: stop that one, or choose another directory")]
     Locked {
         /// The directory.
         path: String,

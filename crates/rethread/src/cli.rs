@@ -16,7 +16,7 @@ use crate::settings::{LogFormat, Settings};
 use crate::{storage, telemetry};
 
 #[derive(Debug, Parser)]
-#[command(version, about = "Runs this application's entrypoints and tasks durably", long_about = None)]
+#[command(about = "Runs this application's entrypoints and tasks durably", long_about = None)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -39,7 +39,7 @@ enum Command {
 struct Run {
     /// Name of the entrypoint.
     entrypoint: String,
-    /// Its input as JSON. Default null.
+    /// Its input as JSON, such as '"cat"' or '{"n": 1}'.
     #[arg(default_value = "null", value_parser = json)]
     input: Json,
     /// The thread to run on. Default: a new one, which is printed.
@@ -134,14 +134,7 @@ async fn service(app: App, role: Role, args: &Service) -> ExitCode {
         telemetry::init(&settings)?;
         serve(app, role, &settings).await
     };
-    match served.await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error @ ServiceError::Settings(_)) => {
-            eprintln!("error: {error}");
-            ExitCode::from(2)
-        }
-        Err(error) => failed(&error),
-    }
+    served.await.map_or_else(|error| service_failed(&error), |()| ExitCode::SUCCESS)
 }
 
 async fn run(app: App, args: Run) -> ExitCode {
@@ -151,13 +144,17 @@ async fn run(app: App, args: Run) -> ExitCode {
             eprintln!("error: {error}");
             error.exit_code()
         }
-        Err(error) => failed(&error),
+        Err(error) => service_failed(&error),
     }
 }
 
 /// Runs on the embedded store with an engine of its own, or on Redis with the services there.
 async fn try_run(app: App, args: Run) -> Result<Result<(), ConsoleError>, ServiceError> {
-    let settings = args.service.settings()?;
+    let mut settings = args.service.settings()?;
+    if settings.log_filter == Settings::default().log_filter {
+        // What is asked and answered should not drown in what the engine does.
+        settings.log_filter = "warn".to_owned();
+    }
     telemetry::init(&settings)?;
     let storage = storage::open(&settings).await?;
     let (client, engine) = match settings.redis_url {
@@ -171,9 +168,15 @@ async fn try_run(app: App, args: Run) -> Result<Result<(), ConsoleError>, Servic
         Some(id) => client.thread(id)?,
         None => client.new_thread(),
     };
-    eprintln!("thread {}", thread.id());
+    println!("thread {}", thread.id());
     let entrypoint = EntrypointRef::<Json, Json>::named(&args.entrypoint);
     let mut console = Console::new(args.answers);
+    if engine.is_none() {
+        console = console.with_others(
+            "still waiting; the run needs a coordinator of this namespace and a worker for the \
+             queue of each task (Ctrl-C leaves it to them)",
+        );
+    }
     let result = console.converse(&thread, entrypoint, args.input).await;
     if let Some(engine) = engine {
         engine.shutdown().await?;
@@ -184,4 +187,14 @@ async fn try_run(app: App, args: Run) -> Result<Result<(), ConsoleError>, Servic
 fn failed(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::FAILURE
+}
+
+fn service_failed(error: &ServiceError) -> ExitCode {
+    match error {
+        ServiceError::Settings(_) | ServiceError::NeedsRedis { .. } | ServiceError::Id(_) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+        _ => failed(error),
+    }
 }

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use rethread_client::{
     ClientError, EntrypointRef, OpenInterrupt, Outcome, RunHandle, Thread, ThreadStatus,
@@ -8,6 +9,9 @@ use rethread_client::{
 use rethread_sdk::Value;
 use serde_json::Value as Json;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+
+/// Silence after which a note says what the run may be waiting for.
+const NOTE_AFTER: Duration = Duration::from_secs(3);
 
 /// Carries a thread to its result in a terminal: asks its questions and takes answers, one line
 /// of JSON each.
@@ -17,6 +21,8 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 #[derive(Debug)]
 pub struct Console {
     answers: VecDeque<Json>,
+    /// Said when nothing comes for a while, because others do the work.
+    waiting_note: Option<&'static str>,
     input: Lines<BufReader<Stdin>>,
 }
 
@@ -28,7 +34,7 @@ pub enum ConsoleError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// Standard input ended before a question was answered.
-    #[error("no answer: the thread waits; run again with --thread {thread}")]
+    #[error("no answer; the thread waits: run the same again with --thread {thread}")]
     Unanswered {
         /// The thread, which goes on waiting.
         thread: String,
@@ -53,13 +59,20 @@ impl Console {
     /// A console that gives these answers first, and reads standard input after that.
     pub fn new(answers: impl IntoIterator<Item = Json>) -> Self {
         let input = BufReader::new(tokio::io::stdin()).lines();
-        Self { answers: answers.into_iter().collect(), input }
+        Self { answers: answers.into_iter().collect(), waiting_note: None, input }
+    }
+
+    /// Other processes do the work: says this when nothing comes from them for a while.
+    #[must_use]
+    pub(crate) fn with_others(mut self, note: &'static str) -> Self {
+        self.waiting_note = Some(note);
+        self
     }
 
     /// Runs the entrypoint on the thread until it gives its result, which is printed.
     ///
-    /// A thread with a run that waits or is in progress goes on with that one; the input is then
-    /// not used, with a note that says so.
+    /// A thread with a run that waits, is in progress, failed or was parked goes on with that one;
+    /// the input is then not used, with a note that says so.
     ///
     /// # Errors
     /// [`ConsoleError`]; the thread stays as it is, and a later call goes on with it.
@@ -73,7 +86,7 @@ impl Console {
         input: I,
     ) -> Result<(), ConsoleError> {
         let mut outcome = match begin(thread, entrypoint.into(), input).await? {
-            Begun::Run(run) => run.wait().await?,
+            Begun::Run(run) => self.wait(&run).await?,
             Begun::Waiting(open) => Outcome::Interrupted(open),
         };
         loop {
@@ -88,10 +101,21 @@ impl Console {
                         let answer = self.ask(thread, &question).await?;
                         answers.push((question.id, answer));
                     }
-                    outcome = thread.resume_by_id(answers).typed().await?;
+                    let run = thread.resume_by_id(answers).typed().start().await?;
+                    outcome = self.wait(&run).await?;
                 }
             }
         }
+    }
+
+    async fn wait(&self, run: &RunHandle<Json>) -> Result<Outcome<Json>, ClientError> {
+        if let Some(note) = self.waiting_note {
+            match run.wait_for(NOTE_AFTER).await {
+                Err(ClientError::Timeout { .. }) => eprintln!("{note}"),
+                result => return result,
+            }
+        }
+        run.wait().await
     }
 
     async fn ask(
@@ -139,6 +163,10 @@ async fn begin<I: Value, O: Value>(
         }
         Some(ThreadStatus::Parked(_)) => {
             unused("was parked and goes on");
+            Some(thread.retry().typed().start().await?)
+        }
+        Some(ThreadStatus::Failed(_)) => {
+            unused("failed and tries again what ended it");
             Some(thread.retry().typed().start().await?)
         }
         _ => None,

@@ -1,9 +1,8 @@
 //! Settings of a service: one name each, in a file, in the environment and as a flag.
 //!
-//! `worker_slots` in the TOML file is `RETHREAD_WORKER_SLOTS` in the environment and
-//! `--worker-slots` (often also a short flag such as `--slots`) on the command line. A flag wins
-//! over the environment, the environment over the file, the file over the default. An unknown
-//! name is an error that lists the known ones.
+//! `worker_slots` in the TOML file is `RETHREAD_WORKER_SLOTS` in the environment; common settings
+//! have a flag, here `--slots`. A flag wins over the environment, the environment over the file,
+//! the file over the default. An unknown name is an error that lists the known ones.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,6 +15,24 @@ use serde::Deserialize;
 const ENVIRONMENT_PREFIX: &str = "RETHREAD_";
 /// Variables with this prefix belong to the project's own tests.
 const TEST_PREFIX: &str = "RETHREAD_TEST_";
+/// The names of all settings.
+const NAMES: [&str; 15] = [
+    "redis_url",
+    "namespace",
+    "partitions",
+    "data_dir",
+    "data_sync",
+    "worker_queues",
+    "worker_slots",
+    "lease_ttl_ms",
+    "worker_dead_after_ms",
+    "evict_after_ms",
+    "calls_max",
+    "event_retention_ms",
+    "drain_timeout_ms",
+    "log_format",
+    "log_filter",
+];
 /// Settings that hold a list; separated by commas in the environment.
 const LISTS: [&str; 1] = ["worker_queues"];
 
@@ -55,13 +72,14 @@ pub struct Settings {
     pub drain_timeout_ms: u64,
     /// Form of the log on standard error. Default `text`.
     pub log_format: LogFormat,
-    /// What is logged, as a filter of `tracing` (`info`, `rethread=debug,warn`). Default `info`.
+    /// What is logged, as a filter of `tracing` (`debug`, `rethread=debug,warn`). Default `info`,
+    /// and only warnings of libraries beneath.
     pub log_filter: String,
 }
 
 /// What a write to the embedded store survives before it is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 #[non_exhaustive]
 pub enum DataSync {
     /// Power loss: each group of writes is synced to disk.
@@ -73,7 +91,7 @@ pub enum DataSync {
 
 /// Form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 #[non_exhaustive]
 pub enum LogFormat {
     /// Lines for people.
@@ -81,6 +99,30 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+impl TryFrom<String> for DataSync {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "disk" => Ok(Self::Disk),
+            "process" => Ok(Self::Process),
+            _ => Err(format!("`{text}` is not known: use `disk` or `process`")),
+        }
+    }
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(format!("`{text}` is not known: use `text` or `json`")),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -100,7 +142,7 @@ impl Default for Settings {
             event_retention_ms: 24 * 60 * 60 * 1_000,
             drain_timeout_ms: 30_000,
             log_format: LogFormat::default(),
-            log_filter: "info".into(),
+            log_filter: "info,fjall=warn,lsm_tree=warn,ractor=warn".into(),
         }
     }
 }
@@ -109,11 +151,21 @@ impl Default for Settings {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// The file cannot be read, or a name or value in file, environment or flags does not fit.
+    /// The file cannot be read, or a value in file, environment or flags does not fit.
     #[error("invalid settings: {reason}")]
     Unreadable {
         /// What does not fit, and where.
         reason: String,
+    },
+    /// A name that is not that of a setting.
+    #[error("unknown setting `{name}` in {origin}; settings are {}", known.join(", "))]
+    Unknown {
+        /// The name.
+        name: String,
+        /// Where it stands.
+        origin: String,
+        /// The names of all settings.
+        known: &'static [&'static str],
     },
     /// A value is outside of its range.
     #[error("invalid setting `{name}`: {reason}")]
@@ -135,28 +187,31 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
         flags: BTreeMap<&'static str, String>,
     ) -> Result<Self, SettingsError> {
-        // serde lists the known names itself for an unknown one.
         let unreadable =
             |error: config::ConfigError| SettingsError::Unreadable { reason: error.to_string() };
         let mut builder = Config::builder();
         if let Some(path) = file {
             // The format is fixed: the name of the file says nothing about it.
-            builder = builder.add_source(File::from(path.to_owned()).format(FileFormat::Toml));
+            let file = File::from(path.to_owned()).format(FileFormat::Toml);
+            let names = file.collect().map_err(unreadable)?.into_keys();
+            check_names(names.map(|name| (name, format!("{}", path.display()))))?;
+            builder = builder.add_source(file);
         }
         let from_environment = environment.into_iter().filter_map(|(name, value)| {
-            if name.starts_with(TEST_PREFIX) {
+            if name.starts_with(TEST_PREFIX) || value.is_empty() {
                 return None;
             }
             let setting = name.strip_prefix(ENVIRONMENT_PREFIX)?.to_ascii_lowercase();
             let origin = format!("environment variable {name}");
             Some((setting, value, origin))
         });
+        let from_environment = Texts::new(from_environment);
+        check_names(from_environment.names())?;
         let from_flags = flags.into_iter().map(|(setting, value)| {
-            let origin = format!("flag --{}", setting.replace('_', "-"));
-            (setting.to_owned(), value, origin)
+            (setting.to_owned(), value, "a flag of the command line".to_owned())
         });
         let settings: Self = builder
-            .add_source(Texts::new(from_environment))
+            .add_source(from_environment)
             .add_source(Texts::new(from_flags))
             .build()
             .map_err(unreadable)?
@@ -194,6 +249,15 @@ impl Settings {
     }
 }
 
+fn check_names(names: impl Iterator<Item = (String, String)>) -> Result<(), SettingsError> {
+    for (name, origin) in names {
+        if !NAMES.contains(&name.as_str()) {
+            return Err(SettingsError::Unknown { name, origin, known: &NAMES });
+        }
+    }
+    Ok(())
+}
+
 /// Texts by name, as the environment and flags give them.
 #[derive(Debug, Clone)]
 struct Texts(Vec<(String, String, String)>);
@@ -201,6 +265,10 @@ struct Texts(Vec<(String, String, String)>);
 impl Texts {
     fn new(texts: impl Iterator<Item = (String, String, String)>) -> Self {
         Self(texts.collect())
+    }
+
+    fn names(&self) -> impl Iterator<Item = (String, String)> {
+        self.0.iter().map(|(name, _, origin)| (name.clone(), origin.clone()))
     }
 }
 
@@ -266,14 +334,36 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_refused_with_the_known_ones() {
-        for settings in [
-            Settings::load(Some(file("worker_slot = 1").path()), [], BTreeMap::new()),
-            Settings::load(None, env(&[("RETHREAD_WORKER_SLOT", "1")]), BTreeMap::new()),
-        ] {
+    fn an_unknown_name_is_refused_with_its_origin_and_the_known_ones() {
+        let file = file("worker_slot = 1");
+        let from_file = Settings::load(Some(file.path()), [], BTreeMap::new());
+        let environment = env(&[("RETHREAD_WORKER_SLOT", "1")]);
+        let from_environment = Settings::load(None, environment, BTreeMap::new());
+        let path = file.path().display().to_string();
+        for (settings, origin) in
+            [(from_file, path.as_str()), (from_environment, "RETHREAD_WORKER_SLOT")]
+        {
             let text = error(settings);
-            assert!(text.contains("worker_slot`") && text.contains("`worker_slots`"), "{text}");
+            let parts = ["`worker_slot`", origin, "worker_slots"];
+            assert!(parts.iter().all(|part| text.contains(part)), "{text}");
         }
+    }
+
+    #[test]
+    fn the_list_of_names_is_that_of_the_fields() {
+        let text = format!("{:?}", Settings::default());
+        assert!(NAMES.iter().all(|name| text.contains(&format!("{name}: "))), "{text}");
+        assert_eq!(text.matches(": ").count(), NAMES.len(), "{text}");
+    }
+
+    #[test]
+    fn a_choice_names_its_values_and_an_empty_variable_is_none() {
+        let environment = env(&[("RETHREAD_DATA_SYNC", "fast"), ("RETHREAD_REDIS_URL", "")]);
+        let text = error(Settings::load(None, environment, BTreeMap::new()));
+        assert!(text.contains("`disk` or `process`") && text.contains("data_sync"), "{text}");
+        let environment = env(&[("RETHREAD_REDIS_URL", "")]);
+        let settings = Settings::load(None, environment, BTreeMap::new()).expect("valid");
+        assert_eq!(settings.redis_url, None);
     }
 
     #[test]

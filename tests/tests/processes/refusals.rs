@@ -54,7 +54,7 @@ fn a_wrong_settings_key_names_the_known_ones() {
     for finished in [from_file, from_environment] {
         assert_eq!(finished.code, Some(2), "{finished:?}");
         let error = finished.stderr;
-        assert!(error.contains("worker_slot`") && error.contains("`worker_slots`"), "{error}");
+        assert!(error.contains("`worker_slot`") && error.contains(", worker_slots,"), "{error}");
     }
 }
 
