@@ -102,6 +102,22 @@ pub struct Target {
     pub attempt: u32,
 }
 
+/// A call whose order is queued or assigned, or whose report stands unread in the inbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OpenCall {
+    /// The execution; one that was given up may have calls that still run.
+    pub execution: ExecutionId,
+    /// The call.
+    pub call: CallId,
+}
+
+impl Target {
+    /// The call it speaks of, as one that is open.
+    pub fn open_call(&self) -> OpenCall {
+        OpenCall { execution: self.execution, call: self.call }
+    }
+}
+
 /// The end of one attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -138,6 +154,17 @@ pub enum AttemptOutcome {
     /// The worker has no task of this name: nothing was run.
     #[serde(rename = "u")]
     UnknownTask,
+}
+
+impl AttemptOutcome {
+    /// Whether it says something of the call that must not be lost. The others only hand the
+    /// order back: a further attempt comes to the same.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Completed(_) | Self::Failed(_) | Self::Asked { .. } => true,
+            Self::Suspended | Self::UnknownTask => false,
+        }
+    }
 }
 
 /// Custom events of a task body, in the order it wrote them.

@@ -113,6 +113,7 @@ impl Body {
                 Ok(Poll::Pending) => {}
             }
             if self.scope.open_earliest() {
+                self_wakes = 0;
                 continue;
             }
             if !self.is_woken() {

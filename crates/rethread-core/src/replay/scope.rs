@@ -125,6 +125,8 @@ pub enum Ask {
         /// What is asked.
         value: Payload,
     },
+    /// A question is given up: nobody waits for its answer any more.
+    Withdraw(InterruptId),
     /// An event for the custom stream.
     Emit(Payload),
 }
@@ -158,6 +160,8 @@ struct State {
 struct Slot {
     /// The call, for slots of calls.
     call: Option<CallId>,
+    /// The question, for slots of questions that were not answered from the start.
+    question: Option<InterruptId>,
     outcome: SlotState,
     waker: Option<Waker>,
 }
@@ -246,6 +250,7 @@ impl Scope {
             return state.new_slot(call, SlotState::Open(outcome));
         }
         let slot = state.new_slot(call, SlotState::Waiting);
+        state.slots[slot.0].question = Some(id);
         state.asks.push(Ask::Interrupt { slot, id, index, value });
         slot
     }
@@ -281,14 +286,18 @@ impl Scope {
         }
     }
 
-    /// Nobody will take this outcome any more.
+    /// Nobody will take this outcome any more. A call goes on; a question is given up.
     pub fn abandon(&self, slot: SlotIndex) {
         let waker = {
             let mut state = self.state();
-            let State { slots, wanting, .. } = &mut *state;
+            let State { slots, wanting, asks, .. } = &mut *state;
             let entry = &mut slots[slot.0];
-            if let SlotState::Delivered(order, _) = entry.outcome {
-                wanting.remove(&(order, slot));
+            match entry.outcome {
+                SlotState::Delivered(order, _) => {
+                    wanting.remove(&(order, slot));
+                }
+                SlotState::Waiting => asks.extend(entry.question.take().map(Ask::Withdraw)),
+                SlotState::Open(_) | SlotState::Taken => {}
             }
             entry.waker.take()
         };
@@ -391,7 +400,7 @@ impl Scope {
 
 impl State {
     fn new_slot(&mut self, call: Option<CallId>, outcome: SlotState) -> SlotIndex {
-        self.slots.push(Slot { call, outcome, waker: None });
+        self.slots.push(Slot { call, question: None, outcome, waker: None });
         SlotIndex(self.slots.len() - 1)
     }
 }

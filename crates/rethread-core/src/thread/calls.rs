@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{CallId, Millis};
 use crate::replay::{CallRequest, SlotIndex};
@@ -86,13 +86,11 @@ pub(super) struct Calls {
     open_work: usize,
     open_by_body: BTreeMap<CallId, usize>,
     by_scope: BTreeMap<CallId, Vec<CallId>>,
+    /// When waiting calls are due, and their places.
+    due: BTreeSet<(Millis, usize, CallId)>,
 }
 
 impl Calls {
-    pub(super) fn len(&self) -> usize {
-        self.by_id.len()
-    }
-
     pub(super) fn get(&self, id: CallId) -> Option<&Call> {
         self.by_id.get(&id)
     }
@@ -119,6 +117,12 @@ impl Calls {
         let Some(call) = self.by_id.get_mut(&id) else { return };
         let (was, is) = (call.state, state);
         call.state = state;
+        if let Some(due) = was.due() {
+            self.due.remove(&(due, call.place, id));
+        }
+        if let Some(due) = is.due() {
+            self.due.insert((due, call.place, id));
+        }
         self.open_work -= usize::from(was.is_open_work());
         self.open_work += usize::from(is.is_open_work());
         let (is_open, was_open) = (is != CallState::Settled, was != CallState::Settled);
@@ -159,19 +163,13 @@ impl Calls {
 
     /// The earliest time at which a waiting call is due.
     pub(super) fn next_due(&self) -> Option<Millis> {
-        self.by_id.values().filter_map(|call| call.state.due()).min()
+        self.due.first().map(|(due, ..)| *due)
     }
 
     /// Calls that are due by `now`, the earliest first.
     pub(super) fn due(&self, now: Millis) -> Vec<CallId> {
-        let mut due: Vec<_> = self
-            .by_id
-            .iter()
-            .filter_map(|(id, call)| Some((call.state.due()?, call.place, *id)))
-            .filter(|(due, ..)| *due <= now)
-            .collect();
-        due.sort_unstable();
-        due.into_iter().map(|(.., id)| id).collect()
+        let due = self.due.iter().take_while(|(due, ..)| *due <= now);
+        due.map(|(.., id)| *id).collect()
     }
 
     /// Names of calls that wait and have no record, in the order they were made.

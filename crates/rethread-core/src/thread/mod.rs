@@ -38,7 +38,7 @@ use crate::ids::{
     CallId, CheckpointId, ExecutionId, InterruptId, Millis, PartitionId, RunId, ThreadId,
 };
 use crate::journal::{Began, Entry, Fact};
-use crate::message::{Action, Answers, Called, Command, Emitted, Report};
+use crate::message::{Action, Answers, Called, Command, Emitted, OpenCall, Report};
 use crate::payload::Payload;
 use crate::replay::{BodyOutput, OnWake, Program, ReplayMismatch, start_caught};
 use execution::{Execution, Standing, Surroundings};
@@ -94,9 +94,9 @@ pub struct Stored {
     pub base: Option<Checkpoint>,
     /// Number of the last event of the header's run.
     pub last_event: u64,
-    /// Calls of the thread whose orders are queued or assigned, or whose reports stand unread
-    /// in the inbox.
-    pub in_flight: BTreeSet<CallId>,
+    /// Calls of the thread, of whatever execution, whose orders are queued or assigned, or whose
+    /// reports stand unread in the inbox.
+    pub in_flight: BTreeSet<OpenCall>,
 }
 
 /// The state machine of one thread.
@@ -114,7 +114,7 @@ pub struct ThreadMachine {
 enum State {
     /// No run is in progress. The journal of an execution that can go on is kept, and what is
     /// still queued or running of it: nothing, unless the code did not fit the journal.
-    Resting { journal: Vec<Entry>, in_flight: BTreeSet<CallId> },
+    Resting { journal: Vec<Entry>, in_flight: BTreeSet<OpenCall> },
     /// A run is in progress.
     Running(Box<Execution>),
 }
@@ -175,7 +175,7 @@ impl ThreadMachine {
 
     /// Calls with an attempt that is queued or running: what the shell must remember when it
     /// drops the machine to save memory.
-    pub fn in_flight(&self) -> BTreeSet<CallId> {
+    pub fn in_flight(&self) -> BTreeSet<OpenCall> {
         match &self.state {
             State::Running(execution) => execution.in_flight(),
             State::Resting { in_flight, .. } => in_flight.clone(),
@@ -209,7 +209,9 @@ impl ThreadMachine {
                         && header.execution == Some(report.target.execution)
                 });
                 if is_parked {
-                    in_flight.remove(&report.target.call);
+                    in_flight.remove(&report.target.open_call());
+                }
+                if is_parked && report.outcome.is_lasting() {
                     let entry = Entry { at: now, fact: Fact::Held(report) };
                     journal.push(entry.clone());
                     self.turn.append(entry);
@@ -332,7 +334,9 @@ impl ThreadMachine {
         self.turn.put_checkpoint(self.input_checkpoint(&began, now, Progress::default()));
         let entry = Entry { at: now, fact: Fact::Began(Box::new(began)) };
         self.turn.append(entry.clone());
-        self.begin_run(now, run, vec![entry], BTreeSet::new());
+        // What an execution that was given up has in flight is reported and dropped.
+        let in_flight = self.in_flight();
+        self.begin_run(now, run, vec![entry], in_flight);
         Ok(())
     }
 
@@ -363,7 +367,12 @@ impl ThreadMachine {
             other => return Err(nothing_to_continue(other)),
         }
         let (mut journal, in_flight) = self.take_rest();
-        let reopened = index::calls_to_reopen(&journal);
+        // A run that was parked goes on with the failures it had, reopened or not.
+        let has_failed = self
+            .header
+            .as_ref()
+            .is_some_and(|header| matches!(header.status, ThreadStatus::Failed(_)));
+        let reopened = if has_failed { index::calls_to_reopen(&journal) } else { Vec::new() };
         let entry = Entry { at: now, fact: Fact::RunBegan { run, reopened } };
         self.turn.append(entry.clone());
         journal.push(entry);
@@ -373,7 +382,7 @@ impl ThreadMachine {
 
     // --- runs --------------------------------------------------------------------------------
 
-    fn take_rest(&mut self) -> (Vec<Entry>, BTreeSet<CallId>) {
+    fn take_rest(&mut self) -> (Vec<Entry>, BTreeSet<OpenCall>) {
         match &mut self.state {
             State::Resting { journal, in_flight } => {
                 (std::mem::take(journal), std::mem::take(in_flight))
@@ -387,7 +396,7 @@ impl ThreadMachine {
         now: Millis,
         run: RunId,
         journal: Vec<Entry>,
-        in_flight: BTreeSet<CallId>,
+        in_flight: BTreeSet<OpenCall>,
     ) {
         let Some(header) = &mut self.header else { return };
         let Some(execution) = header.execution else { return };
@@ -414,7 +423,7 @@ impl ThreadMachine {
         run: RunId,
         journal: Vec<Entry>,
         shown: usize,
-        in_flight: BTreeSet<CallId>,
+        in_flight: BTreeSet<OpenCall>,
     ) {
         let around = Surroundings {
             thread: self.setup.thread.clone(),

@@ -13,8 +13,16 @@ pub(super) struct Question {
     /// The slot that waits for the answer; none for questions of tasks, which run again.
     pub(super) waiting: Option<SlotIndex>,
     pub(super) answer: Option<Payload>,
+    /// Whether the body gave it up.
+    pub(super) is_withdrawn: bool,
     /// Whether the journal has it.
     pub(super) recorded: bool,
+}
+
+impl Question {
+    fn is_open(&self) -> bool {
+        self.answer.is_none() && !self.is_withdrawn
+    }
 }
 
 /// The questions of an execution.
@@ -32,6 +40,7 @@ impl Questions {
             asked: asked.clone(),
             waiting: None,
             answer: None,
+            is_withdrawn: false,
             recorded: false,
         });
         question.asked = asked;
@@ -45,6 +54,7 @@ impl Questions {
             asked: asked.clone(),
             waiting: None,
             answer: None,
+            is_withdrawn: false,
             recorded: true,
         });
         question.recorded = true;
@@ -64,18 +74,17 @@ impl Questions {
 
     /// Whether a body waits for an answer.
     pub(super) fn is_asking(&self, scope: CallId) -> bool {
-        self.0.values().any(|question| question.asked.scope == scope && question.answer.is_none())
+        self.0.values().any(|question| question.asked.scope == scope && question.is_open())
     }
 
     pub(super) fn has_open(&self) -> bool {
-        self.0.values().any(|question| question.answer.is_none())
+        self.0.values().any(Question::is_open)
     }
 
     /// The open questions: those of entrypoint bodies first, then those of tasks in the order
     /// of `place` (semantics D03).
     pub(super) fn open(&self, place: impl Fn(CallId) -> usize) -> Vec<Interrupt> {
-        let mut open: Vec<_> =
-            self.0.values().filter(|question| question.answer.is_none()).collect();
+        let mut open: Vec<_> = self.0.values().filter(|question| question.is_open()).collect();
         open.sort_by_key(|question| {
             let of_task = question.waiting.is_none();
             (of_task, place(question.asked.scope), question.asked.index)

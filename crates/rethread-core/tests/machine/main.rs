@@ -4,5 +4,6 @@ mod crash_points;
 mod determinism;
 mod emitted;
 mod nested;
+mod recovery;
 mod support;
 mod threads;

@@ -306,6 +306,7 @@ fn a_call_that_runs_while_the_code_does_not_fit_is_not_run_again() {
         world.run_order(0);
         world.handle_message();
         assert!(matches!(world.status(), Some(ThreadStatus::Parked(_))), "{:?}", world.status());
+        assert!(world.store.queue.iter().all(|order| order.name == "work"), "nothing is scheduled");
         is_broken.store(false, Ordering::SeqCst);
         if is_reloaded {
             world.crash();

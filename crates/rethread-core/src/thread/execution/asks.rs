@@ -4,7 +4,7 @@ use crate::event::EventKind;
 use crate::failure::{Failure, kind};
 use crate::ids::{CallId, Millis};
 use crate::journal::{Asked, Delivery, Fact};
-use crate::message::{CallNews, Target, TaskOrder};
+use crate::message::{CallNews, OpenCall, Target, TaskOrder};
 use crate::payload::Payload;
 use crate::replay::{Ask, CallRequest};
 use crate::thread::calls::{CallState, Waiter};
@@ -32,7 +32,17 @@ impl Execution {
             }
             Ask::Interrupt { slot, id, index, value } => {
                 let asked = Asked { interrupt: id, scope, index, value };
-                self.questions.ask(asked, Some(slot));
+                let question = self.questions.ask(asked, Some(slot));
+                // It was answered at an earlier place, in a run before a failure was reopened.
+                if let Some(answer) = question.answer.clone() {
+                    let at = self.scopes.get(&scope).map_or(now, |scope| scope.now());
+                    self.deliver(scope, slot, at, Ok(answer));
+                }
+            }
+            Ask::Withdraw(id) => {
+                if let Some(question) = self.questions.get_mut(id) {
+                    question.is_withdrawn = true;
+                }
             }
             Ask::Emit(value) => {
                 if !self.is_silent() {
@@ -67,6 +77,7 @@ impl Execution {
     pub(super) fn begin_at_once(&mut self, id: CallId, made_at: Millis) {
         let Some(call) = self.calls.get(id) else { return };
         match call.request.clone() {
+            _ if self.is_over_limit(id) => {}
             CallRequest::Task { .. } => {}
             CallRequest::Entrypoint { name, input } => {
                 if self.index.is_recorded(id) {
@@ -108,11 +119,17 @@ impl Execution {
     }
 
     fn decide(&mut self, id: CallId, now: Millis, turn: &mut Turn) {
+        if self.is_over_limit(id) {
+            let limit = self.around.limits.calls_max;
+            let message = format!("more than {limit} calls in one execution (setting calls_max)");
+            self.arrive(id, Err(Failure::new(kind::LIMIT, message).final_()));
+            return;
+        }
         let attempts = self.attempts.get(&id).copied().unwrap_or_default();
         let attempt = attempts.newest + 1;
-        let reported = self.held.iter().find(|report| report.target.call == id);
-        let reported = reported.map(|report| report.target.attempt);
-        if self.in_flight.remove(&id) || reported.is_some() {
+        let reported = self.reported_attempt(id);
+        let open = OpenCall { execution: self.id, call: id };
+        if self.in_flight.remove(&open) || reported.is_some() {
             let attempt = reported.unwrap_or(attempt);
             self.calls.set_state(id, CallState::InFlight { attempt });
         } else if self.questions.is_asking(id) || self.is_blocked_on_people(id) {
@@ -124,13 +141,11 @@ impl Execution {
         }
     }
 
+    fn is_over_limit(&self, id: CallId) -> bool {
+        self.calls.place(id) >= self.around.limits.calls_max
+    }
+
     pub(super) fn dispatch(&mut self, id: CallId, attempt: u32, turn: &mut Turn) {
-        if self.calls.len() > self.around.limits.calls_max {
-            let limit = self.around.limits.calls_max;
-            let message = format!("more than {limit} calls in one execution (setting calls_max)");
-            self.arrive(id, Err(Failure::new(kind::LIMIT, message).final_()));
-            return;
-        }
         let Some(call) = self.calls.get(id) else { return };
         let CallRequest::Task { name, input, options } = &call.request else { return };
         let order = TaskOrder {

@@ -4,9 +4,9 @@ use crate::failure::Failure;
 use crate::ids::{CallId, Millis};
 use crate::journal::{Delivery, Entry, Fact};
 use crate::message::NestedCall;
-use crate::replay::{Outcome, ReplayMismatch};
+use crate::replay::{Body, Outcome, ReplayMismatch};
 use crate::thread::calls::{Call, CallState, Waiter};
-use crate::thread::execution::{Execution, Standing};
+use crate::thread::execution::{Execution, HeldReport, Standing};
 
 /// How long a replay that is stuck waits for a wake-up from outside of the engine before it is
 /// called a mismatch, in milliseconds.
@@ -50,10 +50,12 @@ impl Execution {
                 attempts.failures += 1;
                 attempts.newest = attempts.newest.max(attempt);
                 attempts.retry_at = retry_at;
+                self.forget_held(call, attempt);
                 true
             }
             Fact::Asked(asked) => {
                 self.questions.recall(&asked);
+                self.forget_held_question(&asked);
                 true
             }
             Fact::Answered { .. } if self.index.is_void(position) => true,
@@ -68,7 +70,7 @@ impl Execution {
                         self.deliver(scope, slot, at, Ok(value));
                         true
                     }
-                    None if self.scopes.contains_key(&scope) => false,
+                    None if self.scopes.contains_key(&scope) && !self.index.reopened => false,
                     None => {
                         question.answer = Some(value);
                         true
@@ -80,7 +82,7 @@ impl Execution {
             }
             Fact::RunBegan { .. } | Fact::RunStopped { .. } => true,
             Fact::Held(report) => {
-                self.held.push(report);
+                self.held.push(HeldReport { report, is_recorded: true });
                 true
             }
         };
@@ -141,11 +143,8 @@ impl Execution {
             self.looked = true;
             return Standing::LookAgain;
         }
-        if self.bodies.values().any(|body| body.may_wait_for_foreign()) {
-            let until = *self.stuck_until.get_or_insert(now.plus(FOREIGN_GRACE_MS));
-            if now < until {
-                return Standing::Working;
-            }
+        if self.may_still_be_woken(now) {
+            return Standing::Working;
         }
         let expected = expected_at(&self.journal[self.cursor]);
         let found = self.found_instead();
@@ -153,7 +152,17 @@ impl Execution {
         self.mismatch.clone().map_or(Standing::Working, Standing::Mismatched)
     }
 
-    fn found_instead(&self) -> String {
+    /// Whether something outside of the engine may bring a body to where it was: a future that is
+    /// marked as local takes as long as it takes, others get a short time.
+    pub(super) fn may_still_be_woken(&mut self, now: Millis) -> bool {
+        if self.has_locals() {
+            return true;
+        }
+        self.bodies.values().any(Body::may_wait_for_foreign)
+            && now < *self.stuck_until.get_or_insert(now.plus(FOREIGN_GRACE_MS))
+    }
+
+    pub(super) fn found_instead(&self) -> String {
         let calls = self.calls.unsettled_names();
         match &self.root_result {
             Some(Ok(_)) => "ends before it".into(),

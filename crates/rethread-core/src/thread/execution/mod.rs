@@ -12,7 +12,7 @@ use crate::event::Interrupt;
 use crate::failure::{Failure, kind};
 use crate::ids::{CallId, ExecutionId, Millis, PartitionId, RunId, ThreadId, ThreadKey, WorkerId};
 use crate::journal::{Began, Entry, Fact};
-use crate::message::{NestedCall, Report};
+use crate::message::{NestedCall, OpenCall, Report};
 use crate::payload::Payload;
 use crate::replay::{
     Body, BodyOutput, OnWake, Outcome, Program, ReplayMismatch, Rest, Scope, ScopeInfo, SlotIndex,
@@ -77,7 +77,7 @@ pub(super) struct Execution {
     /// Number of the next custom event of each attempt and the worker that runs it.
     emitted: BTreeMap<(CallId, u32, WorkerId), u64>,
     /// Attempts that are known to be queued, running or reported.
-    in_flight: BTreeSet<CallId>,
+    in_flight: BTreeSet<OpenCall>,
     /// Workers that run bodies of tasks which have made calls.
     callers: BTreeMap<CallId, WorkerId>,
     /// Calls that tasks made: the attempt that made each, and its outcome for those that ask.
@@ -87,13 +87,23 @@ pub(super) struct Execution {
     /// Recorded outcomes of calls that were not made at their place, after a reopening.
     leftovers: BTreeMap<CallId, Outcome>,
     arrived: VecDeque<(CallId, Outcome)>,
-    held: Vec<Report>,
+    /// Reports that are to be handled when the execution is live.
+    held: Vec<HeldReport>,
+    /// Reports for calls that are not made yet: something foreign comes first.
+    unclaimed: Vec<Report>,
     /// Results of child bodies whose own calls have not all settled.
     ended_children: BTreeMap<CallId, Outcome>,
     root_result: Option<Result<BodyOutput, Failure>>,
     mismatch: Option<ReplayMismatch>,
     looked: bool,
     stuck_until: Option<Millis>,
+}
+
+#[derive(Debug)]
+struct HeldReport {
+    report: Report,
+    /// Whether the journal has it.
+    is_recorded: bool,
 }
 
 #[derive(Debug)]
@@ -120,7 +130,7 @@ impl Execution {
         run: RunId,
         journal: Vec<Entry>,
         shown: usize,
-        in_flight: BTreeSet<CallId>,
+        in_flight: BTreeSet<OpenCall>,
     ) -> Self {
         Self {
             around,
@@ -144,6 +154,7 @@ impl Execution {
             leftovers: BTreeMap::new(),
             arrived: VecDeque::new(),
             held: Vec::new(),
+            unclaimed: Vec::new(),
             ended_children: BTreeMap::new(),
             root_result: None,
             mismatch: None,
@@ -162,28 +173,36 @@ impl Execution {
     }
 
     /// Calls with an attempt that is queued or running.
-    pub(super) fn in_flight(&self) -> BTreeSet<CallId> {
-        self.calls.in_flight().chain(self.in_flight.iter().copied()).collect()
+    pub(super) fn in_flight(&self) -> BTreeSet<OpenCall> {
+        let open = |call| OpenCall { execution: self.id, call };
+        self.calls.in_flight().map(open).chain(self.in_flight.iter().copied()).collect()
     }
 
     /// When [`Execution::handle_timeout`] has something to do.
     pub(super) fn next_due(&self) -> Option<Millis> {
-        if self.is_live() { self.calls.next_due() } else { self.stuck_until }
+        let due = self.calls.next_due().filter(|_| self.is_live());
+        due.into_iter().chain(self.stuck_until).min()
     }
 
     /// Goes on as far as possible and says where that is.
     pub(super) fn advance(&mut self, now: Millis, turn: &mut Turn, log: &mut RunLog) -> Standing {
         loop {
             if self.run_bodies(now, turn, log) == Pace::Yielded {
+                self.keep_held(now, turn);
                 return Standing::Working;
             }
             if self.mismatch.is_some() {
                 break;
             }
+            // Before anything is scheduled.
+            if self.is_live() && self.unclaimed_mismatch(now).is_some() {
+                break;
+            }
             let moved = if self.cursor < self.journal.len() {
                 self.take_entry()
             } else {
-                self.decide_undecided(now, turn)
+                self.set_unclaimed_aside(now, turn)
+                    || self.decide_undecided(now, turn)
                     || self.record_questions(now, turn)
                     || self.handle_held(now, turn)
                     || self.deliver_arrived(now, turn, log)

@@ -4,10 +4,10 @@ use crate::event::EventKind;
 use crate::ids::{CallId, Millis};
 use crate::journal::{Asked, Entry, Fact};
 use crate::message::{AttemptOutcome, Emitted, Report};
-use crate::replay::CallRequest;
+use crate::replay::{CallRequest, ReplayMismatch};
 use crate::retry::{RetryDecision, decide};
 use crate::thread::calls::CallState;
-use crate::thread::execution::Execution;
+use crate::thread::execution::{Execution, HeldReport};
 use crate::thread::turn::{RunLog, Turn};
 
 /// Wait before a task is offered again that a worker did not know, in milliseconds.
@@ -17,43 +17,97 @@ impl Execution {
     /// Takes a report. It counts for the call, whoever ran the attempt: the first outcome that
     /// is recorded stands, and later ones are dropped.
     pub(in crate::thread) fn handle_report(&mut self, report: Report) {
-        self.held.push(report);
+        self.held.push(HeldReport { report, is_recorded: false });
     }
 
     /// Writes down the reports that could not be handled, since the inbox forgets them.
     pub(super) fn keep_held(&mut self, now: Millis, turn: &mut Turn) {
-        for report in std::mem::take(&mut self.held) {
-            self.append_held(now, report, turn);
+        let unrecorded = self.held.extract_if(.., |held| !held.is_recorded);
+        for HeldReport { report, .. } in unrecorded.collect::<Vec<_>>() {
+            if report.outcome.is_lasting() {
+                // A later replay comes to it, and so does this one.
+                self.append_held(now, report, turn);
+            } else {
+                self.in_flight.remove(&report.target.open_call());
+            }
         }
     }
 
-    pub(super) fn handle_held(&mut self, now: Millis, turn: &mut Turn) -> bool {
-        if self.held.is_empty() {
-            return false;
-        }
-        for report in std::mem::take(&mut self.held) {
-            if self.mismatch.is_some() {
-                self.append_held(now, report, turn);
-            } else {
-                self.settle_report(now, report, turn);
+    /// Sets reports aside whose calls no body has made; says if there were any.
+    pub(super) fn set_unclaimed_aside(&mut self, now: Millis, turn: &mut Turn) -> bool {
+        let calls = &self.calls;
+        let is_unclaimed = |held: &mut HeldReport| calls.get(held.report.target.call).is_none();
+        let unclaimed: Vec<_> = self.held.extract_if(.., is_unclaimed).collect();
+        let any = !unclaimed.is_empty();
+        for HeldReport { report, is_recorded } in unclaimed {
+            // What belongs to a child entrypoint that has ended is not made again.
+            if self.index.is_recorded(report.target.call) {
+                continue;
             }
+            if !is_recorded {
+                self.append_held(now, report.clone(), turn);
+                self.cursor = self.journal.len();
+            }
+            self.unclaimed.push(report);
         }
-        true
+        any
+    }
+
+    pub(super) fn handle_held(&mut self, now: Millis, turn: &mut Turn) -> bool {
+        let held = std::mem::take(&mut self.held);
+        let any = !held.is_empty();
+        for HeldReport { report, .. } in held {
+            self.settle_report(now, report, turn);
+        }
+        any
+    }
+
+    /// The attempt that a call has a report of which is still to be handled.
+    pub(super) fn reported_attempt(&mut self, call: CallId) -> Option<u32> {
+        let claimed = self.unclaimed.extract_if(.., |report| report.target.call == call);
+        let claimed = claimed.map(|report| HeldReport { report, is_recorded: true });
+        self.held.extend(claimed.collect::<Vec<_>>());
+        let mut held = self.held.iter().map(|held| &held.report.target);
+        held.find(|target| target.call == call).map(|target| target.attempt)
+    }
+
+    /// What it came to is in the journal too.
+    pub(super) fn forget_held(&mut self, call: CallId, attempt: u32) {
+        self.held.retain(|HeldReport { report: Report { target, .. }, .. }| {
+            target.call != call || target.attempt > attempt
+        });
+    }
+
+    /// The question it asked is in the journal too.
+    pub(super) fn forget_held_question(&mut self, asked: &Asked) {
+        self.held.retain(|HeldReport { report, .. }| match report.outcome {
+            AttemptOutcome::Asked { index, .. } => {
+                report.target.call != asked.scope || index != asked.index
+            }
+            _ => true,
+        });
+    }
+
+    /// A worker runs or has run a call that no body makes, and nothing foreign can come before
+    /// it.
+    pub(super) fn unclaimed_mismatch(&mut self, now: Millis) -> Option<ReplayMismatch> {
+        let is_unclaimed =
+            |call: &CallId| self.calls.get(*call).is_none() && !self.index.is_recorded(*call);
+        let in_flight = self.in_flight.iter().filter(|open| open.execution == self.id);
+        let reported = self.unclaimed.iter().map(|report| report.target.call);
+        let mut open = reported.chain(in_flight.map(|open| open.call));
+        let call = open.find(is_unclaimed)?;
+        if self.may_still_be_woken(now) {
+            return None;
+        }
+        let found = self.found_instead();
+        self.mismatch(format!("the call {call}, which a worker runs"), found);
+        self.mismatch.clone()
     }
 
     fn settle_report(&mut self, now: Millis, report: Report, turn: &mut Turn) {
         let id = report.target.call;
-        let Some(call) = self.calls.get(id) else {
-            if !self.index.is_recorded(id) && self.mismatch.is_none() {
-                let found = match self.calls.len() {
-                    0 => "makes no call".into(),
-                    made => format!("makes {made} other calls"),
-                };
-                self.mismatch(format!("the call {id}, which a worker has run"), found);
-                self.append_held(now, report, turn);
-            }
-            return;
-        };
+        let Some(call) = self.calls.get(id) else { return };
         let (state, scope) = (call.state, id);
         let current = match state {
             CallState::InFlight { attempt }

@@ -38,7 +38,10 @@ pub(crate) struct Slot {
 impl Future for Slot {
     type Output = Outcome;
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
-        self.scope.poll_slot(self.slot, context)
+        self.scope.poll_slot(self.slot, context).map_err(|failure| {
+            let cause = self.scope.call_id(self.slot);
+            Failure { cause, ..failure }
+        })
     }
 }
 

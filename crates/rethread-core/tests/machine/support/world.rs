@@ -64,6 +64,7 @@ pub(crate) struct World {
     pub(crate) effects: usize,
     /// After this many effects the machine is lost.
     pub(crate) crash_after: Option<usize>,
+    pub(crate) limits: Limits,
     pub(crate) crashes: usize,
 }
 
@@ -81,6 +82,7 @@ impl World {
             ledger: Vec::new(),
             effects: 0,
             crash_after: None,
+            limits: Limits::default(),
             crashes: 0,
         }
     }
@@ -130,7 +132,7 @@ impl World {
             partition: PartitionId(0),
             program: Arc::clone(&self.program),
             on_wake: Arc::new(|| {}),
-            limits: Limits::default(),
+            limits: self.limits,
         }
     }
 
@@ -141,10 +143,10 @@ impl World {
             return;
         };
         let reported = self.store.inbox.iter().filter_map(|message| match message {
-            InboxMessage::Report(report) => Some(report.target.call),
+            InboxMessage::Report(report) => Some(report.target.open_call()),
             _ => None,
         });
-        let queued = self.store.queue.iter().map(|order| order.target.call);
+        let queued = self.store.queue.iter().map(|order| order.target.open_call());
         let in_flight: BTreeSet<_> = queued.chain(reported).collect();
         // Records travel through their stored form.
         let journal = self.store.journal.iter().map(|entry| {
@@ -158,6 +160,14 @@ impl World {
             header,
         };
         self.machine = Some(ThreadMachine::load(self.setup(), self.now, stored));
+        self.perform(None);
+    }
+
+    /// Something outside of the engine wakes a body.
+    pub(crate) fn wake(&mut self) {
+        if let Some(machine) = &mut self.machine {
+            machine.handle_wake(self.now);
+        }
         self.perform(None);
     }
 
@@ -305,7 +315,7 @@ impl World {
                 Ask::Interrupt { index, value, .. } => {
                     return self.report(call, AttemptOutcome::Asked { index, value });
                 }
-                Ask::Emit(_) => {}
+                Ask::Emit(_) | Ask::Withdraw(_) => {}
             }
         }
         if !calls.is_empty() {
