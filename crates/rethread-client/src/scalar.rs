@@ -1,7 +1,7 @@
 use rethread_core::payload::{Payload, PayloadError};
 use serde::{Serialize, Serializer};
 
-/// A value of metadata: text, number or boolean (semantics 3.4).
+/// A value of metadata: text, number or boolean.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar {
     /// A boolean.

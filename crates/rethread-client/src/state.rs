@@ -42,7 +42,7 @@ pub struct StateSnapshot {
     pub metadata: BTreeMap<String, AnyValue>,
 }
 
-/// The newest checkpoint as it stands now (semantics 3.5).
+/// The newest checkpoint as it stands now.
 pub(crate) fn live(header: ThreadHeader, head: Checkpoint) -> StateSnapshot {
     let is_unfinished = header.status != ThreadStatus::Idle;
     let (interrupts, error) = match header.status {
@@ -62,7 +62,7 @@ pub(crate) fn live(header: ThreadHeader, head: Checkpoint) -> StateSnapshot {
     }
 }
 
-/// The record of the step that started at a checkpoint (semantics 3.6).
+/// The record of the step that started at a checkpoint.
 pub(crate) fn recorded(checkpoint: Checkpoint) -> StateSnapshot {
     let Checkpoint { entrypoint, progress, .. } = checkpoint;
     let result_of = |what: &str| format!("{what} of entrypoint `{entrypoint}`");

@@ -1,4 +1,4 @@
-//! The events of a run as LangGraph's stream modes show them (semantics 10).
+//! The events of a run as LangGraph's stream modes show them.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -138,7 +138,7 @@ impl Thread {
         Ok(self.load().await?.map(|(header, _)| header.status))
     }
 
-    /// The state of the thread as it is now (semantics 3.5); none if it has never run.
+    /// The state of the thread as it is now; none if it has never run.
     ///
     /// # Errors
     /// As [`Thread::status`].
@@ -157,7 +157,7 @@ impl Thread {
         Ok(Some(state::live(header, head)))
     }
 
-    /// The record of the step that started at a checkpoint (semantics 3.6); none if the thread
+    /// The record of the step that started at a checkpoint; none if the thread
     /// has no such checkpoint.
     ///
     /// # Errors

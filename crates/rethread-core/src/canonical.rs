@@ -2,7 +2,7 @@
 //!
 //! A hash map is encoded in the order in which it happens to iterate, which differs from process
 //! to process. The identity of a call must not depend on it (nor must the key of a cached result,
-//! semantics D17), so identities are made from a form in which maps are sorted by key.
+//! a known fault of LangGraph's), so identities are made from a form in which maps are sorted by key.
 
 use std::borrow::Cow;
 

@@ -10,7 +10,7 @@ use crate::ids::{CheckpointId, Millis, RunId};
 use crate::payload::Payload;
 use crate::record::{Record, kind};
 
-/// Why a checkpoint was made (semantics 3.1).
+/// Why a checkpoint was made, as in LangGraph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

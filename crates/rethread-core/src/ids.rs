@@ -299,7 +299,7 @@ impl CallId {
 
     /// The id of the `index`-th interrupt (from 0) raised in this scope.
     ///
-    /// Questions are matched by number, as LangGraph does (semantics 6.2): a question may carry
+    /// Questions are matched by number, as LangGraph does: a question may carry
     /// text that differs on each replay and is still the same question.
     pub fn interrupt(self, index: u32) -> InterruptId {
         let content = Self::content(self, CallKind::Interrupt, "", &index.to_be_bytes());

@@ -22,7 +22,7 @@ pub enum RetryOn {
 
 /// How often and how long apart failed attempts are repeated.
 ///
-/// The fields and defaults are those of LangGraph's `RetryPolicy` (semantics 8.1). The wait before
+/// The fields and defaults are those of LangGraph's `RetryPolicy`. The wait before
 /// attempt n+1 is `min(max_interval, initial_interval * backoff_factor^(n-1))`, plus up to one
 /// second if `jitter`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ pub enum RetryDecision {
 /// Decides after `failures` failed attempts, the last of which ended in `failure`.
 ///
 /// The first policy that matches the failure decides; attempts are counted over all policies
-/// (semantics 8.3). `jitter` is a fraction from 0 to 1 that the caller drew.
+/// as in LangGraph. `jitter` is a fraction from 0 to 1 that the caller drew.
 pub fn decide(policies: &[Retry], failure: &Failure, failures: u32, jitter: f64) -> RetryDecision {
     let Some(policy) = policies.iter().find(|policy| matches(&policy.retry_on, failure)) else {
         return RetryDecision::GiveUp;

@@ -76,6 +76,11 @@ pub use rethread_runtime::{Node, NodeError, NodeOptions, PoolOptions};
 pub use rethread_sdk::*;
 pub use rethread_storage::{Storage, StorageError, disk, memory};
 
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 #[doc(hidden)]
 pub mod __private {
     pub use rethread_sdk::__private::*;

@@ -3,8 +3,7 @@ use serde::{Deserialize, Serialize};
 /// The code takes another path than its journal records.
 ///
 /// Nothing was scheduled and nothing overwritten: the run is parked and goes on once the code
-/// fits again. LangGraph silently runs calls again or gives a call another one's result
-/// (semantics D26).
+/// fits again. LangGraph silently runs calls again or gives a call another one's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error(
     "replay mismatch at journal entry {position}: recorded {expected}; the code now {found}; \

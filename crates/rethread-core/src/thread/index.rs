@@ -70,7 +70,7 @@ impl JournalIndex {
 
 /// The calls to try again in a run that goes on after a failure: those through which the failure
 /// that ended the last run came. Failures that the body survived stay as they are. If an answer
-/// was what could not be used, its question is asked again (semantics 6.14).
+/// was what could not be used, its question is asked again.
 pub(super) fn calls_to_reopen(entries: &[Entry]) -> Vec<CallId> {
     let Some(stop) =
         entries.iter().rposition(|entry| matches!(entry.fact, Fact::RunStopped { .. }))

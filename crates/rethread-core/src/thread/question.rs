@@ -82,7 +82,7 @@ impl Questions {
     }
 
     /// The open questions: those of entrypoint bodies first, then those of tasks in the order
-    /// of `place` (semantics D03).
+    /// of `place`.
     pub(super) fn open(&self, place: impl Fn(CallId) -> usize) -> Vec<Interrupt> {
         let mut open: Vec<_> = self.0.values().filter(|question| question.is_open()).collect();
         open.sort_by_key(|question| {

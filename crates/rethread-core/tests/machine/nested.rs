@@ -145,7 +145,7 @@ fn a_question_deep_inside_suspends_every_caller() {
             let Some(ThreadStatus::Interrupted(open)) = world.status() else {
                 panic!("seed {seed}: {question} is not open: {:?}", world.status());
             };
-            assert_eq!(open.len(), 1, "semantics D18");
+            assert_eq!(open.len(), 1, "the question is listed once");
             assert_eq!(value::<String>(&open[0].value), question);
             run = world.answer(answer);
         }

@@ -72,7 +72,7 @@ fn previous_is_what_the_last_completed_execution_saved() {
     assert_eq!(
         steps,
         [(input, -1), (done, 0), (input, 1), (done, 2), (input, 3), (input, 4), (done, 5)],
-        "semantics 3.2"
+        "each run counts on from the checkpoint it was made from"
     );
 }
 
@@ -151,7 +151,7 @@ fn retry_tries_again_only_what_ended_the_run() {
     });
     let mut world = World::new(code);
     world.task("fails", |order| {
-        // Handled the first time, it must not succeed in a later run; see semantics D14.
+        // Handled the first time, it must not succeed in a later run.
         match (value::<String>(&order.input).as_str(), order.target.attempt) {
             (_, 1) => {
                 let mut failure = Failure::new("Bad", "no");
@@ -224,7 +224,7 @@ fn an_answer_that_cannot_be_used_is_asked_for_again() {
         world.crash();
         let run = world.submit(Action::Retry);
         settled(&mut world);
-        assert!(matches!(world.outcome(run), RunOutcome::Interrupted(_)), "semantics 6.14");
+        assert!(matches!(world.outcome(run), RunOutcome::Interrupted(_)), "it is asked again");
         let run = world.answer(41_u64);
         settled(&mut world);
         assert_eq!(world.outcome(run), &RunOutcome::Done(payload(42_u64)));
@@ -381,7 +381,7 @@ fn a_question_of_a_task_that_nobody_waits_for_stops_the_run() {
     });
     let run = world.start(());
     settled(&mut world);
-    assert!(matches!(world.outcome(run), RunOutcome::Interrupted(_)), "semantics D04");
+    assert!(matches!(world.outcome(run), RunOutcome::Interrupted(_)), "the question is not lost");
     let run = world.answer(true);
     settled(&mut world);
     assert_eq!(world.outcome(run), &RunOutcome::Done(payload("done")));
