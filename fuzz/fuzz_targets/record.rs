@@ -13,10 +13,10 @@ use rethread_core::checkpoint::Checkpoint;
 use rethread_core::event::Event;
 use rethread_core::header::ThreadHeader;
 use rethread_core::journal::Entry;
-use rethread_core::message::{InboxMessage, TaskOrder};
+use rethread_core::message::{InboxMessage, TaskOrder, WorkerMail};
 use rethread_core::record::Record;
 
-const TYPES: u8 = 6;
+const TYPES: u8 = 7;
 
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, rest)) = data.split_first() else { return };
@@ -27,7 +27,8 @@ fuzz_target!(|data: &[u8]| {
         2 => read::<Checkpoint>(is_whole, rest),
         3 => read::<Event>(is_whole, rest),
         4 => read::<InboxMessage>(is_whole, rest),
-        _ => read::<TaskOrder>(is_whole, rest),
+        5 => read::<TaskOrder>(is_whole, rest),
+        _ => read::<WorkerMail>(is_whole, rest),
     }
 });
 
