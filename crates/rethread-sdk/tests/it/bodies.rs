@@ -101,6 +101,7 @@ fn a_question_can_be_given_up() {
     let mut driver = Driver::start(body::def(), ());
     driver.complete(0, ());
     assert_eq!(driver.value::<String>(), "nobody");
+    assert_eq!(driver.withdrawn, 1, "the engine is told that nobody waits for an answer");
 }
 
 #[test]

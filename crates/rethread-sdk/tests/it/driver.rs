@@ -42,6 +42,7 @@ pub struct Driver {
     pub calls: Vec<MadeCall>,
     pub questions: Vec<(SlotIndex, Payload)>,
     pub emitted: Vec<Payload>,
+    pub withdrawn: usize,
     pub ended: Option<Result<BodyOutput, Failure>>,
 }
 
@@ -83,6 +84,7 @@ impl Driver {
             calls: Vec::new(),
             questions: Vec::new(),
             emitted: Vec::new(),
+            withdrawn: 0,
             ended: None,
         };
         driver.run();
@@ -103,6 +105,7 @@ impl Driver {
                 }
                 Ask::Interrupt { slot, value, .. } => self.questions.push((slot, value)),
                 Ask::Emit(value) => self.emitted.push(value),
+                Ask::Withdraw(_) => self.withdrawn += 1,
             }
         }
     }
