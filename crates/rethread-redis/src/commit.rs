@@ -73,7 +73,11 @@ fn layout(commit: &Commit, partition: &PartitionKeys, event_retention_ms: u64) -
         .arg(commit.number.saturating_sub(1))
         .arg(commit.consumed.map(oldest_behind).unwrap_or_default())
         .arg(event_retention_ms)
-        .arg(events(commit).count());
+        .arg(events(commit).count())
+        .arg(commit.consumed_beyond.len());
+    for InboxCursor(ms, seq) in &commit.consumed_beyond {
+        call.arg(format!("{ms}-{seq}"));
+    }
     for event in events(commit) {
         call.arg(event.first_seq).arg(u8::from(event.ends)).arg(event.records.len());
         for record in &event.records {
@@ -173,8 +177,9 @@ fn oldest_behind(InboxCursor(ms, seq): InboxCursor) -> String {
 
 /// About how many arguments the commit has, and how many bytes.
 fn size(commit: &Commit) -> (usize, usize) {
-    let mut args = 8 + commit.orders.len() * 2;
-    let mut bytes: usize = 128 + commit.orders.iter().map(|order| order.order.len()).sum::<usize>();
+    let mut args = 9 + commit.consumed_beyond.len() + commit.orders.len() * 2;
+    let mut bytes: usize = 128 + commit.consumed_beyond.len() * 20;
+    bytes += commit.orders.iter().map(|order| order.order.len()).sum::<usize>();
     for write in &commit.threads {
         args += 16 + write.checkpoints.len() * 3;
         bytes += 160 + write.header.as_ref().map_or(0, bytes::Bytes::len);

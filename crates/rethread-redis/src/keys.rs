@@ -3,6 +3,7 @@
 //! ```text
 //! rt:{<ns>.m}:meta          HASH    partitions and format of the namespace
 //! rt:{<ns>.w}:hb            ZSET    heartbeats of workers
+//! rt:{<ns>.w}:m:<worker>            channel of a worker's mail
 //! rt:{<ns>.pNN}:lease       HASH    owner of the partition
 //! rt:{<ns>.pNN}:in          STREAM  inbox
 //! rt:{<ns>.pNN}:act         ZSET    threads that are not parked, by the time they are due
@@ -25,7 +26,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rethread_core::ids::{OpId, PartitionId, QueueName, RunId, ThreadKey};
+use rethread_core::ids::{OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId};
 use rethread_storage::{Result, StorageError};
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -34,6 +35,7 @@ const DIGITS: &[u8; 16] = b"0123456789abcdef";
 #[derive(Debug)]
 pub(crate) struct Keys {
     heartbeats: String,
+    mail: String,
     partitions: Vec<PartitionKeys>,
     // Streams of the queues that this process fetches from: built once, used by each fetch.
     queues: Mutex<HashMap<QueueName, Arc<[Arc<str>]>>>,
@@ -68,6 +70,7 @@ impl Keys {
         let escaped = escaped(namespace);
         Self {
             heartbeats: format!("rt:{{{escaped}.w}}:hb"),
+            mail: format!("rt:{{{escaped}.w}}:m:"),
             partitions: (0..partitions)
                 .map(|partition| PartitionKeys::new(&escaped, PartitionId(partition)))
                 .collect(),
@@ -77,6 +80,13 @@ impl Keys {
 
     pub(crate) fn heartbeats(&self) -> &str {
         &self.heartbeats
+    }
+
+    /// The channel of a worker's mail.
+    pub(crate) fn mail(&self, worker: &WorkerId) -> String {
+        let mut channel = self.mail.clone();
+        push_escaped(&mut channel, worker.as_str());
+        channel
     }
 
     pub(crate) fn count(&self) -> u16 {

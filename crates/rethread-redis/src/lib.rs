@@ -3,7 +3,7 @@
 //! ```text
 //!   RedisStorage ─┬─ lease, commit, inbox, threads, events, work ── scripts/*.lua
 //!                 ├─ link    one connection for commands, one for each waiting read
-//!                 └─ watch   one subscriber connection for wake-ups of event readers
+//!                 └─ watch   one subscriber connection for wake-ups of event readers and mail
 //! ```
 //!
 //! Everything that changes data is one Lua script, which touches the keys of one partition only
@@ -21,6 +21,7 @@ mod inbox;
 mod keys;
 mod lease;
 mod link;
+mod mail;
 mod options;
 mod reply;
 mod script;
@@ -41,7 +42,7 @@ use rethread_core::ids::{
 };
 use rethread_storage::{
     Acquisition, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem, Lease,
-    LoadedThread, QueuedOrder, Receipt, Result, Storage,
+    LoadedThread, Mailbox, QueuedOrder, Receipt, Result, Storage,
 };
 
 pub use crate::options::RedisOptions;
@@ -241,5 +242,13 @@ impl Storage for RedisStorage {
 
     async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
         self.all_orders(partition).await
+    }
+
+    async fn tell_worker(&self, worker: &WorkerId, mail: Vec<Bytes>) -> Result<()> {
+        self.publish_mail(worker, mail).await
+    }
+
+    async fn open_mailbox(&self, worker: &WorkerId) -> Result<Mailbox> {
+        self.watches.open_mailbox(self.keys().mail(worker)).await
     }
 }

@@ -1,16 +1,18 @@
-//! Wake-ups for readers of event logs: one subscriber connection for all of them.
+//! Wake-ups for readers of event logs, and mail of workers: one subscriber connection for all.
 //!
 //! A single task owns the connection and is told who watches what. It subscribes in batches,
 //! and after a reconnect it wakes every watcher once its subscription stands again, so nothing
-//! that was published in between stays unseen.
+//! that was published in between stays unseen. Mail that was is lost: mailboxes end with the
+//! connection, and are opened again by their workers.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind, Value};
-use rethread_storage::{EventWatch, Result, StorageError};
+use rethread_storage::{EventWatch, Mailbox, Result, StorageError};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::error::{Effect, unanswered};
@@ -19,7 +21,7 @@ use crate::link::Link;
 const BATCH: usize = 1024;
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// Who watches event logs.
+/// Who watches event logs and receives mail.
 #[derive(Debug)]
 pub(crate) struct Watches {
     link: Link,
@@ -27,8 +29,14 @@ pub(crate) struct Watches {
 }
 
 enum Request {
-    Watch { channel: String, reply: oneshot::Sender<Result<watch::Receiver<u64>>> },
+    Watch { channel: String, reply: Reply },
     Unwatch { channel: String },
+}
+
+/// Where the receiving end of a subscription goes.
+enum Reply {
+    Changes(oneshot::Sender<Result<watch::Receiver<u64>>>),
+    Mail(oneshot::Sender<Result<mpsc::Receiver<Bytes>>>),
 }
 
 impl Watches {
@@ -38,20 +46,35 @@ impl Watches {
 
     /// Watches a channel; what is published after the return wakes.
     pub(crate) async fn watch(&self, channel: String) -> Result<EventWatch> {
-        let (reply, answer) = oneshot::channel();
+        let (changes, guard) = self.subscribe(channel, Reply::Changes).await?;
+        Ok(EventWatch::new(changes, Some(Box::new(guard))))
+    }
+
+    /// Receives what is published to a channel after the return, until the connection is lost.
+    pub(crate) async fn open_mailbox(&self, channel: String) -> Result<Mailbox> {
+        let (mail, guard) = self.subscribe(channel, Reply::Mail).await?;
+        Ok(Mailbox::new(mail, Some(Box::new(guard))))
+    }
+
+    async fn subscribe<T>(
+        &self,
+        channel: String,
+        reply: impl FnOnce(oneshot::Sender<Result<T>>) -> Reply,
+    ) -> Result<(T, Guard)> {
+        let (sender, answer) = oneshot::channel();
         let requests = self.requests();
         let gone = || StorageError::Unavailable {
-            reason: "the subscriber of event wake-ups has ended; try again".to_owned(),
+            reason: "the subscriber of wake-ups and mail has ended; try again".to_owned(),
         };
-        requests.send(Request::Watch { channel: channel.clone(), reply }).map_err(|_| gone())?;
+        let request = Request::Watch { channel: channel.clone(), reply: reply(sender) };
+        requests.send(request).map_err(|_| gone())?;
         // From here on the task counts this watch, whether or not the caller waits for it.
         let guard = Guard { channel, requests };
-        let changes = match answer.await {
-            Ok(Ok(changes)) => changes,
-            Ok(Err(error)) => return Err(error),
-            Err(_) => return Err(gone()),
-        };
-        Ok(EventWatch::new(changes, Some(Box::new(guard))))
+        match answer.await {
+            Ok(Ok(receiver)) => Ok((receiver, guard)),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(gone()),
+        }
     }
 
     fn requests(&self) -> mpsc::UnboundedSender<Request> {
@@ -83,15 +106,17 @@ impl Drop for Guard {
 #[derive(Debug, Default)]
 struct Pushes {
     wakers: Mutex<HashMap<String, watch::Sender<u64>>>,
+    mailboxes: Mutex<HashMap<String, mpsc::Sender<Bytes>>>,
     disconnected: Notify,
 }
 
 impl Pushes {
     fn handle(&self, push: &PushInfo) {
-        match (&push.kind, push.data.first()) {
-            (PushKind::Message, Some(Value::BulkString(channel))) => {
+        match (&push.kind, push.data.as_slice()) {
+            (PushKind::Message, [Value::BulkString(channel), message]) => {
                 if let Ok(channel) = std::str::from_utf8(channel) {
                     self.wake(channel);
+                    self.post(channel, message);
                 }
             }
             (PushKind::Disconnection, _) => self.disconnected.notify_one(),
@@ -104,6 +129,24 @@ impl Pushes {
         if let Some(waker) = wakers.get(channel) {
             waker.send_modify(|count| *count = count.wrapping_add(1));
         }
+    }
+
+    fn post(&self, channel: &str, message: &Value) {
+        let Value::BulkString(letter) = message else { return };
+        if let Some(mailbox) = self.mailboxes().get(channel) {
+            // Lost if the mailbox is full or was just closed.
+            let _ = mailbox.try_send(Bytes::copy_from_slice(letter));
+        }
+    }
+
+    fn open_mailbox(&self, channel: &str) -> mpsc::Receiver<Bytes> {
+        let (sender, mail) = Mailbox::channel();
+        self.mailboxes().insert(channel.to_owned(), sender);
+        mail
+    }
+
+    fn mailboxes(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<Bytes>>> {
+        self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn receiver(&self, channel: &str) -> watch::Receiver<u64> {
@@ -120,6 +163,7 @@ impl Pushes {
 
     fn forget(&self, channel: &str) {
         self.wakers.lock().unwrap_or_else(PoisonError::into_inner).remove(channel);
+        self.mailboxes().remove(channel);
     }
 }
 
@@ -136,7 +180,7 @@ struct Subscriber {
     connection: Option<MultiplexedConnection>,
 }
 
-type Waiting = Vec<(String, oneshot::Sender<Result<watch::Receiver<u64>>>)>;
+type Waiting = Vec<(String, Reply)>;
 
 impl Subscriber {
     fn new(link: Link) -> Self {
@@ -230,14 +274,18 @@ impl Subscriber {
 
     fn answer(&mut self, waiting: Waiting, outcome: Result<()>) {
         for (channel, reply) in waiting {
-            let is_subscribed =
-                self.channels.get(&channel).is_some_and(|channel| channel.is_subscribed);
-            let answer = match &outcome {
-                Err(error) if !is_subscribed => Err(error.clone()),
-                _ => Ok(self.pushes.receiver(&channel)),
-            };
-            // A caller that has gone away signs off by itself.
-            let _ = reply.send(answer);
+            // Forgotten already if the caller has gone away.
+            let Some(entry) = self.channels.get(&channel) else { continue };
+            let outcome = if entry.is_subscribed { Ok(()) } else { outcome.clone() };
+            // A caller that goes away now signs off by itself.
+            match reply {
+                Reply::Changes(reply) => {
+                    let _ = reply.send(outcome.map(|()| self.pushes.receiver(&channel)));
+                }
+                Reply::Mail(reply) => {
+                    let _ = reply.send(outcome.map(|()| self.pushes.open_mailbox(&channel)));
+                }
+            }
         }
     }
 
@@ -250,6 +298,7 @@ impl Subscriber {
             wakers: Mutex::new(std::mem::take(
                 &mut self.pushes.wakers.lock().unwrap_or_else(PoisonError::into_inner),
             )),
+            mailboxes: Mutex::default(),
             disconnected: Notify::new(),
         });
         self.pushes = Arc::clone(&pushes);
@@ -260,6 +309,7 @@ impl Subscriber {
 
     fn disconnect(&mut self) {
         self.connection = None;
+        self.pushes.mailboxes().clear();
         for (name, channel) in &mut self.channels {
             if std::mem::take(&mut channel.is_subscribed) {
                 self.pushes.wake(name);

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef};
-use rethread_core::ids::{CallId, Millis, PartitionId, ThreadId, ThreadKey};
-use rethread_core::message::InboxMessage;
+use rethread_core::ids::{Millis, PartitionId, ThreadId, ThreadKey, WorkerId};
+use rethread_core::message::{InboxMessage, OpenCall};
+use rethread_core::record::Record;
 use rethread_core::thread::{Effect, Setup, Stored, ThreadMachine};
 use rethread_storage::{InboxCursor, QueuedOrder, ThreadWrite};
 use tokio::task::JoinHandle;
@@ -56,8 +58,23 @@ pub(crate) struct Turned {
     pub(crate) write: Option<ThreadWrite>,
     /// Orders that must not become visible before the write.
     pub(crate) orders: Vec<QueuedOrder>,
+    /// What workers are told once the write is durable.
+    pub(crate) mail: Vec<(WorkerId, Bytes)>,
     /// Messages whose whole effect this is.
     pub(crate) handled: Vec<InboxCursor>,
+}
+
+impl Turned {
+    /// Nothing.
+    pub(crate) fn none(thread: ThreadKey) -> Self {
+        let (orders, mail, handled) = (Vec::new(), Vec::new(), Vec::new());
+        Self { thread, write: None, orders, mail, handled }
+    }
+
+    fn is_none(&self) -> bool {
+        let Self { thread: _, write, orders, mail, handled } = self;
+        write.is_none() && orders.is_empty() && mail.is_empty() && handled.is_empty()
+    }
 }
 
 /// What a coordinator leaves behind when it gives up its memory.
@@ -65,7 +82,7 @@ pub(crate) struct Turned {
 pub(crate) struct Left {
     pub(crate) thread: ThreadKey,
     pub(crate) actor: ActorId,
-    pub(crate) in_flight: BTreeSet<CallId>,
+    pub(crate) in_flight: BTreeSet<OpenCall>,
     pub(crate) due: Option<Millis>,
 }
 
@@ -119,12 +136,55 @@ impl Actor for Coordinator {
     }
 }
 
+/// What came of the mail so far.
+#[derive(Debug, Default)]
+struct Outcome {
+    turns: Vec<Turned>,
+    looks_again: bool,
+}
+
+impl Outcome {
+    /// Takes the machine's effects in their order; they are the whole effect of the message
+    /// `handled`, and are written together with its consumption.
+    fn collect(
+        &mut self,
+        thread: ThreadKey,
+        machine: &mut ThreadMachine,
+        handled: Option<InboxCursor>,
+    ) {
+        let mut turn = Turned::none(thread);
+        while let Some(effect) = machine.poll_effect() {
+            match effect {
+                Effect::Write(write) => {
+                    if !turn.is_none() {
+                        let next = Turned::none(thread);
+                        self.turns.push(std::mem::replace(&mut turn, next));
+                    }
+                    turn.write = Some(records::thread_write(thread, &write));
+                }
+                Effect::Dispatch { after: _, queue, order } => {
+                    turn.orders.push(records::queued_order(queue, &order));
+                }
+                Effect::Tell { after: _, worker, mail } => {
+                    turn.mail.push((worker, mail.to_record()));
+                }
+                Effect::LookAgain => self.looks_again = true,
+            }
+        }
+        // Should one input ever lead to several writes, it is handled with the last of them.
+        turn.handled.extend(handled);
+        if !turn.is_none() {
+            self.turns.push(turn);
+        }
+    }
+}
+
 impl CoordinatorState {
     /// Handles one message; says whether the machine wants to look again.
     fn take(&mut self, myself: &ActorRef<CoordinatorMessage>, message: CoordinatorMessage) -> bool {
         let began = Instant::now();
         let now = self.engine.clock.now();
-        let mut handled = Vec::new();
+        let mut outcome = Outcome::default();
         let machine = match self.machine.as_mut() {
             Some(machine) => machine,
             None => self.machine.insert(match self.stored.take() {
@@ -142,7 +202,7 @@ impl CoordinatorState {
                         InboxMessage::Emitted(emitted) => machine.handle_emitted(now, emitted),
                         InboxMessage::Called(called) => machine.handle_called(now, called),
                     }
-                    handled.push(cursor);
+                    outcome.collect(self.key, machine, Some(cursor));
                 }
             }
             CoordinatorMessage::Wake => machine.handle_wake(now),
@@ -155,46 +215,14 @@ impl CoordinatorState {
                 return false;
             }
         }
+        outcome.collect(self.key, machine, None);
         self.warn_if_slow(began);
-        let looks_again = self.pass_on(myself, handled);
-        self.arm_timer(myself);
-        looks_again
-    }
-
-    /// Sends the machine's effects to the owner, in their order.
-    fn pass_on(
-        &mut self,
-        myself: &ActorRef<CoordinatorMessage>,
-        handled: Vec<InboxCursor>,
-    ) -> bool {
-        let Some(machine) = &mut self.machine else { return false };
-        let mut looks_again = false;
-        let none = |thread| Turned { thread, write: None, orders: Vec::new(), handled: Vec::new() };
-        let mut turns = Vec::new();
-        let mut turn = none(self.key);
-        while let Some(effect) = machine.poll_effect() {
-            match effect {
-                Effect::Write(write) => {
-                    if turn.write.is_some() || !turn.orders.is_empty() {
-                        turns.push(std::mem::replace(&mut turn, none(self.key)));
-                    }
-                    turn.write = Some(records::thread_write(self.key, &write));
-                }
-                Effect::Dispatch { after: _, queue, order } => {
-                    turn.orders.push(records::queued_order(queue, &order));
-                }
-                Effect::Tell { .. } => {}
-                Effect::LookAgain => looks_again = true,
-            }
-        }
-        // The messages are handled once the last of their writes is written.
-        turn.handled = handled;
-        if turn.write.is_some() || !turn.orders.is_empty() || !turn.handled.is_empty() {
-            turns.push(turn);
-        }
+        // Everything in one piece: a coordinator that fails later has not lost half of it.
+        let Outcome { turns, looks_again } = outcome;
         if !turns.is_empty() && self.owner.cast(OwnerMessage::Turned(turns)).is_err() {
             myself.stop(None);
         }
+        self.arm_timer(myself);
         looks_again
     }
 

@@ -6,6 +6,7 @@ use rethread_sdk::Registry;
 use rethread_storage::{Clock, Storage};
 use tokio::sync::Semaphore;
 
+use crate::failure_log::FailureLog;
 use crate::feeds::Feeds;
 use crate::stats::Stats;
 
@@ -24,6 +25,27 @@ pub(crate) struct Engine {
     pub(crate) feeds: Feeds,
     pub(crate) loads: Arc<Semaphore>,
     pub(crate) stats: Arc<Stats>,
+    pub(crate) failures: EngineFailures,
+}
+
+/// What is told of failing operations, of all partitions together.
+#[derive(Debug)]
+pub(crate) struct EngineFailures {
+    pub(crate) commits: FailureLog,
+    pub(crate) inboxes: FailureLog,
+    pub(crate) loads: FailureLog,
+    pub(crate) scans: FailureLog,
+}
+
+impl Default for EngineFailures {
+    fn default() -> Self {
+        Self {
+            commits: FailureLog::new("writing a commit"),
+            inboxes: FailureLog::new("reading inboxes"),
+            loads: FailureLog::new("loading a thread"),
+            scans: FailureLog::new("reading a partition"),
+        }
+    }
 }
 
 impl Engine {

@@ -35,9 +35,12 @@ async fn read_all(engine: Arc<Engine>) {
             reads.spawn(async move {
                 let read = engine.storage.read_inboxes(&reading.after, READ_MAX, READ_WAIT).await;
                 let items = match read {
-                    Ok(items) => items,
+                    Ok(items) => {
+                        engine.failures.inboxes.worked();
+                        items
+                    }
                     Err(error) => {
-                        tracing::warn!(%error, "cannot read inboxes, trying again");
+                        engine.failures.inboxes.failed(&error);
                         tokio::time::sleep(RETRY_WAIT).await;
                         Vec::new()
                     }

@@ -10,6 +10,7 @@ use rethread_storage::{Acquisition, Lease, Storage};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
+use crate::failure_log::FailureLog;
 use crate::supervisor::SupervisorMessage;
 use crate::tenure::Tenure;
 
@@ -72,6 +73,10 @@ pub(crate) struct LeaseKeeperState {
     next_renewal: Instant,
     acquires: bool,
     round_done: bool,
+    /// Partitions that were given to others since the log was told.
+    handed_over: usize,
+    renewals: FailureLog,
+    acquisitions: FailureLog,
 }
 
 struct Held {
@@ -99,6 +104,9 @@ impl Actor for LeaseKeeper {
             next_renewal: Instant::now(),
             acquires: true,
             round_done: false,
+            handed_over: 0,
+            renewals: FailureLog::new("renewing leases"),
+            acquisitions: FailureLog::new("acquiring a partition"),
         })
     }
 
@@ -117,6 +125,10 @@ impl Actor for LeaseKeeper {
             LeaseKeeperMessage::Release(lease) => state.release(lease).await,
             LeaseKeeperMessage::StopAcquiring => state.acquires = false,
             LeaseKeeperMessage::Settle(reply) => {
+                let partitions = std::mem::take(&mut state.handed_over);
+                if partitions > 0 {
+                    tracing::info!(partitions, "partitions handed over");
+                }
                 // Whoever asked may have stopped to wait.
                 let _ = reply.send(());
             }
@@ -140,6 +152,7 @@ impl LeaseKeeperState {
         let renewal = self.seat.storage.renew(&leases, self.seat.ttl);
         match timeout(self.patience(), renewal).await {
             Ok(Ok(lost)) => {
+                self.renewals.worked();
                 self.next_renewal = asked_at + self.seat.ttl / 5;
                 for lease in lost {
                     tracing::warn!(partition = %lease.partition, "another node took the partition");
@@ -150,8 +163,8 @@ impl LeaseKeeperState {
                     held.tenure.renew(asked_at, self.seat.ttl);
                 }
             }
-            Ok(Err(error)) => tracing::warn!(%error, "cannot renew leases, trying again"),
-            Err(_) => tracing::warn!("renewing leases takes too long, trying again"),
+            Ok(Err(error)) => self.renewals.failed(&error),
+            Err(late) => self.renewals.failed(&late),
         }
         self.drop_expired()
     }
@@ -164,8 +177,11 @@ impl LeaseKeeperState {
             .filter(|held| !held.tenure.is_live())
             .map(|held| held.lease)
             .collect();
+        if !expired.is_empty() {
+            tracing::error!(partitions = expired.len(), "leases were not renewed in time");
+        }
         for lease in expired {
-            tracing::error!(partition = %lease.partition, "lease was not renewed in time");
+            tracing::debug!(partition = %lease.partition, "lease was not renewed in time");
             self.forget(&lease);
             self.supervisor.cast(SupervisorMessage::LeaseLost(lease))?;
         }
@@ -177,6 +193,8 @@ impl LeaseKeeperState {
         let missing: BTreeSet<_> =
             (0..partitions).map(PartitionId).filter(|id| !self.held.contains_key(id)).collect();
         for partition in missing {
+            // Many acquisitions one after the other must not cost what is held already.
+            self.renew().await?;
             if !self.acquires || self.held.len() >= share(partitions) {
                 break;
             }
@@ -184,15 +202,17 @@ impl LeaseKeeperState {
             let acquisition = self.seat.storage.acquire(partition, &self.seat.node, self.seat.ttl);
             match timeout(self.patience(), acquisition).await {
                 Ok(Ok(Acquisition::Acquired { lease, last_commit })) => {
+                    self.acquisitions.worked();
                     let tenure = Arc::new(Tenure::granted(asked_at, self.seat.ttl));
                     let held = Held { lease, tenure: Arc::clone(&tenure) };
                     self.held.insert(partition, held);
                     let acquired = SupervisorMessage::LeaseAcquired { lease, last_commit, tenure };
                     self.supervisor.cast(acquired)?;
                 }
-                Ok(Ok(Acquisition::Held { .. })) => {}
+                Ok(Ok(Acquisition::Held { .. })) => self.acquisitions.worked(),
                 Ok(Err(error)) => {
-                    tracing::warn!(%partition, %error, "cannot acquire, trying again");
+                    tracing::debug!(%partition, %error, "cannot acquire a partition");
+                    self.acquisitions.failed(&error);
                     return Ok(());
                 }
                 // It may be ours by now; acquiring it again makes that sure.
@@ -215,7 +235,10 @@ impl LeaseKeeperState {
     async fn release(&mut self, lease: Lease) {
         self.forget(&lease);
         match timeout(self.patience(), self.seat.storage.release(&lease)).await {
-            Ok(Ok(())) => tracing::info!(partition = %lease.partition, "partition handed over"),
+            Ok(Ok(())) => {
+                tracing::debug!(partition = %lease.partition, "partition handed over");
+                self.handed_over += 1;
+            }
             Ok(Err(error)) => {
                 tracing::warn!(partition = %lease.partition, %error, "cannot release; the lease expires");
             }

@@ -22,6 +22,7 @@
 mod coordinator;
 mod engine;
 mod error;
+mod failure_log;
 mod feeds;
 mod inbox_reader;
 mod lease_keeper;

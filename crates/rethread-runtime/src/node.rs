@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineFailures};
 use crate::error::{NodeError, Result};
 use crate::feeds::Feeds;
 use crate::inbox_reader;
@@ -86,6 +86,7 @@ impl Node {
             feeds: Feeds::new(options.inbox_ahead_max),
             loads: Engine::load_permits(),
             stats: Arc::clone(&stats),
+            failures: EngineFailures::default(),
         });
         let keeper = options.coordinator.then(|| KeeperSeat {
             runtime: pulse_thread.handle().clone(),

@@ -73,6 +73,8 @@ pub(crate) struct SupervisorState {
     by_actor: HashMap<ActorId, Lease>,
     ready: watch::Sender<bool>,
     round_done: bool,
+    /// Partitions that were taken over since the log was told.
+    newly_taken_over: usize,
     handing_over: Option<RpcReplyPort<()>>,
     is_stopping: bool,
 }
@@ -101,7 +103,7 @@ impl Actor for NodeSupervisor {
         for place in 0..pools.len() {
             myself.cast(SupervisorMessage::StartPool(place))?;
         }
-        let state = SupervisorState {
+        let mut state = SupervisorState {
             engine,
             round_done: keeper.is_none(),
             keeper_seat: keeper,
@@ -111,6 +113,7 @@ impl Actor for NodeSupervisor {
             owners: BTreeMap::new(),
             by_actor: HashMap::new(),
             ready,
+            newly_taken_over: 0,
             handing_over: None,
             is_stopping: false,
         };
@@ -133,6 +136,7 @@ impl Actor for NodeSupervisor {
             SupervisorMessage::TakenOver(lease) => {
                 if let Some(owner) = state.owner(&lease) {
                     owner.taken_over = true;
+                    state.newly_taken_over += 1;
                 }
             }
             SupervisorMessage::StartKeeper => state.start_keeper(&myself).await,
@@ -313,8 +317,12 @@ impl SupervisorState {
         }
     }
 
-    fn tell_if_ready(&self) {
+    fn tell_if_ready(&mut self) {
         if self.round_done && self.owners.values().all(|owner| owner.taken_over) {
+            let partitions = std::mem::take(&mut self.newly_taken_over);
+            if partitions > 0 {
+                tracing::info!(partitions, held = self.owners.len(), "partitions taken over");
+            }
             self.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
         }
     }

@@ -20,6 +20,7 @@
 mod clock;
 mod error;
 mod live;
+mod mail;
 mod types;
 mod wake;
 
@@ -41,6 +42,7 @@ use rethread_core::ids::{
 
 pub use clock::Clock;
 pub use error::{Result, StorageError};
+pub use mail::Mailbox;
 pub use types::{
     Acquisition, Activity, CheckpointWrite, Commit, Delivery, Durability, EventWatch, EventWrite,
     HandIn, InboxCursor, InboxItem, JournalWrite, Lease, LoadedThread, QueuedOrder, Receipt,
@@ -113,7 +115,7 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// ever appears behind a reader.
     ///
     /// A message stays in the inbox until a commit names its cursor in
-    /// [`Commit::consumed`].
+    /// [`Commit::consumed`] or [`Commit::consumed_beyond`].
     async fn read_inboxes(
         &self,
         after: &[(PartitionId, InboxCursor)],
@@ -239,4 +241,16 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// All orders of a partition that are queued or assigned. An owner that takes over reads
     /// them *before* the inbox: an order that is in neither was never made or is recorded.
     async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>>;
+
+    // --- mail ----------------------------------------------------------------------------------
+
+    /// Sends letters to the mailbox of a worker, in order. Nothing is stored: mail to a worker
+    /// without an open mailbox is lost, which is no error, and so may be any other. Whoever
+    /// depends on mail asks again.
+    async fn tell_worker(&self, worker: &WorkerId, mail: Vec<Bytes>) -> Result<()>;
+
+    /// Opens the mailbox of a worker: what is sent after the return is received, in order, as
+    /// long as nothing is lost. A worker has one mailbox at a time; opening another may end the
+    /// first.
+    async fn open_mailbox(&self, worker: &WorkerId) -> Result<Mailbox>;
 }

@@ -78,6 +78,10 @@ pub struct Commit {
     pub number: u64,
     /// Messages up to this place are consumed and leave the inbox.
     pub consumed: Option<InboxCursor>,
+    /// Single messages behind that place that are consumed and leave the inbox, oldest first.
+    /// One that is not there (any more) is passed over. The messages of one
+    /// [`HandIn`](crate::HandIn) are consumed in their order.
+    pub consumed_beyond: Vec<InboxCursor>,
     /// Changes of threads, each thread at most once.
     pub threads: Vec<ThreadWrite>,
     /// Orders that enter work queues.

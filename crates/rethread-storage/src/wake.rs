@@ -4,23 +4,28 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use rethread_core::ids::{PartitionId, RunId};
-use tokio::sync::{Notify, watch};
+use bytes::Bytes;
+use rethread_core::ids::{PartitionId, RunId, WorkerId};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
-use crate::{EventWatch, Result};
+use crate::{EventWatch, Mailbox, Result};
 
 /// Waits longer than this are cut; nobody waits that long.
 const WAIT_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 type RunKey = (PartitionId, RunId);
 
-/// Wakes readers of inboxes, workers that wait for orders, and watchers of event logs.
+type Mailboxes = HashMap<WorkerId, mpsc::Sender<Bytes>>;
+
+/// Wakes readers of inboxes, workers that wait for orders, and watchers of event logs; passes on
+/// the mail of workers.
 #[derive(Debug, Default)]
 pub(crate) struct Wakes {
     inboxes: Notify,
     queues: Notify,
     runs: Arc<Mutex<HashMap<RunKey, watch::Sender<u64>>>>,
+    mailboxes: Arc<Mutex<Mailboxes>>,
 }
 
 impl Wakes {
@@ -61,6 +66,37 @@ impl Wakes {
         let changes = lock(&self.runs).entry(key).or_default().subscribe();
         let guard = Watching { key, runs: Arc::clone(&self.runs) };
         EventWatch::new(changes, Some(Box::new(guard)))
+    }
+
+    pub(crate) fn tell_worker(&self, worker: &WorkerId, mail: Vec<Bytes>) {
+        let Some(mailbox) = lock(&self.mailboxes).get(worker).cloned() else { return };
+        for letter in mail {
+            // Lost if the mailbox is full or was just closed.
+            let _ = mailbox.try_send(letter);
+        }
+    }
+
+    pub(crate) fn open_mailbox(&self, worker: &WorkerId) -> Mailbox {
+        let (sender, mail) = Mailbox::channel();
+        lock(&self.mailboxes).insert(worker.clone(), sender);
+        let guard = Receiving { worker: worker.clone(), mailboxes: Arc::clone(&self.mailboxes) };
+        Mailbox::new(mail, Some(Box::new(guard)))
+    }
+}
+
+/// Drops the entry of a mailbox with it.
+struct Receiving {
+    worker: WorkerId,
+    mailboxes: Arc<Mutex<Mailboxes>>,
+}
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        let mut mailboxes = lock(&self.mailboxes);
+        // The mailbox drops its receiver before this guard. Another one may have been opened.
+        if mailboxes.get(&self.worker).is_some_and(mpsc::Sender::is_closed) {
+            mailboxes.remove(&self.worker);
+        }
     }
 }
 
@@ -116,5 +152,17 @@ mod tests {
         assert_eq!(lock(&wakes.runs).len(), 1);
         drop(second);
         assert!(lock(&wakes.runs).is_empty());
+    }
+
+    #[test]
+    fn a_mailbox_takes_its_entry_with_it_and_no_other() {
+        let wakes = Wakes::default();
+        let worker = WorkerId::new("w").expect("valid");
+        let first = wakes.open_mailbox(&worker);
+        let second = wakes.open_mailbox(&worker);
+        drop(first);
+        assert_eq!(lock(&wakes.mailboxes).len(), 1);
+        drop(second);
+        assert!(lock(&wakes.mailboxes).is_empty());
     }
 }

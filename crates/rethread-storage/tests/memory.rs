@@ -49,7 +49,8 @@ async fn logs_of_ended_runs_are_dropped_after_their_time() {
     let events = vec![EventWrite { run, first_seq: 1, records: records.clone(), ends: true }];
     let write = ThreadWrite { events, ..ThreadWrite::none(ThreadKey::from_bytes([1; 16])) };
     let commit = async |number, threads| {
-        let commit = Commit { lease, number, consumed: None, threads, orders: Vec::new() };
+        let (consumed_beyond, orders) = (Vec::new(), Vec::new());
+        let commit = Commit { lease, number, consumed: None, consumed_beyond, threads, orders };
         storage.commit(commit).await.expect("commit succeeds");
     };
     commit(1, vec![write]).await;

@@ -104,6 +104,7 @@ impl Coordinator {
             lease: self.lease,
             number: self.commits,
             consumed: None,
+            consumed_beyond: Vec::new(),
             threads: vec![write],
             orders: Vec::new(),
         };

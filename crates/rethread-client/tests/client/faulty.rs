@@ -14,7 +14,7 @@ use rethread_core::ids::{
 use rethread_core::record::Record;
 use rethread_storage::{
     Acquisition, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem, Lease,
-    LoadedThread, QueuedOrder, Receipt, Result, Storage, StorageError,
+    LoadedThread, Mailbox, QueuedOrder, Receipt, Result, Storage, StorageError,
 };
 use tokio::sync::watch;
 
@@ -250,5 +250,13 @@ impl Storage for Faulty {
 
     async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
         self.inner.queued_orders(partition).await
+    }
+
+    async fn tell_worker(&self, worker: &WorkerId, mail: Vec<Bytes>) -> Result<()> {
+        self.inner.tell_worker(worker, mail).await
+    }
+
+    async fn open_mailbox(&self, worker: &WorkerId) -> Result<Mailbox> {
+        self.inner.open_mailbox(worker).await
     }
 }

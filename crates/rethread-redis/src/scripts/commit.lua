@@ -9,7 +9,8 @@
 -- ARGV   1 token, 2 number of the commit, 3 the number before it,
 --        4 the oldest inbox id that stays, or '', 5 retention of ended logs in ms,
 --        6 number of event writes,
---        for each: number of the first event, 1 if the run ends, count, events...
+--        7 number of single messages that are consumed, their ids...,
+--        then for each event write: number of the first event, 1 if the run ends, count, events...
 --        then operations:
 --        'H' count, field, value...      KEYS thread (HASH)             sets fields
 --        'A' count, entries...           KEYS journal (LIST)            appends
@@ -31,7 +32,8 @@ if lease[2] ~= ARGV[3] then
   return {'ROLLEDBACK', lease[2] or '0'}
 end
 
-local argument = 7
+local beyond = tonumber(ARGV[7])
+local argument = 8 + beyond
 local key = 5
 local last = {}
 local fresh = {}
@@ -69,7 +71,7 @@ local function push(list, from, count)
   end
 end
 
-argument = 7
+argument = 8 + beyond
 key = 5
 for _ = 1, tonumber(ARGV[6]) do
   local log = KEYS[key]
@@ -129,6 +131,9 @@ end
 
 if ARGV[4] ~= '' then
   redis.call('XTRIM', KEYS[2], 'MINID', ARGV[4])
+end
+for from = 8, 7 + beyond, 1000 do
+  redis.call('XDEL', KEYS[2], unpack(ARGV, from, math.min(from + 999, 7 + beyond)))
 end
 redis.call('HSET', KEYS[1], 'n', ARGV[2])
 return 1

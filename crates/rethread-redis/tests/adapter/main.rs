@@ -5,6 +5,7 @@ mod connecting;
 mod events;
 mod faults;
 mod limits;
+mod mail;
 mod ownership;
 mod support;
 mod work;

@@ -119,7 +119,8 @@ pub(crate) fn text(text: impl Into<String>) -> Bytes {
 }
 
 pub(crate) fn commit(lease: Lease, number: u64) -> Commit {
-    Commit { lease, number, consumed: None, threads: Vec::new(), orders: Vec::new() }
+    let (consumed_beyond, threads, orders) = (Vec::new(), Vec::new(), Vec::new());
+    Commit { lease, number, consumed: None, consumed_beyond, threads, orders }
 }
 
 pub(crate) fn orders(texts: impl IntoIterator<Item = String>) -> Vec<QueuedOrder> {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ractor::ActorRef;
-use rethread_core::ids::ThreadKey;
+use rethread_core::ids::{ThreadKey, WorkerId};
 use rethread_storage::{Commit, StorageError};
 
 use crate::engine::Engine;
@@ -23,6 +24,8 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_s
 pub(crate) struct Flushed {
     /// The thread of each turn that it completed.
     turns: Vec<ThreadKey>,
+    /// What workers are told now.
+    mail: Vec<(WorkerId, Bytes)>,
     /// How many messages it consumed.
     consumed: usize,
     /// Why it was not written, or not certainly.
@@ -46,26 +49,29 @@ impl OwnerState {
         for cursor in batch.handled {
             self.consumption.handled(cursor);
         }
-        let consumed = self.consumption.advance();
-        let is_empty = batch.threads.is_empty() && batch.orders.is_empty() && consumed.is_none();
+        let consumed = self.consumption.take();
+        let is_empty = batch.threads.is_empty() && batch.orders.is_empty() && consumed.count == 0;
         if is_empty {
+            // All that was decided before is written.
+            self.postman.deliver(batch.mail);
             self.written(batch.turns);
             return;
         }
         let commit = Commit {
             lease: self.lease,
             number: self.last_commit + 1,
-            consumed: consumed.map(|(cursor, _)| cursor),
+            consumed: consumed.up_to,
+            consumed_beyond: consumed.beyond,
             threads: batch.threads,
             orders: batch.orders,
         };
         self.is_flushing = true;
         let (engine, tenure) = (Arc::clone(&self.engine), Arc::clone(&self.tenure));
         let owner = self.myself.clone();
-        let (turns, consumed) = (batch.turns, consumed.map_or(0, |(_, count)| count));
+        let (turns, mail, consumed) = (batch.turns, batch.mail, consumed.count);
         tokio::spawn(async move {
             let failed = write(&engine, &tenure, commit).await.err();
-            send(&owner, Flushed { turns, consumed, failed });
+            send(&owner, Flushed { turns, mail, consumed, failed });
         });
     }
 
@@ -77,8 +83,9 @@ impl OwnerState {
         }
         self.last_commit += 1;
         self.engine.feeds.consumed(&self.lease, flushed.consumed);
+        self.postman.deliver(flushed.mail);
         self.written(flushed.turns);
-        if !self.outbox.is_empty() {
+        if !self.outbox.is_empty() || self.consumption.is_pending() {
             self.flush();
         }
     }
@@ -115,6 +122,7 @@ async fn write(engine: &Engine, tenure: &Tenure, commit: Commit) -> Result<(), S
         let error = match engine.storage.commit(commit.clone()).await {
             Ok(()) => {
                 count(&engine.stats.commits);
+                engine.failures.commits.worked();
                 return Ok(());
             }
             Err(error) => error,
@@ -137,7 +145,8 @@ async fn write(engine: &Engine, tenure: &Tenure, commit: Commit) -> Result<(), S
                 return Err(error.to_string());
             }
         }
-        tracing::warn!(%partition, number = commit.number, %error, "commit is repeated");
+        tracing::debug!(%partition, number = commit.number, %error, "commit is repeated");
+        engine.failures.commits.failed(&error);
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(WAITS.1);
     }

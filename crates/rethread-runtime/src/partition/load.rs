@@ -7,7 +7,8 @@ use std::time::Duration;
 use ractor::ActorRef;
 use rethread_core::event::Event;
 use rethread_core::header::{ThreadHeader, ThreadStatus};
-use rethread_core::ids::{CallId, ExecutionId, PartitionId, ThreadKey};
+use rethread_core::ids::{ExecutionId, PartitionId, ThreadKey};
+use rethread_core::message::OpenCall;
 use rethread_core::record::Record;
 use rethread_core::thread::Stored;
 use rethread_storage::{Result, StorageError};
@@ -57,7 +58,7 @@ pub(super) async fn load_and_send(
     tenure: Arc<Tenure>,
     partition: PartitionId,
     thread: ThreadKey,
-    in_flight: Option<BTreeSet<CallId>>,
+    in_flight: Option<BTreeSet<OpenCall>>,
     owner: ActorRef<OwnerMessage>,
 ) {
     let Ok(_permit) = engine.loads.acquire().await else { return };
@@ -65,21 +66,26 @@ pub(super) async fn load_and_send(
         match load(&engine, partition, thread, in_flight.clone()).await {
             // An owner that is gone needs no thread.
             Ok(found) => {
+                engine.failures.loads.worked();
                 return drop(owner.cast(OwnerMessage::Loaded(Loaded { thread, found })));
             }
             Err(error) => {
-                tracing::warn!(%partition, thread_key = %thread, %error, "cannot load a thread, trying again");
+                tracing::debug!(%partition, thread_key = %thread, %error, "cannot load a thread");
+                engine.failures.loads.failed(&error);
                 tokio::time::sleep(RETRY_WAIT).await;
             }
         }
     }
+    // A renewal that was under way may revive the tenure. Nobody reads the thread any more, so
+    // the owner must not go on without it.
+    owner.stop(Some("lease ended before a thread could be read".into()));
 }
 
 async fn load(
     engine: &Engine,
     partition: PartitionId,
     thread: ThreadKey,
-    in_flight: Option<BTreeSet<CallId>>,
+    in_flight: Option<BTreeSet<OpenCall>>,
 ) -> Result<Found> {
     let in_flight = match in_flight {
         Some(in_flight) => in_flight,

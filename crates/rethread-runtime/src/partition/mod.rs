@@ -13,6 +13,7 @@
 mod consumption;
 mod flush;
 mod load;
+mod mail;
 mod outbox;
 mod quarantine;
 mod slot;
@@ -36,6 +37,7 @@ use crate::tenure::Tenure;
 use consumption::Consumption;
 use flush::Flushed;
 use load::Loaded;
+use mail::Postman;
 use outbox::Outbox;
 use slot::Slot;
 use takeover::Scan;
@@ -112,6 +114,7 @@ pub(crate) struct OwnerState {
     coordinators: HashMap<ActorId, ThreadKey>,
     consumption: Consumption,
     outbox: Outbox,
+    postman: Postman,
     is_flushing: bool,
     /// Whether a [`OwnerMessage::Flush`] is in the mailbox.
     flush_is_asked: bool,
@@ -147,6 +150,7 @@ impl Actor for PartitionOwner {
         if !evict_after.is_zero() {
             myself.send_interval((evict_after / 4).max(SWEEP_MIN), || OwnerMessage::Sweep);
         }
+        let postman = Postman::new(Arc::clone(&engine.storage));
         Ok(OwnerState {
             engine,
             supervisor,
@@ -158,6 +162,7 @@ impl Actor for PartitionOwner {
             coordinators: HashMap::new(),
             consumption: Consumption::default(),
             outbox: Outbox::default(),
+            postman,
             is_flushing: false,
             flush_is_asked: false,
             at_coordinators: 0,
@@ -233,7 +238,7 @@ impl OwnerState {
     fn take_over(&mut self, scan: Scan) -> Result<(), ActorProcessingErr> {
         let now = self.engine.clock.now();
         let Scan { mut in_flight, active } = scan;
-        tracing::info!(
+        tracing::debug!(
             partition = %self.partition(),
             epoch = self.lease.token.epoch,
             active = active.len(),
@@ -247,6 +252,11 @@ impl OwnerState {
             } else {
                 self.due.insert((due, thread));
             }
+        }
+        // Parked threads too: a message that brings them into memory must not let them dispatch a
+        // call whose order is still out.
+        for (thread, calls) in in_flight {
+            self.slots.insert(thread, Slot::away(calls));
         }
         self.arm_due_timer();
         self.engine.feeds.register(&self.lease, self.myself.clone());
@@ -273,7 +283,9 @@ impl OwnerState {
     }
 
     fn end_drain_if_quiet(&mut self) {
-        let is_quiet = self.at_coordinators == 0 && self.outbox.is_empty() && !self.is_flushing;
+        let is_written =
+            self.outbox.is_empty() && !self.consumption.is_pending() && !self.is_flushing;
+        let is_quiet = self.at_coordinators == 0 && is_written;
         if self.draining.is_none() || !is_quiet || self.is_over {
             return;
         }

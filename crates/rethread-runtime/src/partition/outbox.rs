@@ -1,7 +1,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
-use rethread_core::ids::ThreadKey;
+use rethread_core::ids::{ThreadKey, WorkerId};
 use rethread_storage::{
     CheckpointWrite, EventWrite, InboxCursor, JournalWrite, QueuedOrder, ThreadWrite,
 };
@@ -26,6 +26,8 @@ pub(super) struct Batch {
     pub(super) threads: Vec<ThreadWrite>,
     pub(super) orders: Vec<QueuedOrder>,
     pub(super) handled: Vec<InboxCursor>,
+    /// What workers are told afterwards.
+    pub(super) mail: Vec<(WorkerId, Bytes)>,
     /// The thread of each turn that is written completely.
     pub(super) turns: Vec<ThreadKey>,
 }
@@ -59,6 +61,7 @@ impl Outbox {
                 }
             }
             batch.handled.append(&mut turn.handled);
+            batch.mail.append(&mut turn.mail);
             let fit = turn.orders.iter().take_while(|order| room.take((1, order.order.len())));
             let fit = fit.count();
             batch.orders.extend(turn.orders.drain(..fit));
@@ -178,6 +181,7 @@ mod tests {
             thread: key(thread),
             write: Some(write),
             orders: vec![order; orders],
+            mail: vec![(WorkerId::new("w").expect("valid"), Bytes::from(vec![thread]))],
             handled: vec![InboxCursor(u64::from(thread), 0)],
         }
     }
@@ -223,6 +227,7 @@ mod tests {
         outbox.push(turn(2, JournalWrite::Append(entries(1)), 0));
         let first = outbox.take_batch();
         assert_eq!((first.threads.len(), first.orders.len()), (1, 0));
+        assert_eq!(first.mail.len(), 1, "the write that it names is in it");
         assert_eq!(first.handled.len(), 1, "its message is consumed with the write");
         assert!(first.turns.is_empty(), "its orders are missing");
         let second = outbox.take_batch();

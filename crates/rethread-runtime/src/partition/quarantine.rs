@@ -24,7 +24,7 @@ impl OwnerState {
                 .ok()
                 .and_then(|message| answer(thread, now, message, reason, *execution));
             slot.unwritten += 1;
-            turns.push(Turned { thread, write, orders: Vec::new(), handled: vec![cursor] });
+            turns.push(Turned { write, handled: vec![cursor], ..Turned::none(thread) });
         }
         for turn in turns {
             self.outbox.push(turn);

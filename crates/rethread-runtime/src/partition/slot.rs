@@ -2,7 +2,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use ractor::{ActorId, ActorRef};
-use rethread_core::ids::{CallId, ExecutionId};
+use rethread_core::ids::ExecutionId;
+use rethread_core::message::OpenCall;
 use rethread_storage::InboxCursor;
 use tokio::time::Instant;
 
@@ -29,12 +30,12 @@ pub(super) enum Phase {
     /// Not in memory.
     Away {
         /// Calls whose orders are queued or assigned; none if that is not known.
-        in_flight: Option<BTreeSet<CallId>>,
+        in_flight: Option<BTreeSet<OpenCall>>,
     },
     /// Being read.
     Loading {
         /// As for [`Phase::Away`].
-        in_flight: Option<BTreeSet<CallId>>,
+        in_flight: Option<BTreeSet<OpenCall>>,
     },
     /// In memory; gets each message at once.
     Here(ActorRef<CoordinatorMessage>),
@@ -50,7 +51,7 @@ pub(super) enum Phase {
 }
 
 impl Slot {
-    pub(super) fn away(in_flight: BTreeSet<CallId>) -> Self {
+    pub(super) fn away(in_flight: BTreeSet<OpenCall>) -> Self {
         Self {
             phase: Phase::Away { in_flight: Some(in_flight) },
             unhandled: VecDeque::new(),
@@ -73,8 +74,10 @@ impl Slot {
     pub(super) fn is_forgettable(&self) -> bool {
         let knows_nothing = match &self.phase {
             Phase::Away { in_flight } => in_flight.as_ref().is_some_and(BTreeSet::is_empty),
-            Phase::Quarantined { .. } => true,
-            Phase::Loading { .. } | Phase::Here(_) | Phase::Leaving(_) => false,
+            Phase::Loading { .. }
+            | Phase::Here(_)
+            | Phase::Leaving(_)
+            | Phase::Quarantined { .. } => false,
         };
         knows_nothing && self.is_quiet() && !self.is_wanted
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::ActorRef;
-use rethread_core::ids::{CallId, Millis, PartitionId, ThreadKey};
-use rethread_core::message::{InboxMessage, TaskOrder};
+use rethread_core::ids::{Millis, PartitionId, ThreadKey};
+use rethread_core::message::{InboxMessage, OpenCall, TaskOrder};
 use rethread_core::record::Record;
 use rethread_storage::{InboxCursor, Result, Storage};
 
@@ -21,7 +21,7 @@ const PAGE: usize = 1_000;
 const RETRY_WAIT: Duration = Duration::from_millis(200);
 
 /// Calls that must not be dispatched again, by thread.
-pub(super) type InFlight = BTreeMap<ThreadKey, BTreeSet<CallId>>;
+pub(super) type InFlight = BTreeMap<ThreadKey, BTreeSet<OpenCall>>;
 
 /// What a new owner finds.
 #[derive(Debug)]
@@ -41,9 +41,13 @@ pub(super) async fn scan_and_send(
     while tenure.is_live() {
         match scan(&engine, partition).await {
             // An owner that is gone needs no scan.
-            Ok(scan) => return drop(owner.cast(OwnerMessage::Scanned(scan))),
+            Ok(scan) => {
+                engine.failures.scans.worked();
+                return drop(owner.cast(OwnerMessage::Scanned(scan)));
+            }
             Err(error) => {
-                tracing::warn!(%partition, %error, "cannot read the partition, trying again");
+                tracing::debug!(%partition, %error, "cannot read the partition");
+                engine.failures.scans.failed(&error);
                 tokio::time::sleep(RETRY_WAIT).await;
             }
         }
@@ -70,7 +74,7 @@ pub(super) async fn scan_in_flight(
     for queued in storage.queued_orders(partition).await? {
         match TaskOrder::from_record(&queued.order) {
             Ok(TaskOrder { target, .. }) => {
-                in_flight.entry(target.thread).or_default().insert(target.call);
+                in_flight.entry(target.thread).or_default().insert(target.open_call());
             }
             Err(error) => {
                 count(&stats.corrupt_messages);
@@ -87,7 +91,7 @@ pub(super) async fn scan_in_flight(
             // What cannot be read is reported when it is routed.
             if let Ok(InboxMessage::Report(report)) = InboxMessage::from_record(&item.message) {
                 let target = report.target;
-                in_flight.entry(target.thread).or_default().insert(target.call);
+                in_flight.entry(target.thread).or_default().insert(target.open_call());
             }
         }
     }

@@ -45,7 +45,7 @@ impl OwnerState {
                 }
             };
             let thread = message.thread();
-            let slot = self.slots.entry(thread).or_insert_with(|| Slot::away(BTreeSet::new()));
+            let slot = self.slot(thread);
             slot.unhandled.push_back((item.cursor, item.message));
             let place = *places.entry(thread).or_insert_with(|| {
                 mail.push((thread, Vec::new()));
@@ -94,11 +94,18 @@ impl OwnerState {
 
     /// Wants a thread in memory although it may have no message.
     pub(super) fn want(&mut self, thread: ThreadKey) {
-        if let Some(slot) = self.slots.get_mut(&thread) {
-            // In memory it keeps its own time.
-            slot.is_wanted = matches!(slot.phase, Phase::Away { .. });
-            self.load_if_needed(thread);
-        }
+        let slot = self.slot(thread);
+        // In memory it keeps its own time.
+        slot.is_wanted = matches!(slot.phase, Phase::Away { .. });
+        self.load_if_needed(thread);
+    }
+
+    /// The slot of a thread; a new one if it was forgotten or there was never anything to know.
+    ///
+    /// Threads with calls in flight have slots from the takeover on, and a slot is forgotten only
+    /// once it is known that none is left: so no slot means none.
+    fn slot(&mut self, thread: ThreadKey) -> &mut Slot {
+        self.slots.entry(thread).or_insert_with(|| Slot::away(BTreeSet::new()))
     }
 
     /// Starts to read a thread that has something to do, once the storage has all of it.
@@ -245,6 +252,9 @@ impl OwnerState {
         let Some(slot) = self.slots.get_mut(&thread) else { return };
         if slot.is_forgettable() {
             self.slots.remove(&thread);
+        } else if slot.is_quiet() && matches!(slot.phase, Phase::Quarantined { .. }) {
+            // It may be readable by the time of its next message. Its calls were never counted.
+            slot.phase = Phase::Away { in_flight: None };
         } else if slot.is_quiet()
             && let Phase::Here(actor) = &slot.phase
             && actor.cast(CoordinatorMessage::Leave).is_ok()

@@ -6,6 +6,7 @@ use rethread_storage::{HandIn, Storage};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+use crate::failure_log::FailureLog;
 use crate::worker::side::{Presence, Stage};
 
 /// Parts that wait to be handed in; more make the bodies wait.
@@ -74,6 +75,7 @@ async fn run(
     mut receiver: mpsc::Receiver<Item>,
 ) {
     let mut items = Vec::new();
+    let failures = FailureLog::new("handing in reports");
     while receiver.recv_many(&mut items, BATCH_MAX).await > 0 {
         let mut parts = Vec::new();
         let mut settled = Vec::new();
@@ -83,7 +85,7 @@ async fn run(
                 Item::Settle(reply) => settled.push(reply),
             }
         }
-        if !parts.is_empty() && !hand_in(&*storage, &worker, &stage, parts).await {
+        if !parts.is_empty() && !hand_in(&*storage, &worker, &stage, &failures, parts).await {
             return;
         }
         for reply in settled {
@@ -100,12 +102,17 @@ async fn hand_in(
     storage: &dyn Storage,
     worker: &WorkerId,
     stage: &watch::Receiver<Stage>,
+    failures: &FailureLog,
     parts: Vec<HandIn>,
 ) -> bool {
     let mut wait = WAITS.0;
     loop {
-        let Err(error) = storage.hand_in(worker, parts.clone()).await else { return true };
-        tracing::warn!(%worker, parts = parts.len(), %error, "hand-in is repeated");
+        let Err(error) = storage.hand_in(worker, parts.clone()).await else {
+            failures.worked();
+            return true;
+        };
+        tracing::debug!(%worker, parts = parts.len(), %error, "hand-in is repeated");
+        failures.failed(&error);
         if *stage.borrow() == Stage::Killed {
             return false;
         }

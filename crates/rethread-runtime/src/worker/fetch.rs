@@ -5,11 +5,12 @@ use std::time::Duration;
 use ractor::ActorRef;
 use rethread_core::ids::QueueName;
 use rethread_storage::Delivery;
-use tokio::sync::Semaphore;
 
+use crate::failure_log::FailureLog;
 use crate::worker::heard::Moment;
 use crate::worker::pool::WorkerPoolMessage;
 use crate::worker::side::{Assignment, Stage, WorkerSide};
+use crate::worker::slots::Slots;
 
 /// How long one fetch waits for orders. An idle worker ends as fast as that; asking again costs
 /// the storage next to nothing.
@@ -22,7 +23,7 @@ const RETRY_WAIT: Duration = Duration::from_millis(200);
 pub(super) struct Fetcher {
     pub(super) side: Arc<WorkerSide>,
     pub(super) queue: QueueName,
-    pub(super) slots: Arc<Semaphore>,
+    pub(super) slots: Arc<Slots>,
     pub(super) pool: ActorRef<WorkerPoolMessage>,
 }
 
@@ -32,14 +33,18 @@ impl Fetcher {
     pub(super) async fn fetch_all(self) {
         let _fetching = self.side.begin_fetching();
         let queues = [self.queue.clone()];
+        let failures = FailureLog::new("fetching orders");
         while self.side.is_running() && self.wait_for_slot().await {
-            let free = self.slots.available_permits().max(1);
+            let free = self.slots.free().max(1);
             let worker = &self.side.worker;
             let asked = Moment::now();
             match self.side.storage.fetch(worker, &queues, free, FETCH_WAIT).await {
-                Ok(deliveries) => self.assign(deliveries, asked).await,
+                Ok(deliveries) => {
+                    failures.worked();
+                    self.assign(deliveries, asked).await;
+                }
                 Err(error) => {
-                    tracing::warn!(queue = %self.queue, %error, "cannot fetch orders, trying again");
+                    failures.failed(&error);
                     tokio::time::sleep(RETRY_WAIT).await;
                 }
             }
@@ -50,6 +55,7 @@ impl Fetcher {
     pub(super) async fn reclaim_all(self) {
         let _fetching = self.side.begin_fetching();
         let queues = [self.queue.clone()];
+        let failures = FailureLog::new("reclaiming orders");
         let (worker, dead_after) = (&self.side.worker, self.side.dead_after);
         while self.side.is_running() {
             tokio::select! {
@@ -57,13 +63,14 @@ impl Fetcher {
                 () = self.side.reached(Stage::Ending) => return,
                 () = tokio::time::sleep(dead_after / 2) => {}
             }
-            let free = self.slots.available_permits();
+            let free = self.slots.free();
             if free == 0 {
                 continue;
             }
             let asked = Moment::now();
             match self.side.storage.reclaim(worker, &queues, dead_after, free).await {
                 Ok(deliveries) => {
+                    failures.worked();
                     if !deliveries.is_empty() {
                         let count = deliveries.len();
                         tracing::warn!(queue = %self.queue, count, "orders of dead workers taken over");
@@ -73,7 +80,7 @@ impl Fetcher {
                     self.assign(deliveries, asked).await;
                 }
                 Err(error) => {
-                    tracing::warn!(queue = %self.queue, %error, "cannot reclaim orders, trying again");
+                    failures.failed(&error);
                 }
             }
         }
@@ -84,7 +91,7 @@ impl Fetcher {
         tokio::select! {
             biased;
             () = self.side.reached(Stage::Ending) => false,
-            permit = self.slots.acquire() => permit.is_ok(),
+            () = self.slots.wait_for_free() => true,
         }
     }
 
@@ -98,9 +105,9 @@ impl Fetcher {
             let slot = tokio::select! {
                 biased;
                 () = self.side.reached(Stage::Ending) => return,
-                slot = Arc::clone(&self.slots).acquire_owned() => slot,
+                slot = self.slots.take() => slot,
             };
-            let Ok(slot) = slot else { return };
+            let Some(slot) = slot else { return };
             let assignment = Assignment { delivery, asked };
             if self.pool.cast(WorkerPoolMessage::Assign(assignment, slot)).is_err() {
                 return;

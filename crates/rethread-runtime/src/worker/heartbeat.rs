@@ -4,6 +4,7 @@ use std::time::Duration;
 use rethread_core::ids::{QueueName, WorkerId};
 use rethread_storage::Storage;
 
+use crate::failure_log::FailureLog;
 use crate::worker::heard::{Heard, Moment};
 
 /// Says again and again that a worker lives. It runs on the pulse thread: bodies that block
@@ -15,12 +16,16 @@ pub(super) async fn run(
     every: Duration,
     heard: Arc<Heard>,
 ) {
+    let failures = FailureLog::new("sending a heartbeat");
     loop {
         tokio::time::sleep(every).await;
         let sent = Moment::now();
         match storage.heartbeat(&worker, &queues).await {
-            Ok(()) => heard.note(sent),
-            Err(error) => tracing::warn!(%worker, %error, "heartbeat failed, trying again"),
+            Ok(()) => {
+                heard.note(sent);
+                failures.worked();
+            }
+            Err(error) => failures.failed(&error),
         }
     }
 }

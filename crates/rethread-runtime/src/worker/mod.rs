@@ -4,17 +4,26 @@
 //! ```text
 //!  queue ──fetch──► WorkerPool ──► WorkerActor ──► attempt (a tokio task each)
 //!                                                    │ events, then the report
-//!  inbox ◄──────────────── hand-in desk ◄────────────┘
+//!  inbox ◄──────────────── hand-in desk ◄────────────┤
+//!  mail ─────────── how its calls ended ─────────────┘
 //! ```
+//!
+//! A body may make calls of its own. They go to the inbox like events; how they end comes by
+//! mail, which may get lost, so an attempt that waits asks again. While its body waits for them
+//! it gives its slot back.
 
 mod attempt;
 mod body;
+mod calls;
 mod desk;
 mod fetch;
 mod heard;
 mod heartbeat;
+mod mail;
 mod pool;
+mod said;
 mod side;
+mod slots;
 mod worker_actor;
 
 pub(crate) use pool::{PoolSeat, WorkerPoolMessage};

@@ -3,12 +3,13 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::options::PoolOptions;
 use crate::supervisor::SupervisorMessage;
 use crate::worker::fetch::Fetcher;
 use crate::worker::side::{Assignment, WorkerSide};
+use crate::worker::slots::{Slot, Slots};
 use crate::worker::worker_actor::{WorkerActor, WorkerMessage};
 
 /// Slots of one worker actor.
@@ -28,7 +29,7 @@ pub(crate) enum WorkerPoolMessage {
     /// Start what takes over orders of dead workers.
     StartReclaiming,
     /// Run an order in a slot.
-    Assign(Assignment, OwnedSemaphorePermit),
+    Assign(Assignment, Slot),
 }
 
 /// Where and how to start a pool.
@@ -37,18 +38,18 @@ pub(crate) struct PoolSeat {
     runtime: Handle,
     side: Arc<WorkerSide>,
     options: PoolOptions,
-    slots: Arc<Semaphore>,
+    slots: Arc<Slots>,
 }
 
 impl PoolSeat {
     pub(super) fn new(runtime: Handle, side: Arc<WorkerSide>, mut options: PoolOptions) -> Self {
         options.slots = options.slots.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-        let slots = Arc::new(Semaphore::new(options.slots));
+        let slots = Slots::new(options.slots);
         Self { runtime, side, options, slots }
     }
 
-    pub(super) fn slots(&self) -> (Arc<Semaphore>, usize) {
-        (Arc::clone(&self.slots), self.options.slots)
+    pub(super) fn slots(&self) -> Arc<Slots> {
+        Arc::clone(&self.slots)
     }
 
     /// Starts the pool on its own runtime; the supervisor hears of it.

@@ -7,7 +7,7 @@ use rethread_core::ids::{QueueName, WorkerId};
 use rethread_sdk::Registry;
 use rethread_storage::{Clock, Delivery, Receipt, Storage};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -16,7 +16,9 @@ use crate::stats::Stats;
 use crate::worker::desk::{self, Desk};
 use crate::worker::heard::{Heard, Moment};
 use crate::worker::heartbeat;
+use crate::worker::mail::{self, Routes};
 use crate::worker::pool::PoolSeat;
+use crate::worker::slots::Slots;
 
 /// How long the last reports may take to be handed in when a worker ends.
 const LAST_HAND_IN_MAX: Duration = Duration::from_secs(5);
@@ -35,6 +37,7 @@ pub(crate) struct WorkerSide {
     pub(super) registry: Arc<Registry>,
     pub(super) clock: Clock,
     pub(super) desk: Desk,
+    pub(super) routes: Arc<Routes>,
     pub(super) dead_after: Duration,
     pub(super) fetches_max: u32,
     pub(super) stats: Arc<Stats>,
@@ -82,7 +85,7 @@ pub(crate) struct WorkerSettings {
 /// their orders to be reclaimed.
 pub(crate) struct WorkerProcess {
     side: Arc<WorkerSide>,
-    slots: Vec<(Arc<Semaphore>, usize)>,
+    slots: Vec<Arc<Slots>>,
     heartbeat: JoinHandle<()>,
     gone: Option<Gone>,
 }
@@ -127,6 +130,15 @@ impl WorkerProcess {
             stage.subscribe(),
             presence.clone(),
         );
+        let routes = Routes::new();
+        tokio::spawn(mail::run(
+            Arc::clone(&settings.storage),
+            settings.worker.clone(),
+            Arc::clone(&routes),
+            stage.subscribe(),
+            Arc::clone(&settings.stats),
+            presence.clone(),
+        ));
         let side = Arc::new(WorkerSide {
             storage: settings.storage,
             worker: settings.worker,
@@ -135,6 +147,7 @@ impl WorkerProcess {
             registry: settings.registry,
             clock: settings.clock,
             desk,
+            routes,
             dead_after: settings.dead_after,
             fetches_max: settings.fetches_max,
             stats: settings.stats,
@@ -176,9 +189,8 @@ impl WorkerProcess {
         let mut fetching = self.side.fetching.subscribe();
         // The sender lives in `side`.
         let _ = fetching.wait_for(|count| *count == 0).await;
-        for (slots, count) in &self.slots {
-            // Never closed.
-            let _ = slots.acquire_many(*count as u32).await;
+        for slots in &self.slots {
+            slots.all_ended().await;
         }
     }
 }

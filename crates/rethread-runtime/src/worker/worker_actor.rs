@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use crate::worker::attempt;
 use crate::worker::side::{Assignment, Stage, WorkerSide};
+use crate::worker::slots::Slot;
 
 /// Runs bodies, each in a task of its own.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) struct WorkerActor;
 #[derive(Debug)]
 pub(super) enum WorkerMessage {
     /// Run an order; the slot is free again when it is dropped.
-    Run(Assignment, OwnedSemaphorePermit),
+    Run(Assignment, Slot),
 }
 
 pub(super) struct WorkerState {
@@ -53,9 +53,8 @@ impl Actor for WorkerActor {
             tokio::select! {
                 biased;
                 () = side.reached(Stage::Killed) => {}
-                () = attempt::run(&side, assignment) => {}
+                () = attempt::run(&side, assignment, slot) => {}
             }
-            drop(slot);
         });
         Ok(())
     }

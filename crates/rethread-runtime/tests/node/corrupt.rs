@@ -28,6 +28,7 @@ async fn damage(driver: &Driver, thread: &str) {
         lease,
         number: last_commit + 1,
         consumed: None,
+        consumed_beyond: Vec::new(),
         threads: vec![write],
         orders: Vec::new(),
     };

@@ -1,7 +1,10 @@
 use std::time::Duration;
 
+use rethread_sdk::{Entrypoint, Error, Registry, sleep};
+use tokio::time::timeout;
+
 use crate::runs::doubling;
-use crate::support::{Counter, Driver, options, start};
+use crate::support::{Counter, DEADLINE, Driver, options, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn threads_that_leave_memory_at_once_come_to_the_same_results() {
@@ -22,5 +25,23 @@ async fn threads_that_leave_memory_at_once_come_to_the_same_results() {
     }
     assert_eq!(bodies.get(), 90);
     assert!(node.stats().threads_loaded > 20 + 45, "{:?}", node.stats());
+    node.shutdown().await.expect("shuts down");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timer_outlives_everything_that_is_known_of_its_thread() {
+    let main = Entrypoint::new("main", |(): ()| async {
+        sleep(Duration::from_secs(2)).await?;
+        Ok::<_, Error>(1_u64)
+    });
+    let driver = Driver::in_memory(1);
+    let registry = Registry::builder().entrypoint(main).build().expect("builds");
+    let mut options = options("a", &driver, registry);
+    options.evict_after = Duration::from_millis(100);
+    let node = start(options).await;
+    let run = driver.start("t", "main", ()).await;
+    let done = timeout(DEADLINE, driver.done::<u64>("t", run)).await;
+    assert_eq!(done, Ok(1));
+    assert_eq!(node.stats().threads_loaded, 2, "it left memory while it slept");
     node.shutdown().await.expect("shuts down");
 }

@@ -111,20 +111,3 @@ impl Drop for CountDrop {
         self.0.add();
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_task_that_calls_a_task_is_told_so() {
-    let inner = Task::new("inner", |(): ()| async { Ok::<_, Error>(1_u64) });
-    let call = inner.clone();
-    let outer = Task::new("outer", move |(): ()| {
-        let inner = call.clone();
-        async move { inner.call(((),)).await }
-    })
-    .retry(Retry::attempts(5));
-    let driver = Driver::in_memory(1);
-    let node = start(options("a", &driver, calling(outer))).await;
-    let failure = failed(&driver, "main").await;
-    assert!(failure.message.contains("tasks cannot call tasks"), "{failure:?}");
-    assert_eq!(failure.retryable, Some(false));
-    node.shutdown().await.expect("shuts down");
-}

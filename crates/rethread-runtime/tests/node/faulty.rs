@@ -1,7 +1,8 @@
 //! A storage that fails now and then, and one whose worker stands still.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +13,7 @@ use rethread_core::ids::{
 use rethread_storage::memory::MemoryStorage;
 use rethread_storage::{
     Acquisition, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem, Lease,
-    LoadedThread, QueuedOrder, Receipt, Result, Storage, StorageError,
+    LoadedThread, Mailbox, QueuedOrder, Receipt, Result, Storage, StorageError,
 };
 
 use crate::pause::Pause;
@@ -27,6 +28,28 @@ pub(crate) struct Faulty {
     /// Commits that take effect and do not say so, before all others.
     silent_commits: Arc<AtomicU32>,
     pause: Option<Arc<Pause>>,
+    /// Whether each letter is lost the first time that it is sent.
+    loses_mail: bool,
+    lost_letters: Arc<Mutex<HashSet<Bytes>>>,
+    gate: Gate,
+}
+
+/// Keeps one thread from being loaded while it is shut.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gate(Arc<Mutex<Option<ThreadKey>>>);
+
+impl Gate {
+    pub(crate) fn shut(&self, thread: ThreadKey) {
+        *self.0.lock().expect("not poisoned") = Some(thread);
+    }
+
+    pub(crate) fn open(&self) {
+        *self.0.lock().expect("not poisoned") = None;
+    }
+
+    fn keeps_out(&self, thread: ThreadKey) -> bool {
+        *self.0.lock().expect("not poisoned") == Some(thread)
+    }
 }
 
 enum Fault {
@@ -37,18 +60,58 @@ enum Fault {
 
 impl Faulty {
     pub(crate) fn driver(every: u32, silent_commits: u32) -> Driver {
-        Self::over_memory(every, silent_commits, None)
+        Self::over_memory(every, silent_commits, None, false)
     }
 
     /// Fails never; the first worker that gets an order stands still.
     pub(crate) fn paused(pause: &Arc<Pause>) -> Driver {
-        Self::over_memory(u32::MAX, 0, Some(Arc::clone(pause)))
+        Self::over_memory(u32::MAX, 0, Some(Arc::clone(pause)), false)
     }
 
-    fn over_memory(every: u32, silent_commits: u32, pause: Option<Arc<Pause>>) -> Driver {
+    /// Fails never; each letter is lost the first time that it is sent.
+    pub(crate) fn losing_mail() -> Driver {
+        Self::over_memory(u32::MAX, 0, None, true)
+    }
+
+    /// Fails only to load the thread that `gate` keeps out.
+    pub(crate) fn gated(gate: &Gate) -> Driver {
+        let inner = Arc::new(MemoryStorage::new(2));
+        let (operations, silent_commits) = (Arc::default(), Arc::default());
+        let (every, pause, gate) = (u32::MAX, None, gate.clone());
+        let (loses_mail, lost_letters) = (false, Arc::default());
+        let faulty = Self {
+            inner,
+            every,
+            operations,
+            silent_commits,
+            pause,
+            loses_mail,
+            lost_letters,
+            gate,
+        };
+        Driver { storage: Arc::new(faulty) }
+    }
+
+    fn over_memory(
+        every: u32,
+        silent_commits: u32,
+        pause: Option<Arc<Pause>>,
+        loses_mail: bool,
+    ) -> Driver {
         let inner = Arc::new(MemoryStorage::new(2));
         let silent_commits = Arc::new(AtomicU32::new(silent_commits));
-        let faulty = Self { inner, every, operations: Arc::default(), silent_commits, pause };
+        let (operations, lost_letters) = (Arc::default(), Arc::default());
+        let gate = Gate::default();
+        let faulty = Self {
+            inner,
+            every,
+            operations,
+            silent_commits,
+            pause,
+            loses_mail,
+            lost_letters,
+            gate,
+        };
         Driver { storage: Arc::new(faulty) }
     }
 
@@ -131,6 +194,9 @@ impl Storage for Faulty {
         partition: PartitionId,
         thread: ThreadKey,
     ) -> Result<Option<LoadedThread>> {
+        if self.gate.keeps_out(thread) {
+            return Err(StorageError::Unavailable { reason: "injected".into() });
+        }
         self.with(self.inner.load_thread(partition, thread)).await
     }
 
@@ -226,5 +292,21 @@ impl Storage for Faulty {
 
     async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
         self.with(self.inner.queued_orders(partition)).await
+    }
+
+    async fn tell_worker(&self, worker: &WorkerId, mail: Vec<Bytes>) -> Result<()> {
+        if !self.loses_mail {
+            return self.inner.tell_worker(worker, mail).await;
+        }
+        let is_known = |letter: &Bytes| {
+            let mut letters = self.lost_letters.lock().expect("not poisoned");
+            !letters.insert(letter.clone())
+        };
+        let mail = mail.into_iter().filter(is_known).collect();
+        self.inner.tell_worker(worker, mail).await
+    }
+
+    async fn open_mailbox(&self, worker: &WorkerId) -> Result<Mailbox> {
+        self.inner.open_mailbox(worker).await
     }
 }

@@ -8,6 +8,7 @@ mod faults;
 mod faulty;
 mod interrupts;
 mod load;
+mod nested;
 mod pause;
 mod runs;
 mod support;

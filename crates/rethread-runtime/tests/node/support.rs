@@ -16,8 +16,8 @@ use rethread_core::record::Record;
 use rethread_core::replay::Scope;
 use rethread_runtime::{Node, NodeOptions, PoolOptions};
 use rethread_sdk::Registry;
-use rethread_storage::Storage;
 use rethread_storage::memory::MemoryStorage;
+use rethread_storage::{InboxCursor, InboxItem, Storage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -38,6 +38,12 @@ impl Driver {
 
     pub(crate) fn partition(&self, thread: &str) -> PartitionId {
         thread_id(thread).key().partition(self.storage.partitions())
+    }
+
+    /// What stands in the inbox of a thread's partition.
+    pub(crate) async fn inbox(&self, thread: &str) -> Vec<InboxItem> {
+        let start = [(self.partition(thread), InboxCursor::START)];
+        self.storage.read_inboxes(&start, 1_000, Duration::ZERO).await.expect("reads")
     }
 
     pub(crate) async fn submit(&self, thread: &str, action: Action) -> RunId {

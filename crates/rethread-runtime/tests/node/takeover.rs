@@ -2,12 +2,16 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rethread_core::event::{EventKind, RunOutcome};
 use rethread_core::ids::{CallId, NodeId};
+use rethread_core::message::Action;
 use rethread_sdk::{Entrypoint, Error, Registry, Task};
 use rethread_storage::Acquisition;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::faulty::{Faulty, Gate};
+use crate::runs::doubling;
 use crate::support::{
     Counter, DEADLINE, Driver, current_call, options, recorded, start, thread_id,
 };
@@ -137,4 +141,102 @@ async fn a_node_without_its_partition_writes_nothing() {
     assert_eq!(driver.done::<u64>("t", run).await, 1);
     assert_eq!(bodies.get(), 2, "nothing runs twice");
     node_a.shutdown().await.expect("shuts down");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_thread_does_not_keep_the_messages_of_others() {
+    let bodies = Counter::default();
+    let registry = doubling(&bodies);
+    let gate = Gate::default();
+    let driver = Faulty::gated(&gate);
+    let mut names = (0..).map(|n| format!("thread-{n}"));
+    let slow = names.next().expect("endless");
+    let quick = names.find(|name| driver.partition(name) == driver.partition(&slow));
+    let quick = quick.expect("endless");
+    gate.shut(thread_id(&slow).key());
+    let node_a = start(options("a", &driver, registry.clone())).await;
+    let waits = driver.start(&slow, "chain", 2_u64).await;
+    let mut expected = 0;
+    for count in [3_u64, 4] {
+        let _: u64 = driver.invoke(&quick, "chain", count).await;
+        expected += u32::try_from(count).expect("small");
+    }
+    assert_eq!(bodies.get(), expected);
+    node_a.shutdown().await.expect("shuts down");
+    let left = driver.inbox(&quick).await;
+    assert_eq!(left.len(), 1, "only the message of the slow thread is left: {left:?}");
+
+    gate.open();
+    let node_b = start(options("b", &driver, registry)).await;
+    let _: u64 = driver.done(&slow, waits).await;
+    assert_eq!(bodies.get(), expected + 2, "nothing runs again");
+    node_b.shutdown().await.expect("shuts down");
+}
+
+/// Two tasks side by side, the second of which waits for a permit; or that one alone, which does
+/// not fit a journal with both.
+fn one_or_two(bodies: &Counter, gate: &Arc<Semaphore>, both: bool) -> Registry {
+    let (bodies, gate) = (bodies.clone(), Arc::clone(gate));
+    let slow = Task::new("slow", move |(): ()| {
+        bodies.add();
+        let gate = Arc::clone(&gate);
+        async move {
+            gate.acquire().await?.forget();
+            Ok::<_, Error>(1_u64)
+        }
+    });
+    let quick = Task::new("quick", |(): ()| async { Ok::<_, Error>(1_u64) });
+    let calls = (quick.clone(), slow.clone());
+    let main = Entrypoint::new("main", move |(): ()| {
+        let (quick, slow) = calls.clone();
+        async move {
+            if !both {
+                return slow.call(((),)).await;
+            }
+            let (quick, slow) = tokio::join!(quick.call(((),)), slow.call(((),)));
+            Ok::<_, Error>(quick? + slow?)
+        }
+    });
+    Registry::builder().entrypoint(main).task(slow).task(quick).build().expect("builds")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_order_of_a_parked_thread_is_not_given_out_twice() {
+    let driver = Driver::in_memory(1);
+    let gate = Arc::new(Semaphore::new(0));
+    let bodies = Counter::default();
+    let mut worker = options("w", &driver, one_or_two(&bodies, &gate, true));
+    worker.coordinator = false;
+    let worker = start(worker).await;
+    let coordinator = |name: &str, both: bool| {
+        let mut options = options(name, &driver, one_or_two(&bodies, &gate, both));
+        options.workers.clear();
+        options
+    };
+    let node_a = start(coordinator("a", true)).await;
+    let run = driver.start("t", "main", ()).await;
+    let first_is_recorded = async {
+        while recorded_of(&driver, &["t".to_owned()]).await.is_empty() || bodies.get() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, first_is_recorded).await.expect("one ends and the other begins");
+    node_a.shutdown().await.expect("shuts down");
+
+    let node_b = start(coordinator("b", false)).await;
+    let parked = driver.outcome("t", run).await;
+    assert!(!matches!(parked, RunOutcome::Done(_)), "the program does not fit: {parked:?}");
+    node_b.shutdown().await.expect("shuts down");
+
+    let node_c = start(coordinator("c", true)).await;
+    let run = driver.submit("t", Action::Retry).await;
+    let goes_on = |kind: &EventKind| matches!(kind, EventKind::RunStarted { .. }).then_some(());
+    driver.wait_for("t", run, goes_on).await;
+    gate.add_permits(2);
+    assert_eq!(driver.done::<u64>("t", run).await, 2);
+    let queued = driver.storage.queued_orders(driver.partition("t")).await.expect("reads");
+    assert!(queued.is_empty(), "no second order: {queued:?}");
+    assert_eq!(bodies.get(), 1);
+    node_c.shutdown().await.expect("shuts down");
+    worker.shutdown().await.expect("shuts down");
 }

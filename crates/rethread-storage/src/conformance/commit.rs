@@ -68,6 +68,8 @@ pub(super) async fn a_fenced_commit_consumes_nothing(storage: Shared) {
     own(&storage, P0).await;
     let refused = old.try_commit(|commit| commit.consumed = Some(cursor)).await;
     assert_eq!(refused, Err(StorageError::Fenced { partition: P0 }));
+    let refused = old.try_commit(|commit| commit.consumed_beyond = vec![cursor]).await;
+    assert_eq!(refused, Err(StorageError::Fenced { partition: P0 }));
     assert_eq!(inbox_texts(&storage, P0).await, ["m"]);
 }
 

@@ -93,6 +93,43 @@ pub(super) async fn a_commit_consumes_up_to_its_cursor(storage: Shared) {
     assert_eq!(later.len(), 1, "a new message stands behind all consumed ones");
 }
 
+pub(super) async fn a_commit_consumes_single_messages(storage: Shared) {
+    let mut owner = own(&storage, P0).await;
+    for n in 0..6 {
+        submit(&storage, P0, n, &format!("m{n}")).await;
+    }
+    let cursors: Vec<_> = inbox(&storage, P0).await.iter().map(|item| item.cursor).collect();
+    owner.commit(|commit| commit.consumed_beyond = vec![cursors[2]]).await;
+    assert_eq!(inbox_texts(&storage, P0).await, ["m0", "m1", "m3", "m4", "m5"]);
+
+    let mut both = owner.next();
+    both.consumed = Some(cursors[0]);
+    both.consumed_beyond = vec![cursors[2], cursors[3], cursors[5]];
+    for _ in 0..2 {
+        assert_eq!(storage.commit(both.clone()).await, Ok(()));
+        assert_eq!(inbox_texts(&storage, P0).await, ["m1", "m4"], "a repetition takes no more");
+    }
+
+    let mut next = own(&storage, P0).await;
+    assert_eq!(inbox_texts(&storage, P0).await, ["m1", "m4"], "the next owner finds the others");
+    submit(&storage, P0, 9, "m9").await;
+    let later = read(&storage, P0, cursors[5], 10).await;
+    assert_eq!(later.len(), 1, "a new message stands behind all consumed ones");
+    next.consume(cursors[4]).await;
+    assert_eq!(inbox_texts(&storage, P0).await, ["m9"]);
+}
+
+pub(super) async fn many_single_messages_are_consumed(storage: Shared) {
+    let mut owner = own(&storage, P0).await;
+    for n in 0..2_500 {
+        submit(&storage, P0, n, &format!("m{n}")).await;
+    }
+    let items = read(&storage, P0, InboxCursor::START, 3_000).await;
+    let beyond = items[1..].iter().map(|item| item.cursor).collect();
+    owner.commit(|commit| commit.consumed_beyond = beyond).await;
+    assert_eq!(inbox_texts(&storage, P0).await, ["m0"]);
+}
+
 pub(super) async fn several_partitions_are_read_at_once(storage: Shared) {
     submit(&storage, P0, 1, "zero").await;
     submit(&storage, P2, 2, "two").await;

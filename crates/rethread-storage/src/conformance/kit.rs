@@ -150,6 +150,7 @@ impl Owner {
             lease: self.lease,
             number: self.last_commit + 1,
             consumed: None,
+            consumed_beyond: Vec::new(),
             threads: Vec::new(),
             orders: Vec::new(),
         }

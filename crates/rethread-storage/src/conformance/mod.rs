@@ -18,6 +18,7 @@ mod commit;
 mod events;
 mod inbox;
 mod kit;
+mod mail;
 mod ownership;
 mod reclaim;
 mod threads;
@@ -68,6 +69,8 @@ macro_rules! __with_conformance_cases {
                 reading_stops_at_the_maximum
                 unconsumed_messages_are_read_again
                 a_commit_consumes_up_to_its_cursor
+                a_commit_consumes_single_messages
+                many_single_messages_are_consumed
                 several_partitions_are_read_at_once
                 inboxes_are_isolated
                 a_waiting_reader_is_woken
@@ -177,6 +180,14 @@ macro_rules! __with_conformance_cases {
                 a_finished_order_is_not_confirmed
                 a_reclaimed_order_is_confirmed_to_its_heir
                 a_retired_workers_orders_are_not_confirmed
+            }
+            mail {
+                mail_comes_in_order
+                mail_of_another_worker_is_not_seen
+                mail_to_nobody_is_no_error
+                a_mailbox_is_opened_again
+                a_full_mailbox_holds_up_nobody
+                mail_is_binary
             }
         }
     };

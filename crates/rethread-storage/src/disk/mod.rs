@@ -43,7 +43,7 @@ use crate::live::{Counts, Live};
 use crate::wake::{Wakes, lock};
 use crate::{
     Acquisition, Clock, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem,
-    Lease, LoadedThread, QueuedOrder, Receipt, Result, Storage, StorageError,
+    Lease, LoadedThread, Mailbox, QueuedOrder, Receipt, Result, Storage, StorageError,
 };
 use committer::{Committer, Reply, Request};
 use sweep::Sweeper;
@@ -333,6 +333,15 @@ impl Storage for DiskStorage {
 
     async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
         self.with(|live| live.queued_orders(partition))
+    }
+
+    async fn tell_worker(&self, worker: &WorkerId, mail: Vec<Bytes>) -> Result<()> {
+        self.inner.wakes.tell_worker(worker, mail);
+        Ok(())
+    }
+
+    async fn open_mailbox(&self, worker: &WorkerId) -> Result<Mailbox> {
+        Ok(self.inner.wakes.open_mailbox(worker))
     }
 }
 

@@ -109,6 +109,16 @@ impl Inbox {
         let end = self.items.partition_point(|item| item.cursor <= up_to.0);
         self.items.drain(..end).map(|item| item.origin).collect()
     }
+
+    /// Takes out single messages.
+    pub(crate) fn consume_each(&mut self, cursors: &[InboxCursor]) -> Vec<Origin> {
+        let mut taken = Vec::with_capacity(cursors.len());
+        for cursor in cursors {
+            let found = self.items.binary_search_by_key(&cursor.0, |item| item.cursor);
+            taken.extend(found.ok().and_then(|index| self.items.remove(index)).map(|i| i.origin));
+        }
+        taken
+    }
 }
 
 #[cfg(test)]
@@ -138,5 +148,16 @@ mod tests {
             inbox.consume(InboxCursor(2, 0)),
             [Origin::HandedIn(None), Origin::Submitted(first)]
         );
+    }
+
+    #[test]
+    fn single_messages_are_taken_out_once() {
+        let mut inbox = Inbox::default();
+        (1..=4).for_each(|n| inbox.deliver(Bytes::new(), Origin::Submitted(n)));
+        let cursors = [2, 4].map(|n| InboxCursor(n, 0));
+        assert_eq!(inbox.consume_each(&cursors), [Origin::Submitted(2), Origin::Submitted(4)]);
+        assert_eq!(inbox.consume_each(&cursors), []);
+        let rest = inbox.consume(InboxCursor(4, 0));
+        assert_eq!(rest, [Origin::Submitted(1), Origin::Submitted(3)]);
     }
 }

@@ -152,8 +152,10 @@ impl Live {
             return Ok(Begun::Repeated);
         }
         let consumed = commit.consumed.map(|up_to| partition.inbox.consume(up_to));
+        let mut consumed = consumed.unwrap_or_default();
+        consumed.append(&mut partition.inbox.consume_each(&commit.consumed_beyond));
         let first_order = self.work.reserve(commit.orders.len());
-        Ok(Begun::New { consumed: consumed.unwrap_or_default(), first_order })
+        Ok(Begun::New { consumed, first_order })
     }
 
     /// Makes the orders and the activity of a new commit visible.

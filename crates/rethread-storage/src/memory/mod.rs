@@ -19,7 +19,7 @@ pub use model::Model;
 use crate::wake::{Wakes, lock};
 use crate::{
     Acquisition, Clock, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem,
-    Lease, LoadedThread, QueuedOrder, Receipt, Result, Storage,
+    Lease, LoadedThread, Mailbox, QueuedOrder, Receipt, Result, Storage,
 };
 
 /// How long the events of ended runs are kept unless options say otherwise.
@@ -236,6 +236,15 @@ impl Storage for MemoryStorage {
 
     async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
         self.with(|model| model.queued_orders(partition))
+    }
+
+    async fn tell_worker(&self, worker: &WorkerId, mail: Vec<Bytes>) -> Result<()> {
+        self.shared.wakes.tell_worker(worker, mail);
+        Ok(())
+    }
+
+    async fn open_mailbox(&self, worker: &WorkerId) -> Result<Mailbox> {
+        Ok(self.shared.wakes.open_mailbox(worker))
     }
 }
 

@@ -156,6 +156,7 @@ async fn write_until_killed(directory: &Path, sync: Sync) {
             lease,
             number,
             consumed: Some(items[0].cursor),
+            consumed_beyond: Vec::new(),
             threads: vec![write],
             orders: vec![QueuedOrder { queue, order: record(number) }],
         };

@@ -53,7 +53,8 @@ async fn acquire(storage: &DiskStorage) -> (Lease, u64) {
 }
 
 fn commit(lease: Lease, number: u64) -> Commit {
-    Commit { lease, number, consumed: None, threads: Vec::new(), orders: Vec::new() }
+    let (consumed_beyond, threads, orders) = (Vec::new(), Vec::new(), Vec::new());
+    Commit { lease, number, consumed: None, consumed_beyond, threads, orders }
 }
 
 async fn messages(storage: &DiskStorage) -> Vec<Bytes> {

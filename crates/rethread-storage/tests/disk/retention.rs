@@ -35,7 +35,8 @@ async fn write(storage: &DiskStorage, lease: Lease, number: u64, run: RunId, end
         ..ThreadWrite::none(ThreadKey::from_bytes([1; 16]))
     };
     let threads = vec![write];
-    let commit = Commit { lease, number, consumed: None, threads, orders: Vec::new() };
+    let (consumed_beyond, orders) = (Vec::new(), Vec::new());
+    let commit = Commit { lease, number, consumed: None, consumed_beyond, threads, orders };
     storage.commit(commit).await.expect("commit succeeds");
 }
 

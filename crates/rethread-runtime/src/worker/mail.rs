@@ -1,0 +1,135 @@
+//! Mail of coordinators: how the calls ended that bodies made.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rethread_core::ids::{CallId, ExecutionId, ThreadKey, WorkerId};
+use rethread_core::message::{CallNews, Target, WorkerMail};
+use rethread_core::record::Record;
+use rethread_storage::Storage;
+use tokio::sync::{mpsc, watch};
+
+use crate::stats::{Stats, count};
+use crate::worker::side::{Presence, Stage};
+
+/// Letters that wait for one attempt; it asks again for those beyond.
+const WAITING_MAX: usize = 4_096;
+/// Wait before a mailbox is opened again.
+const REOPEN_WAIT: Duration = Duration::from_millis(200);
+
+type Key = (ThreadKey, ExecutionId, CallId, u32);
+
+/// Which attempts of this worker wait for mail.
+#[derive(Debug)]
+pub(super) struct Routes {
+    attempts: Mutex<HashMap<Key, mpsc::Sender<(CallId, CallNews)>>>,
+    /// Counts how often the mailbox was opened.
+    opened: watch::Sender<u64>,
+}
+
+impl Routes {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { attempts: Mutex::default(), opened: watch::Sender::new(0) })
+    }
+
+    /// Receives what is told to an attempt, until the route is dropped.
+    pub(super) fn open(self: &Arc<Self>, target: &Target) -> Route {
+        let (sender, news) = mpsc::channel(WAITING_MAX);
+        let key = key_of(target);
+        self.attempts().insert(key, sender);
+        Route { routes: Arc::clone(self), key, news, opened: self.opened.subscribe() }
+    }
+
+    fn pass_on(&self, mail: WorkerMail) {
+        let attempt = self.attempts().get(&key_of(&mail.target)).cloned();
+        match attempt {
+            // Lost if too much waits: the attempt asks again.
+            Some(attempt) => drop(attempt.try_send((mail.call, mail.news))),
+            None => tracing::trace!("mail for an attempt that has ended"),
+        }
+    }
+
+    fn attempts(&self) -> MutexGuard<'_, HashMap<Key, mpsc::Sender<(CallId, CallNews)>>> {
+        // Nothing panics while it holds the lock.
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The way of mail to one attempt.
+#[derive(Debug)]
+pub(super) struct Route {
+    routes: Arc<Routes>,
+    key: Key,
+    news: mpsc::Receiver<(CallId, CallNews)>,
+    opened: watch::Receiver<u64>,
+}
+
+impl Route {
+    /// Waits for news of a call; none if mail may have been lost.
+    ///
+    /// # Cancel safety
+    /// Loses nothing.
+    pub(super) async fn next(&mut self) -> Option<(CallId, CallNews)> {
+        tokio::select! {
+            biased;
+            // The sender lives in the routes, which live as long.
+            news = self.news.recv() => news,
+            Ok(()) = self.opened.changed() => None,
+        }
+    }
+}
+
+impl Drop for Route {
+    fn drop(&mut self) {
+        let mut attempts = self.routes.attempts();
+        self.news.close();
+        // The same attempt may have been given to this worker again.
+        if attempts.get(&self.key).is_some_and(mpsc::Sender::is_closed) {
+            attempts.remove(&self.key);
+        }
+    }
+}
+
+fn key_of(target: &Target) -> Key {
+    (target.thread, target.execution, target.call, target.attempt)
+}
+
+/// Receives the worker's mail until the worker ends.
+pub(super) async fn run(
+    storage: Arc<dyn Storage>,
+    worker: WorkerId,
+    routes: Arc<Routes>,
+    mut stage: watch::Receiver<Stage>,
+    stats: Arc<Stats>,
+    presence: Presence,
+) {
+    tokio::select! {
+        biased;
+        // An error means that the worker is gone.
+        _ = stage.wait_for(|stage| *stage == Stage::Killed) => {}
+        () = receive(storage, worker, &routes, &stats) => {}
+    }
+    drop(presence);
+}
+
+async fn receive(storage: Arc<dyn Storage>, worker: WorkerId, routes: &Routes, stats: &Stats) {
+    loop {
+        match storage.open_mailbox(&worker).await {
+            Ok(mut mailbox) => {
+                routes.opened.send_modify(|times| *times += 1);
+                while let Some(letter) = mailbox.next().await {
+                    match WorkerMail::from_record(&letter) {
+                        Ok(mail) => routes.pass_on(mail),
+                        Err(error) => {
+                            count(&stats.corrupt_messages);
+                            tracing::error!(%worker, %error, "mail cannot be read and is dropped");
+                        }
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%worker, %error, "cannot open the mailbox, trying again"),
+        }
+        tokio::time::sleep(REOPEN_WAIT).await;
+    }
+}
