@@ -57,11 +57,13 @@ pub(super) async fn run(side: &WorkerSide, assignment: Assignment, slot: Slot) {
     let target = Target { attempt, ..order.target.clone() };
     let said = Said::new(target.clone(), side.worker.clone());
     let (calls, route, ask_again) = (OpenCalls::default(), None, None);
-    let attempt = Attempt { side, order, target, slot, said, calls, route, ask_again };
+    let mut attempt = Attempt { side, order, target, slot, said, calls, route, ask_again };
     async {
         if let Some(messages) = attempt.run(&assignment).await {
             hand_in(side, assignment.delivery, messages).await;
         }
+        // Only now: a drain that finds no attempt left hands the remaining orders back.
+        drop(attempt);
     }
     .instrument(span)
     .await;
@@ -99,7 +101,7 @@ enum Event {
 impl Attempt<'_> {
     /// Runs the body, if there is one that may be run. Gives the last messages: what the body
     /// wrote and called last, and the report. None if another worker has the order by now.
-    async fn run(mut self, assignment: &Assignment) -> Option<Vec<Bytes>> {
+    async fn run(&mut self, assignment: &Assignment) -> Option<Vec<Bytes>> {
         let fetches = assignment.delivery.fetches;
         let outcome = match self.side.registry.task(&self.order.name) {
             _ if fetches > self.side.fetches_max => AttemptOutcome::Failed(poisoned(fetches - 1)),
@@ -114,7 +116,8 @@ impl Attempt<'_> {
             _ => tracing::debug!("task attempt ended"),
         }
         let mut messages = self.said.take();
-        let report = Report { target: self.target, worker: self.side.worker.clone(), outcome };
+        let (target, worker) = (self.target.clone(), self.side.worker.clone());
+        let report = Report { target, worker, outcome };
         messages.push(InboxMessage::Report(report).to_record());
         Some(messages)
     }
