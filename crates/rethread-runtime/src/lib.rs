@@ -6,7 +6,7 @@
 //!  ├─ engine thread (one OS thread, current-thread runtime)
 //!  │    NodeSupervisor ─┬─ PartitionOwner × owned partition ── Coordinator × active thread
 //!  │                    ├─ LeaseKeeper   (runs on the pulse thread)
-//!  │                    └─ WorkerPool × queue ── WorkerActor × 16 slots  (caller's runtime)
+//!  │                    └─ WorkerPool × queue ── WorkerActor           (caller's runtime)
 //!  │    inbox reader: one task for all owned partitions
 //!  ├─ pulse thread: leases and heartbeats, never behind other work
 //!  └─ caller's runtime: task bodies, fetching, handing in

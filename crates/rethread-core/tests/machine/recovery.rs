@@ -269,6 +269,42 @@ fn a_report_waits_for_what_comes_before_its_call() {
 }
 
 #[test]
+fn an_order_that_was_handed_back_before_its_call_is_made_is_queued_once() {
+    let is_ready = Switch::on();
+    let shared = is_ready.clone();
+    let mut world = World::new(Code::main(move |_| {
+        let before = shared.clone().local();
+        async move {
+            before.await;
+            task("work", 1).await
+        }
+    }));
+    let is_known = Switch::default();
+    let worker_knows = is_known.clone();
+    world.task("work", move |order| match worker_knows.is_on() {
+        true => AttemptOutcome::Completed(order.input.clone()),
+        false => AttemptOutcome::UnknownTask,
+    });
+    let run = world.start(());
+    world.handle_message();
+    world.crash();
+    is_ready.set(false);
+    world.run_order(0);
+    world.handle_message();
+    is_ready.set(true);
+    is_known.set(true);
+    for _ in 0..3 {
+        world.crash();
+        world.load();
+        world.pass_time();
+        assert_eq!(world.store.queue.len(), 1);
+    }
+    settled(&mut world);
+    assert_done(&world, run, 1);
+    assert_eq!(world.starts("work"), 2);
+}
+
+#[test]
 fn a_local_future_may_take_long_before_what_is_recorded() {
     let is_ready = Switch::on();
     let shared = is_ready.clone();

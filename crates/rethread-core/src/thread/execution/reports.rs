@@ -44,6 +44,11 @@ impl Execution {
             if self.index.is_recorded(report.target.call) {
                 continue;
             }
+            // Its order is gone and says nothing of the call, which is ordered when it is made.
+            if !report.outcome.is_lasting() {
+                self.in_flight.remove(&report.target.open_call());
+                continue;
+            }
             if !is_recorded {
                 self.append_held(now, report.clone(), turn);
                 self.cursor = self.journal.len();

@@ -380,7 +380,8 @@ impl World {
         orders.filter(|(_, order)| idle(order)).map(|(place, _)| place).collect()
     }
 
-    fn pass_time(&mut self) -> bool {
+    /// Lets the time come that the machine waits for, if it waits for one.
+    pub(crate) fn pass_time(&mut self) -> bool {
         let Some(machine) = &mut self.machine else { return false };
         let Some(due) = machine.poll_timeout() else { return false };
         self.now = self.now.max(due);
