@@ -1,7 +1,7 @@
 //! An essay is written by a task and reviewed by a person.
 //!
 //! ```sh
-//! cargo run --release --example essay -- cat
+//! cargo run --example essay
 //! ```
 
 use std::fs::OpenOptions;
@@ -46,6 +46,7 @@ async fn workflow(topic: String) -> Result<Review> {
 #[derive(Debug, Parser)]
 struct Arguments {
     /// What the essay is about.
+    #[arg(default_value = "cat")]
     topic: String,
     /// The answer to the review, as JSON; else it is read from standard input.
     #[arg(long, value_name = "JSON", value_parser = json_value)]

@@ -215,7 +215,8 @@ pub fn example(name: &str) -> PathBuf {
         let profile = if target.ends_with("release") { "release" } else { "dev" };
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo)
-            .args(["build", "--quiet", "-p", "rethread", "--profile", profile, "--example", name])
+            .args(["build", "--quiet", "-p", "rethread-examples"])
+            .args(["--profile", profile, "--example", name])
             .status();
         assert!(status.is_ok_and(|status| status.success()), "example {name} can be built");
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rethread_core::event::Refusal;
 use rethread_core::failure::Failure;
-use rethread_core::ids::{IdError, RunId};
+use rethread_core::ids::{CheckpointId, IdError, RunId, ThreadId};
 use rethread_core::payload::PayloadError;
 use rethread_core::record::RecordError;
 use rethread_core::replay::ReplayMismatch;
@@ -32,6 +32,49 @@ pub enum ClientError {
     /// The request was refused and changed nothing.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The thread has no checkpoint of this id. Nothing was started or changed.
+    #[error(
+        "thread `{thread}` has no checkpoint {checkpoint}; `history()` lists those it has"
+    )]
+    CheckpointNotFound {
+        /// The thread.
+        thread: ThreadId,
+        /// The checkpoint that was named.
+        checkpoint: CheckpointId,
+    },
+    /// A limit of a request is zero, so that nothing could happen.
+    #[error("{setting} of a run must be at least 1; leave it out for no limit")]
+    ZeroLimit {
+        /// The setting.
+        setting: &'static str,
+    },
+    /// The run was an edit of the thread, which has no result.
+    #[error("run {run} edited the thread and has no result; read the state of the thread")]
+    Edited {
+        /// The run.
+        run: RunId,
+    },
+    /// The thread changed again and again while it was read.
+    #[error("thread `{thread}` changes while it is read; try again when it rests")]
+    Changing {
+        /// The thread.
+        thread: ThreadId,
+    },
+    /// A blocking call was made where a runtime is running.
+    #[error(
+        "a blocking client cannot be used inside an async runtime; use `rethread_client::Client` \
+         there, or call from `tokio::task::spawn_blocking`"
+    )]
+    InsideRuntime,
+    /// The runtime of a blocking client could not be started.
+    #[error("cannot start the runtime of a blocking client: {reason}")]
+    Runtime {
+        /// What the system said.
+        reason: String,
+    },
+    /// The store refused the request, or could not do what was asked for.
+    #[error("{}: {}", .0.kind, .0.message)]
+    Store(Failure),
     /// The storage could not be used. A request that ends so has started nothing.
     #[error(transparent)]
     Storage(#[from] StorageError),

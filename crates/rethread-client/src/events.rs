@@ -152,7 +152,7 @@ impl EventReader {
 
     /// A run that has ended and has no events: they were dropped.
     async fn check_log_is_kept(&self) -> Result<()> {
-        let Some((header, _)) = self.thread.load().await? else { return Ok(()) };
+        let Some(header) = self.thread.header().await? else { return Ok(()) };
         let is_over = header.run == self.run && header.status != ThreadStatus::Running;
         // The end may have been written behind the last look.
         if is_over && self.first().await?.is_none() {

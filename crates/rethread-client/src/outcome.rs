@@ -1,5 +1,5 @@
 use rethread_core::event::{Interrupt, RunOutcome};
-use rethread_core::ids::InterruptId;
+use rethread_core::ids::{InterruptId, RunId};
 use rethread_core::payload::Payload;
 
 use crate::error::{ClientError, Result};
@@ -47,7 +47,7 @@ impl OpenInterrupt {
     pub(crate) fn all(interrupts: Vec<Interrupt>) -> Vec<Self> {
         interrupts
             .into_iter()
-            .map(|Interrupt { id, value }| {
+            .map(|Interrupt { id, value, .. }| {
                 let what = format!("value of interrupt {id}");
                 Self { id, value: AnyValue::new(value, what) }
             })
@@ -56,7 +56,7 @@ impl OpenInterrupt {
 }
 
 /// Sorts the ends of a run into outcomes and errors.
-pub(crate) fn conclude(outcome: RunOutcome) -> Result<Outcome<Payload>> {
+pub(crate) fn conclude(run: RunId, outcome: RunOutcome) -> Result<Outcome<Payload>> {
     match outcome {
         RunOutcome::Done(value) => Ok(Outcome::Done(value)),
         RunOutcome::Interrupted(open) => Ok(Outcome::Interrupted(OpenInterrupt::all(open))),
@@ -64,6 +64,7 @@ pub(crate) fn conclude(outcome: RunOutcome) -> Result<Outcome<Payload>> {
         RunOutcome::Parked(mismatch) => Err(ClientError::ReplayMismatch(mismatch)),
         RunOutcome::Cancelled => Err(ClientError::Cancelled),
         RunOutcome::Refused(refusal) => Err(ClientError::Refused(refusal)),
+        RunOutcome::Edited(_) => Err(ClientError::Edited { run }),
         _ => Err(ClientError::Unknown { what: "the end of the run" }),
     }
 }

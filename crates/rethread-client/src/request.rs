@@ -1,18 +1,15 @@
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::IntoFuture;
 
 use futures::future::BoxFuture;
-use rethread_core::ids::RunId;
-use rethread_core::message::{Action, Command};
-use rethread_core::payload::{Payload, PayloadError};
+use rethread_core::message::Action;
+use rethread_core::payload::PayloadError;
 use serde::de::DeserializeOwned;
-use uuid::Uuid;
 
+use crate::draft::{Draft, describes_itself, sets_its_run};
 use crate::error::Result;
 use crate::outcome::Outcome;
 use crate::run::{Decode, RunHandle};
-use crate::scalar::Scalar;
 use crate::stream::{Mode, RunStream};
 use crate::thread::Thread;
 use crate::value::AnyValue;
@@ -25,14 +22,39 @@ use crate::value::AnyValue;
 ///
 /// What could not be encoded is an error of these.
 ///
+/// ```no_run
+/// # async fn example(thread: rethread_client::Thread) -> rethread_client::Result<()> {
+/// use rethread_client::{EntrypointRef, Outcome, RunDurability};
+///
+/// let essay = EntrypointRef::<String, String>::named("essay");
+/// let outcome = thread
+///     .invoke(&essay, "cat".into())
+///     .configurable("user_id", "ada")
+///     .tag("nightly")
+///     .context(serde_json::json!({"locale": "en"}))
+///     .durability(RunDurability::Exit)
+///     .await?;
+/// if let Outcome::Done(text) = outcome {
+///     println!("{text}");
+/// }
+/// // Once more from where the thread was before the newest run.
+/// let states = thread.history(rethread_client::HistoryQuery::new().limit(3)).await?;
+/// if let Some(older) = states.last() {
+///     let _branch = thread.invoke(&essay, "dog".into()).at(older.checkpoint).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Cancel safety
 /// A run that was asked for goes on when the future is dropped; [`Request::run_id`] names it
 /// beforehand, so that it can be found again.
 #[must_use = "a request does nothing until it is awaited, started or streamed"]
 pub struct Request<O> {
     thread: Thread,
-    run: RunId,
-    command: Result<(Action, BTreeMap<String, Payload>), PayloadError>,
+    draft: Draft,
+    action: Result<Action, PayloadError>,
+    subgraphs: bool,
     decode: Decode<O>,
 }
 
@@ -50,35 +72,38 @@ impl Request<AnyValue> {
 
 impl<O> Request<O> {
     fn new(thread: Thread, action: Result<Action, PayloadError>, decode: Decode<O>) -> Self {
-        let run = RunId::from_uuid(Uuid::now_v7());
-        Self { thread, run, command: action.map(|action| (action, BTreeMap::new())), decode }
+        Self { thread, draft: Draft::new(), action, subgraphs: false, decode }
     }
 
     /// Gives the result its type: that of the entrypoint's result.
     pub fn typed<T: DeserializeOwned>(self) -> Request<T> {
-        let Self { thread, run, command, .. } = self;
-        Request { thread, run, command, decode: Decode::typed() }
+        self.decoded(Decode::typed())
     }
 
-    /// Attaches a scalar to the checkpoints of a new execution; a resume and a retry keep those
-    /// of the execution's start.
-    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Scalar>) -> Self {
-        let key = key.into();
-        self.command = self.command.and_then(|(action, mut metadata)| {
-            let value = value.into().to_payload(&key)?;
-            metadata.insert(key, value);
-            Ok((action, metadata))
-        });
+    /// Gives the result as JSON; see [`crate::json`] for values that JSON does not have.
+    pub fn json(self) -> Request<serde_json::Value> {
+        self.decoded(Decode::json())
+    }
+
+    fn decoded<T>(self, decode: Decode<T>) -> Request<T> {
+        let Self { thread, draft, action, subgraphs, .. } = self;
+        Request { thread, draft, action, subgraphs, decode }
+    }
+
+    describes_itself!();
+    sets_its_run!();
+
+    /// Takes the request as LangGraph does: a null input goes on with what the thread has left
+    /// to do; answers to questions that are not open are passed over; an answer that nobody
+    /// waits for changes nothing and gives the thread's value.
+    pub fn lenient(mut self) -> Self {
+        self.draft.is_lenient = true;
         self
     }
 
-    /// Chooses the id of the run; a fresh UUID by default.
-    ///
-    /// A request with the same id on the same thread has its effect once, so a program that
-    /// keeps the id may send the request again after a crash of its own: for at least ten
-    /// minutes, and for longer while no other run has followed on the thread.
-    pub fn run_id(mut self, run: RunId) -> Self {
-        self.run = run;
+    /// Shows the events of child entrypoints in [`Request::stream`] as well.
+    pub fn subgraphs(mut self, subgraphs: bool) -> Self {
+        self.subgraphs = subgraphs;
         self
     }
 
@@ -88,17 +113,22 @@ impl<O> Request<O> {
     /// A refusal is the outcome of the run, not an error here.
     ///
     /// # Errors
-    /// [`ClientError::Payload`] when a value could not be encoded, [`ClientError::Storage`] or
-    /// [`ClientError::Unconfirmed`] when the storage could not be reached in time.
+    /// [`ClientError::Payload`] when a value could not be encoded,
+    /// [`ClientError::CheckpointNotFound`] when [`Request::at`] names no checkpoint,
+    /// [`ClientError::Storage`] or [`ClientError::Unconfirmed`] when the storage could not be
+    /// reached in time.
     ///
     /// [`ClientError::Payload`]: crate::ClientError::Payload
+    /// [`ClientError::CheckpointNotFound`]: crate::ClientError::CheckpointNotFound
     /// [`ClientError::Storage`]: crate::ClientError::Storage
     /// [`ClientError::Unconfirmed`]: crate::ClientError::Unconfirmed
     pub async fn start(self) -> Result<RunHandle<O>> {
-        let Self { thread, run, command, decode } = self;
-        let (action, metadata) = command?;
-        let command = Command { thread: thread.id().clone(), run, metadata, action };
-        thread.client().submit(command).await?;
+        let Self { thread, draft, action, decode, .. } = self;
+        let action = match action? {
+            Action::Start { input, .. } if draft.is_lenient && input.is_null() => Action::Retry,
+            action => action,
+        };
+        let run = draft.send(&thread, action).await?;
         Ok(RunHandle::new(thread, run, decode))
     }
 
@@ -108,7 +138,8 @@ impl<O> Request<O> {
     /// As [`Request::start`]. How the run ends is told by the stream.
     pub async fn stream(self, modes: impl IntoIterator<Item = Mode>) -> Result<RunStream<O>> {
         let modes: Vec<_> = modes.into_iter().collect();
-        Ok(self.start().await?.stream(modes))
+        let subgraphs = self.subgraphs;
+        Ok(self.start().await?.stream(modes).subgraphs(subgraphs))
     }
 }
 
@@ -125,7 +156,7 @@ impl<O> fmt::Debug for Request<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("thread", self.thread.id())
-            .field("run", &self.run)
+            .field("run", &self.draft.run)
             .finish_non_exhaustive()
     }
 }

@@ -1,13 +1,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use rethread_core::event::EventKind;
-use rethread_core::ids::RunId;
+use rethread_core::event::{EventKind, RunOutcome};
+use rethread_core::ids::{CheckpointId, RunId};
 use rethread_core::payload::{Payload, PayloadError};
 use serde::de::DeserializeOwned;
 
 use crate::error::{ClientError, Result};
 use crate::events::{EventReader, EventStream};
+use crate::json;
 use crate::outcome::{Outcome, conclude};
 use crate::stream::{Mode, RunStream};
 use crate::thread::Thread;
@@ -25,6 +26,12 @@ impl<O: DeserializeOwned> Decode<O> {
 impl Decode<AnyValue> {
     pub(crate) fn untyped() -> Self {
         Self(|payload, what| Ok(AnyValue::new(payload, what)))
+    }
+}
+
+impl Decode<serde_json::Value> {
+    pub(crate) fn json() -> Self {
+        Self(|payload, what| json::from_payload(&payload, what))
     }
 }
 
@@ -69,6 +76,11 @@ impl<O> RunHandle<O> {
         RunHandle::new(self.thread, self.run, Decode::typed())
     }
 
+    /// Gives the result as JSON; see [`crate::json`] for values that JSON does not have.
+    pub fn json(self) -> RunHandle<serde_json::Value> {
+        RunHandle::new(self.thread, self.run, Decode::json())
+    }
+
     /// Waits for the end of the run. May be called any number of times, also after the end, for
     /// as long as the storage keeps the run's events.
     ///
@@ -88,7 +100,7 @@ impl<O> RunHandle<O> {
             match event.kind {
                 EventKind::RunStarted { entrypoint: name, .. } => entrypoint = name,
                 EventKind::RunEnded(outcome) => {
-                    return Ok(match conclude(outcome)? {
+                    return Ok(match conclude(self.run, outcome)? {
                         Outcome::Done(value) => {
                             let what = format!("result of entrypoint `{entrypoint}`");
                             Outcome::Done((self.decode.0)(value, what)?)
@@ -122,17 +134,34 @@ impl<O> RunHandle<O> {
         EventStream::new(self.reader(after))
     }
 
-    /// What happens in the run, from its start, in the chosen modes.
+    /// What happens in the run, from its start, in the chosen modes. Events of child entrypoints
+    /// are shown if [`RunStream::subgraphs`] is set.
     pub fn stream(&self, modes: impl IntoIterator<Item = Mode>) -> RunStream<O> {
         self.stream_from(modes, 0)
     }
 
     /// What happens in the run behind a [`RunStream::cursor`], in the chosen modes.
     pub fn stream_from(&self, modes: impl IntoIterator<Item = Mode>, cursor: u64) -> RunStream<O> {
-        RunStream::new(self.clone(), self.reader(cursor), modes.into_iter().collect())
+        RunStream::new(self.clone(), modes.into_iter().collect(), cursor)
     }
 
-    fn reader(&self, after: u64) -> EventReader {
+    /// Waits for the end of an edit: the checkpoint that it made, if any.
+    pub(crate) async fn edited(&self) -> Result<Option<CheckpointId>> {
+        let mut events = self.reader(0);
+        while let Some(event) = events.next().await? {
+            match event.kind {
+                EventKind::RunEnded(RunOutcome::Edited(checkpoint)) => return Ok(checkpoint),
+                EventKind::RunEnded(outcome) => {
+                    conclude(self.run, outcome)?;
+                    return Err(ClientError::Unknown { what: "the end of the edit" });
+                }
+                _ => {}
+            }
+        }
+        Err(ClientError::EventsGone { run: self.run, after: 0 })
+    }
+
+    pub(crate) fn reader(&self, after: u64) -> EventReader {
         EventReader::new(self.thread.clone(), self.run, after)
     }
 }

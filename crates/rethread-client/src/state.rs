@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
-use rethread_core::checkpoint::{Checkpoint, Source};
+use rethread_core::checkpoint::{Checkpoint, Progress, Source};
 use rethread_core::failure::{Failure, kind};
 use rethread_core::header::{ThreadHeader, ThreadStatus};
 use rethread_core::ids::{CheckpointId, Millis, RunId};
+use rethread_core::payload::Payload;
 
 use crate::outcome::OpenInterrupt;
 use crate::value::AnyValue;
@@ -12,7 +13,8 @@ use crate::value::AnyValue;
 ///
 /// [`crate::Thread::state`] shows the newest checkpoint *live*: what is still to be done, asked
 /// or wrong now. [`crate::Thread::state_at`] and [`crate::Thread::history`] show the *record* of
-/// the step that started at a checkpoint: what it asked last, also if that is answered.
+/// the step that started at a checkpoint: what it asked last, also if that is answered, and what
+/// came of it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StateSnapshot {
@@ -20,12 +22,11 @@ pub struct StateSnapshot {
     pub values: AnyValue,
     /// The entrypoint, while it has still to finish; else empty.
     pub next: Vec<String>,
-    /// The questions.
+    /// The entrypoint, while it has still to finish, or in the record of a step that started
+    /// here; else empty. Calls of tasks are no entries.
+    pub tasks: Vec<TaskState>,
+    /// The questions of all [`StateSnapshot::tasks`].
     pub interrupts: Vec<OpenInterrupt>,
-    /// Why the last run failed or was parked.
-    pub error: Option<Failure>,
-    /// The result of the execution that started here; only in a record of it.
-    pub result: Option<AnyValue>,
     /// The checkpoint.
     pub checkpoint: CheckpointId,
     /// The checkpoint it was made from.
@@ -42,46 +43,114 @@ pub struct StateSnapshot {
     pub metadata: BTreeMap<String, AnyValue>,
 }
 
-/// The newest checkpoint as it stands now.
-pub(crate) fn live(header: ThreadHeader, head: Checkpoint) -> StateSnapshot {
-    let is_unfinished = header.status != ThreadStatus::Idle;
-    let (interrupts, error) = match header.status {
-        ThreadStatus::Interrupted(open) => (OpenInterrupt::all(open), None),
-        ThreadStatus::Failed(failure) => (Vec::new(), Some(failure)),
-        ThreadStatus::Parked(mismatch) => {
-            (Vec::new(), Some(Failure::new(kind::REPLAY_MISMATCH, mismatch.to_string())))
-        }
-        _ => (Vec::new(), None),
-    };
-    StateSnapshot {
-        next: is_unfinished.then_some(header.entrypoint).into_iter().collect(),
-        interrupts,
-        error,
-        result: None,
-        ..recorded(head)
+/// What an entrypoint has come to, as a [`StateSnapshot`] shows it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TaskState {
+    /// Its name.
+    pub name: String,
+    /// Why its last run failed or was parked.
+    pub error: Option<Failure>,
+    /// Its questions: those that wait for answers, or in a record those it asked last.
+    pub interrupts: Vec<OpenInterrupt>,
+    /// Its result; only in a record.
+    pub result: Option<AnyValue>,
+}
+
+impl TaskState {
+    fn new(name: String, progress: Progress) -> Self {
+        let result = progress.result.map(|result| of_entrypoint("result", &name, result));
+        let interrupts = OpenInterrupt::all(progress.interrupts);
+        Self { name, error: progress.failure, interrupts, result }
     }
 }
 
+/// What a checkpoint shows of itself, whoever keeps it.
+pub(crate) struct Shown {
+    pub(crate) checkpoint: CheckpointId,
+    pub(crate) parent: Option<CheckpointId>,
+    pub(crate) created_at: Millis,
+    pub(crate) source: Source,
+    pub(crate) step: i64,
+    pub(crate) run: RunId,
+    pub(crate) entrypoint: String,
+    pub(crate) values: Payload,
+    pub(crate) metadata: BTreeMap<String, AnyValue>,
+    /// What the entrypoint has come to that starts here, if one does.
+    pub(crate) progress: Option<Progress>,
+}
+
+impl From<Shown> for StateSnapshot {
+    fn from(shown: Shown) -> Self {
+        let Shown { entrypoint, progress, .. } = shown;
+        let values = of_entrypoint("value", &entrypoint, shown.values);
+        let tasks = progress.map(|progress| TaskState::new(entrypoint, progress));
+        Self {
+            values,
+            next: tasks.iter().map(|task| task.name.clone()).collect(),
+            interrupts: tasks.iter().flat_map(|task| task.interrupts.clone()).collect(),
+            tasks: tasks.into_iter().collect(),
+            checkpoint: shown.checkpoint,
+            parent: shown.parent,
+            created_at: shown.created_at,
+            source: shown.source,
+            step: shown.step,
+            run: shown.run,
+            metadata: shown.metadata,
+        }
+    }
+}
+
+/// The newest checkpoint as it stands now.
+pub(crate) fn live(header: ThreadHeader, head: Checkpoint) -> StateSnapshot {
+    let progress = match header.status {
+        ThreadStatus::Idle => None,
+        ThreadStatus::Interrupted(interrupts) => {
+            Some(Progress { interrupts, ..Progress::default() })
+        }
+        ThreadStatus::Failed(failure) => {
+            Some(Progress { failure: Some(failure), ..Progress::default() })
+        }
+        ThreadStatus::Parked(mismatch) => {
+            let failure = Failure::new(kind::REPLAY_MISMATCH, mismatch.to_string());
+            Some(Progress { failure: Some(failure), ..Progress::default() })
+        }
+        _ => Some(Progress::default()),
+    };
+    shown(Checkpoint { entrypoint: header.entrypoint, ..head }, progress).into()
+}
+
 /// The record of the step that started at a checkpoint.
-pub(crate) fn recorded(checkpoint: Checkpoint) -> StateSnapshot {
-    let Checkpoint { entrypoint, progress, .. } = checkpoint;
-    let result_of = |what: &str| format!("{what} of entrypoint `{entrypoint}`");
-    let metadata = checkpoint.metadata.into_iter().map(|(key, value)| {
-        let what = format!("metadata `{key}`");
-        (key, AnyValue::new(value, what))
-    });
-    StateSnapshot {
-        values: AnyValue::new(checkpoint.values, result_of("value")),
-        interrupts: OpenInterrupt::all(progress.interrupts),
-        error: progress.failure,
-        result: progress.result.map(|result| AnyValue::new(result, result_of("result"))),
+pub(crate) fn recorded(mut checkpoint: Checkpoint) -> StateSnapshot {
+    let progress = std::mem::take(&mut checkpoint.progress);
+    let progress = checkpoint.input.is_some().then_some(progress);
+    shown(checkpoint, progress).into()
+}
+
+/// A checkpoint at which the entrypoint has come to `progress`; none: nothing starts there.
+pub(crate) fn shown(checkpoint: Checkpoint, progress: Option<Progress>) -> Shown {
+    Shown {
         checkpoint: checkpoint.id,
         parent: checkpoint.parent,
         created_at: checkpoint.created_at,
         source: checkpoint.source,
         step: checkpoint.step,
         run: checkpoint.run,
-        metadata: metadata.collect(),
-        next: checkpoint.input.is_some().then_some(entrypoint).into_iter().collect(),
+        entrypoint: checkpoint.entrypoint,
+        values: checkpoint.values,
+        metadata: facts(checkpoint.metadata),
+        progress,
     }
+}
+
+fn facts(metadata: BTreeMap<String, Payload>) -> BTreeMap<String, AnyValue> {
+    let fact = |(key, value)| {
+        let what = format!("metadata `{key}`");
+        (key, AnyValue::new(value, what))
+    };
+    metadata.into_iter().map(fact).collect()
+}
+
+fn of_entrypoint(what: &str, entrypoint: &str, value: Payload) -> AnyValue {
+    AnyValue::new(value, format!("{what} of entrypoint `{entrypoint}`"))
 }

@@ -121,7 +121,7 @@ impl Thread {
     /// # Errors
     /// [`ClientError::Storage`] when the storage cannot be reached or its data cannot be read.
     pub async fn latest_run(&self) -> Result<Option<RunHandle<AnyValue>>> {
-        Ok(self.load().await?.map(|(header, _)| self.run(header.run)))
+        Ok(self.header().await?.map(|header| self.run(header.run)))
     }
 
     fn untyped(&self, action: Result<Action, PayloadError>) -> Request<AnyValue> {
@@ -135,7 +135,7 @@ impl Thread {
     /// # Errors
     /// [`ClientError::Storage`] when the storage cannot be reached or its data cannot be read.
     pub async fn status(&self) -> Result<Option<ThreadStatus>> {
-        Ok(self.load().await?.map(|(header, _)| header.status))
+        Ok(self.header().await?.map(|header| header.status))
     }
 
     /// The state of the thread as it is now; none if it has never run.
@@ -143,17 +143,7 @@ impl Thread {
     /// # Errors
     /// As [`Thread::status`].
     pub async fn state(&self) -> Result<Option<StateSnapshot>> {
-        let Some((header, loaded)) = self.load().await? else { return Ok(None) };
-        let base = loaded.base.filter(|_| header.base == Some(header.head));
-        let head = match base {
-            Some(base) => Some(self.decode(&base)?),
-            None => self.read_checkpoint(header.head).await?,
-        };
-        let Some(head) = head else {
-            let what = format!("thread `{}`", self.id);
-            let reason = format!("its newest checkpoint {} is missing", header.head);
-            return Err(StorageError::Corrupt { what, reason }.into());
-        };
+        let Some((header, head)) = self.header_and_head().await? else { return Ok(None) };
         Ok(Some(state::live(header, head)))
     }
 
@@ -166,21 +156,29 @@ impl Thread {
         Ok(self.read_checkpoint(checkpoint).await?.map(state::recorded))
     }
 
-    /// The records of the steps of the thread, newest first; at most `max`, and only those
-    /// before a checkpoint if one is given.
-    ///
-    /// # Errors
-    /// As [`Thread::status`].
-    pub async fn history(
-        &self,
-        before: Option<CheckpointId>,
-        max: usize,
-    ) -> Result<Vec<StateSnapshot>> {
-        let (partition, key) = (self.partition(), self.id.key());
-        let list =
-            self.client.read(|storage| storage.list_checkpoints(partition, key, before, max));
-        let records = list.await?;
-        records.iter().map(|record| Ok(state::recorded(self.decode(record)?))).collect()
+    // --- reading -----------------------------------------------------------------------------
+
+    /// The header with the checkpoint that it names.
+    pub(crate) async fn header_and_head(&self) -> Result<Option<(ThreadHeader, Checkpoint)>> {
+        let mut missing = None;
+        loop {
+            let Some(header) = self.header().await? else { return Ok(None) };
+            if let Some(head) = self.read_checkpoint(header.head).await? {
+                return Ok(Some((header, head)));
+            }
+            // Between the two reads a run may have replaced the checkpoint by a newer one.
+            if missing == Some(header.head) {
+                let what = format!("thread `{}`", self.id);
+                let reason = format!("its newest checkpoint {} is missing", header.head);
+                return Err(StorageError::Corrupt { what, reason }.into());
+            }
+            missing = Some(header.head);
+        }
+    }
+
+    /// The header alone, which is all that most questions need.
+    pub(crate) async fn header(&self) -> Result<Option<ThreadHeader>> {
+        Ok(self.load().await?.map(|(header, _)| header))
     }
 
     pub(crate) async fn load(&self) -> Result<Option<(ThreadHeader, LoadedThread)>> {
@@ -200,7 +198,25 @@ impl Thread {
         read.await?.map(|record| self.decode(&record)).transpose()
     }
 
-    fn decode<T: Record>(&self, record: &[u8]) -> Result<T> {
+    pub(crate) async fn require_checkpoint(&self, id: CheckpointId) -> Result<Checkpoint> {
+        let missing =
+            || ClientError::CheckpointNotFound { thread: self.id.clone(), checkpoint: id };
+        self.read_checkpoint(id).await?.ok_or_else(missing)
+    }
+
+    /// Checkpoints before `before`, newest first.
+    pub(crate) async fn read_checkpoints(
+        &self,
+        before: Option<CheckpointId>,
+        max: usize,
+    ) -> Result<Vec<Checkpoint>> {
+        let (partition, key) = (self.partition(), self.id.key());
+        let list =
+            self.client.read(|storage| storage.list_checkpoints(partition, key, before, max));
+        list.await?.iter().map(|record| self.decode(record)).collect()
+    }
+
+    pub(crate) fn decode<T: Record>(&self, record: &[u8]) -> Result<T> {
         T::from_record(record)
             .map_err(|error| ClientError::corrupt(format!("thread `{}`", self.id), &error))
     }

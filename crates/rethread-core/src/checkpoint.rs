@@ -46,12 +46,35 @@ pub struct Checkpoint {
     pub values: Payload,
     /// What the next execution finds as `previous`, where it differs from `values`.
     pub saved: Option<Payload>,
-    /// The input, in a checkpoint that an input made.
+    /// The input, in a checkpoint from which an execution starts.
     pub input: Option<Payload>,
     /// What the execution that started here came to, as far as it got.
     pub progress: Progress,
     /// Scalars that the caller attached to the run.
     pub metadata: BTreeMap<String, Payload>,
+    /// What child entrypoints with a history of their own ([`crate::policy::History::Thread`])
+    /// have saved, by the place from which they are called.
+    pub children: BTreeMap<String, ChildState>,
+}
+
+/// What a child entrypoint with a history of its own came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChildState {
+    /// Its last result.
+    pub values: Payload,
+    /// What its next execution finds as `previous`, where it differs.
+    pub saved: Option<Payload>,
+    /// Its newest checkpoint.
+    pub head: CheckpointId,
+    /// The step of that checkpoint.
+    pub step: i64,
+}
+
+impl ChildState {
+    /// What its next execution finds as `previous`.
+    pub fn previous(&self) -> &Payload {
+        self.saved.as_ref().unwrap_or(&self.values)
+    }
 }
 
 impl Record for Checkpoint {
@@ -61,11 +84,9 @@ impl Record for Checkpoint {
 impl Checkpoint {
     /// What the next execution finds as `previous`.
     pub fn previous(&self) -> Option<&Payload> {
-        match self.source {
-            Source::Input => self.saved.as_ref(),
-            Source::Loop | Source::Update | Source::Fork => {
-                Some(self.saved.as_ref().unwrap_or(&self.values))
-            }
+        match self.input {
+            Some(_) => self.saved.as_ref(),
+            None => Some(self.saved.as_ref().unwrap_or(&self.values)),
         }
     }
 }
@@ -73,7 +94,7 @@ impl Checkpoint {
 /// What the execution that started at a checkpoint came to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Questions it asked last.
+    /// Questions it asked last, answered or not.
     pub interrupts: Vec<Interrupt>,
     /// The failure that ended its last run.
     pub failure: Option<Failure>,

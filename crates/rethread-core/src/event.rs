@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::Progress;
 use crate::failure::Failure;
 use crate::ids::{CallId, CallKind, CheckpointId, InterruptId, Millis};
+use crate::message::Emission;
 use crate::payload::Payload;
+use crate::policy::History;
 use crate::record::{Record, kind};
 use crate::replay::ReplayMismatch;
 
@@ -36,6 +39,10 @@ pub enum EventKind {
         root: CallId,
         /// The checkpoint the run works on.
         checkpoint: CheckpointId,
+        /// Whether it goes on with an execution, or runs one again, instead of taking a new input.
+        continues: bool,
+        /// What the execution had come to before this run.
+        before: Progress,
     },
     /// A call was made and will run; also a call whose result is replayed.
     #[serde(rename = "t")]
@@ -50,6 +57,8 @@ pub enum EventKind {
         name: String,
         /// The input as it was given.
         input: Payload,
+        /// For an entrypoint: where its history stands.
+        child: Option<Box<ChildStart>>,
     },
     /// A task or entrypoint gave its result.
     #[serde(rename = "u")]
@@ -60,6 +69,8 @@ pub enum EventKind {
         name: String,
         /// The result.
         value: Payload,
+        /// Whether it came from the cache, without running the body.
+        is_cached: bool,
     },
     /// A call failed for good.
     #[serde(rename = "f")]
@@ -81,9 +92,58 @@ pub enum EventKind {
         /// What it wrote.
         value: Payload,
     },
+    /// A body wrote a token or message of a model.
+    #[serde(rename = "m")]
+    Message {
+        /// The task call that wrote, or none for the entrypoint's own body.
+        call: Option<CallId>,
+        /// The attempt of that call.
+        attempt: u32,
+        /// The token or message.
+        value: Payload,
+        /// Facts about it.
+        metadata: Payload,
+    },
+    /// The execution completed, and its final checkpoint was made.
+    #[serde(rename = "p")]
+    Checkpointed {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+    },
     /// The run ended; always the last event.
     #[serde(rename = "e")]
     RunEnded(RunOutcome),
+}
+
+impl EventKind {
+    /// What a body wrote to the stream: a task's call, a child entrypoint's, or the root's (none).
+    pub(crate) fn emitted(call: Option<CallId>, attempt: u32, emission: Emission) -> Self {
+        match emission {
+            Emission::Custom(value) => Self::Custom { call, attempt, value },
+            Emission::Message { value, metadata } => {
+                Self::Message { call, attempt, value, metadata }
+            }
+        }
+    }
+}
+
+/// Where the history of a child entrypoint stands when it is called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChildStart {
+    /// What it keeps of its runs.
+    pub history: History,
+    /// The checkpoint that its input makes.
+    pub checkpoint: CheckpointId,
+    /// The checkpoint before that, from an earlier execution.
+    pub parent: Option<CheckpointId>,
+    /// The step of its input checkpoint.
+    pub step: i64,
+    /// Its value so far.
+    pub values: Payload,
+    /// Whether it goes on with what it did in an earlier run.
+    pub continues: bool,
+    /// What it had come to in that run; with a result, it is not run again.
+    pub before: Progress,
 }
 
 /// A question to a person.
@@ -93,6 +153,9 @@ pub struct Interrupt {
     pub id: InterruptId,
     /// What is asked.
     pub value: Payload,
+    /// The bodies that lead from the root to the one that asks, without the root: child
+    /// entrypoints and tasks, the asking one last. Empty if the root asks.
+    pub path: Vec<CallId>,
 }
 
 /// How a run ended.
@@ -117,6 +180,9 @@ pub enum RunOutcome {
     /// The request was refused and changed nothing.
     #[serde(rename = "r")]
     Refused(Refusal),
+    /// The thread was edited: the checkpoint that was made, or none for an edit that makes none.
+    #[serde(rename = "u")]
+    Edited(Option<CheckpointId>),
 }
 
 /// Why a request to run was refused. Nothing was changed by it.
@@ -143,6 +209,26 @@ pub enum Refusal {
         /// The run in progress.
         run: crate::ids::RunId,
     },
+    /// There is nothing to go on with, and no input was given.
+    #[error("nothing to continue and no input: start a run with an input, or answer by id to give nothing as an answer")]
+    EmptyInput,
+    /// The state cannot be edited so.
+    #[error("state cannot be edited: {reason}")]
+    InvalidUpdate {
+        /// Why not.
+        reason: String,
+    },
+    /// The checkpoint that was named cannot be gone on from so.
+    #[error("cannot go on from checkpoint {checkpoint}: {reason}")]
+    InvalidCheckpoint {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// Why not.
+        reason: String,
+    },
+    /// A copy was to be made of a thread under an id that is taken.
+    #[error("thread exists already; choose another id for the copy, or delete it first")]
+    ThreadExists,
     /// There is no run to resume or retry.
     #[error("nothing to continue on this thread: {status}")]
     NothingToContinue {

@@ -25,6 +25,14 @@ pub mod kind {
     pub const REPLAY_MISMATCH: &str = "ReplayMismatch";
     /// A configured limit was reached.
     pub const LIMIT: &str = "LimitExceeded";
+    /// The labels of a store's namespace are not allowed.
+    pub const INVALID_NAMESPACE: &str = "InvalidNamespace";
+    /// The store could not do what it was asked for.
+    pub const STORE: &str = "StoreError";
+    /// A body asked for something that the program does not provide.
+    pub const NOT_PROVIDED: &str = "NotProvided";
+    /// An HTTP request came back with a status that tells of an error.
+    pub const HTTP_STATUS: &str = "HttpStatus";
 }
 
 /// A failed attempt, call or run: a value that travels, not an error of the engine.

@@ -59,6 +59,9 @@ pub enum ThreadStatus {
     /// The last run was cancelled.
     #[serde(rename = "c")]
     Cancelled,
+    /// An edit left an input that has not been run; a retry runs it.
+    #[serde(rename = "p")]
+    Pending,
 }
 
 impl ThreadStatus {
@@ -71,6 +74,7 @@ impl ThreadStatus {
             Self::Failed(_) => "failed",
             Self::Parked(_) => "parked",
             Self::Cancelled => "cancelled",
+            Self::Pending => "pending",
         }
     }
 }

@@ -259,6 +259,9 @@ pub enum CallKind {
     /// A question to a person.
     #[serde(rename = "i")]
     Interrupt,
+    /// A request to the store.
+    #[serde(rename = "m")]
+    Store,
 }
 
 impl CallKind {
@@ -268,11 +271,15 @@ impl CallKind {
             Self::Entrypoint => 2,
             Self::Timer => 3,
             Self::Interrupt => 4,
+            Self::Store => 5,
         }
     }
 }
 
 impl CallId {
+    /// No scope: for digests of calls that are equal wherever they are made.
+    pub const ANYWHERE: Self = Self([0; 16]);
+
     /// The scope of the entrypoint body that an execution started with.
     pub fn root(execution: ExecutionId) -> Self {
         Self(xxh3_128(execution.0.as_bytes()).to_be_bytes())
@@ -309,6 +316,22 @@ impl CallId {
     /// The slot of an interrupt among the calls of its scope.
     pub fn of_interrupt(id: InterruptId) -> Self {
         Self(id.0)
+    }
+
+    /// The scope under which the n-th attempt (from 1) of an entrypoint's body makes its calls:
+    /// further attempts make calls of their own.
+    #[must_use]
+    pub fn of_attempt(self, attempt: u32) -> Self {
+        if attempt <= 1 { self } else { Self::nth(u128::from_be_bytes(self.0), attempt) }
+    }
+
+    /// The n-th number of a random sequence that belongs to this scope.
+    pub fn random(self, nth: u64) -> u64 {
+        let mut bytes = [0; 24];
+        bytes[..16].copy_from_slice(&self.0);
+        bytes[16..].copy_from_slice(&nth.to_be_bytes());
+        // A digest of its own: sequences must not repeat ids.
+        (xxh3_128(&bytes) >> 64) as u64
     }
 
     /// The low 64 bits, for order-independent digests of sets of calls.
@@ -401,6 +424,13 @@ impl CheckpointId {
         random[1] = (nth & 0xff) as u8;
         random[2..].copy_from_slice(&tail[..8]);
         Self(uuid::Builder::from_unix_timestamp_millis(at.0, &random).into_uuid())
+    }
+
+    /// The `nth` checkpoint (from 0) that a call of a child entrypoint makes. It is made of the
+    /// call's id, so a replay makes it again; it does not sort by time.
+    pub fn of_child(call: CallId, nth: u32) -> Self {
+        let content = u128::from_be_bytes(call.0);
+        Self(uuid::Builder::from_custom_bytes(CallId::nth(!content, nth).0).into_uuid())
     }
 }
 

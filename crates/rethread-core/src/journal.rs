@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::{ChildState, Progress, Source};
 use crate::failure::Failure;
 use crate::ids::{CallId, CheckpointId, InterruptId, Millis, RunId};
 use crate::message::Report;
 use crate::payload::Payload;
 use crate::record::{Record, kind};
 use crate::replay::CallRequest;
+use crate::settings::RunSettings;
 
 /// One journal entry: when, and what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +43,8 @@ pub enum Fact {
         run: RunId,
         /// Failed calls that this run tries again instead of replaying their failure.
         reopened: Vec<CallId>,
+        /// What the caller set for it.
+        settings: Box<RunSettings>,
     },
     /// A call gave its result.
     #[serde(rename = "c")]
@@ -49,6 +53,8 @@ pub enum Fact {
         delivery: Delivery,
         /// The result.
         value: Payload,
+        /// Whether it came from the cache.
+        is_cached: bool,
     },
     /// A call failed for good, after its retries.
     #[serde(rename = "f")]
@@ -58,7 +64,7 @@ pub enum Fact {
         /// How it failed.
         failure: Failure,
     },
-    /// An attempt failed and another one follows. Not delivered to any body.
+    /// An attempt of a task failed and another one follows. Not delivered to any body.
     #[serde(rename = "r")]
     AttemptFailed {
         /// The call.
@@ -86,8 +92,39 @@ pub enum Fact {
     RunStopped {
         /// The run.
         run: RunId,
-        /// The failure that ended it; none when it stopped to wait for answers.
-        failure: Option<Failure>,
+        /// What the execution had come to.
+        progress: Progress,
+    },
+    /// An attempt of the body of an entrypoint failed and another one follows.
+    #[serde(rename = "x")]
+    BodyFailed {
+        /// The body.
+        body: CallId,
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// How it failed.
+        failure: Failure,
+        /// When the next attempt may begin.
+        retry_at: Millis,
+    },
+    /// The body of an entrypoint began later than it was called: after a failed attempt, or after
+    /// a look into the cache. The attempts of it before this one count for nothing any more.
+    #[serde(rename = "e")]
+    BodyBegan {
+        /// The body.
+        body: CallId,
+        /// Which attempt of it, from 1.
+        attempt: u32,
+        /// Calls of the attempts before that wait for people: they are given up.
+        abandoned: Vec<CallId>,
+    },
+    /// A child entrypoint with a history of its own is about to give its result. Not delivered.
+    #[serde(rename = "v")]
+    ChildSaved {
+        /// The place from which it is called.
+        place: String,
+        /// What its next execution finds.
+        state: ChildState,
     },
     /// A task body made a call. Not delivered to any body.
     #[serde(rename = "k")]
@@ -117,14 +154,23 @@ pub struct Began {
     pub input: Payload,
     /// What the last completed execution of the thread saved.
     pub previous: Option<Payload>,
-    /// The input checkpoint.
+    /// The value of that execution.
+    pub values: Payload,
+    /// What child entrypoints with a history of their own have saved.
+    pub children: BTreeMap<String, ChildState>,
+    /// An answer to the first question that is asked: the caller went on from an older
+    /// checkpoint with it.
+    pub answer: Option<Payload>,
+    /// Why the checkpoint was made.
+    pub source: Source,
+    /// The checkpoint that it starts from.
     pub checkpoint: CheckpointId,
     /// Its parent.
     pub parent: Option<CheckpointId>,
     /// Its step.
     pub step: i64,
-    /// Its metadata.
-    pub metadata: BTreeMap<String, Payload>,
+    /// What the caller set for the first run.
+    pub settings: Box<RunSettings>,
 }
 
 /// The place of a delivered entry in its execution; what a replay is checked against.

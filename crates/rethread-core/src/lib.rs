@@ -19,6 +19,7 @@
 //! Deliberately not here: tokio, ractor, Redis, any clock and any source of randomness. Times and
 //! random ids are arguments; maps are ordered; bodies are polled by a plain function call.
 
+pub mod cache;
 pub mod canonical;
 pub mod checkpoint;
 pub mod event;
@@ -32,4 +33,6 @@ pub mod policy;
 pub mod record;
 pub mod replay;
 pub mod retry;
+pub mod settings;
+pub mod store;
 pub mod thread;

@@ -1,16 +1,24 @@
 //! What travels between clients, coordinators and workers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::Checkpoint;
 use crate::failure::Failure;
+use crate::header::ThreadHeader;
 use crate::ids::{
-    CallId, ExecutionId, InterruptId, PartitionId, RunId, ThreadId, ThreadKey, WorkerId,
+    CallId, CheckpointId, ExecutionId, InterruptId, PartitionId, RunId, ThreadId, ThreadKey,
+    WorkerId,
 };
+use crate::journal::Entry;
 use crate::payload::Payload;
+use crate::policy::Timeouts;
 use crate::record::{Record, kind};
 use crate::replay::{CallRequest, Outcome};
+use crate::settings::{RunConfig, RunSettings};
 
 /// One message in the inbox of a partition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,8 +60,14 @@ pub struct Command {
     pub thread: ThreadId,
     /// The run that this command makes; chosen by the client.
     pub run: RunId,
-    /// Scalars to attach to the checkpoints of the run.
-    pub metadata: BTreeMap<String, Payload>,
+    /// What the caller sets for the run.
+    pub settings: Box<RunSettings>,
+    /// The checkpoint to work from, as it is stored; none: the newest. The client reads it, so a
+    /// coordinator waits for no storage.
+    pub at: Option<Box<Checkpoint>>,
+    /// Whether LangGraph's lenient rules hold: unknown and spent interrupt ids are ignored, and an
+    /// answer that nobody waits for changes nothing (semantics 6.7, D02).
+    pub is_lenient: bool,
     /// What to do.
     pub action: Action,
 }
@@ -73,9 +87,69 @@ pub enum Action {
     /// Answer open questions and go on.
     #[serde(rename = "r")]
     Resume(Answers),
-    /// Go on after a failure, trying again what ended the run.
+    /// Go on: after a failure, trying again what ended the run; after a pause, asking again; with
+    /// an input that stands ready. On a thread that has completed it gives the value. From an
+    /// older checkpoint ([`Command::at`]) it runs the step that started there once more.
     #[serde(rename = "t")]
     Retry,
+    /// Edit the state: a checkpoint is made, and what the thread had left to do is given up.
+    #[serde(rename = "u")]
+    Update(Box<Update>),
+    /// Remove the thread with its checkpoints.
+    #[serde(rename = "d")]
+    Delete,
+    /// Remove checkpoints. The newest and those that the thread needs are kept.
+    #[serde(rename = "p")]
+    Prune(Vec<CheckpointId>),
+    /// Make this thread, which must not exist, a copy of another.
+    #[serde(rename = "i")]
+    Import(Box<ThreadCopy>),
+    /// Stop the run in progress. A retry goes on with it.
+    #[serde(rename = "x")]
+    Cancel,
+}
+
+/// An edit of the state of a thread (semantics 5).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Update {
+    /// In whose name.
+    pub kind: UpdateAs,
+    /// The value: the result, or the input.
+    pub values: Payload,
+    /// What the next execution finds as `previous`, where it differs from `values`.
+    pub save: Option<Payload>,
+    /// Name of the entrypoint; needed where the thread does not know it yet.
+    pub entrypoint: Option<String>,
+}
+
+/// In whose name the state is edited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum UpdateAs {
+    /// The entrypoint's, as if it had completed with the value. A name that is not the
+    /// entrypoint's is refused.
+    #[serde(rename = "n")]
+    Node(Option<String>),
+    /// The caller's: the value stands ready as an input, and a retry runs it.
+    #[serde(rename = "i")]
+    Input,
+    /// Nobody's: nothing remains to be done.
+    #[serde(rename = "e")]
+    End,
+    /// Nobody's: the checkpoint again, as its own sibling, without what is recorded of it.
+    #[serde(rename = "c")]
+    Copy,
+}
+
+/// Everything of a thread that rests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThreadCopy {
+    /// Its header.
+    pub header: ThreadHeader,
+    /// The journal of an execution that has not completed.
+    pub journal: Vec<Entry>,
+    /// Its checkpoints, the oldest first.
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 /// Answers to open questions.
@@ -136,9 +210,18 @@ pub enum AttemptOutcome {
     /// With a result.
     #[serde(rename = "c")]
     Completed(Payload),
+    /// Before its body started: the result of an equal call was in the cache.
+    #[serde(rename = "h")]
+    Cached(Payload),
     /// With a failure; the coordinator decides about a retry.
     #[serde(rename = "f")]
-    Failed(Failure),
+    Failed {
+        /// How it failed.
+        failure: Failure,
+        /// What the predicates of the task's retry policies say of it, by the number of the
+        /// policy; false for policies without one.
+        predicates: Vec<bool>,
+    },
     /// With a question; the task runs again from its start once it is answered.
     #[serde(rename = "a")]
     Asked {
@@ -154,6 +237,9 @@ pub enum AttemptOutcome {
     /// The worker has no task of this name: nothing was run.
     #[serde(rename = "u")]
     UnknownTask,
+    /// Because it was cancelled.
+    #[serde(rename = "x")]
+    Cancelled,
 }
 
 impl AttemptOutcome {
@@ -161,13 +247,30 @@ impl AttemptOutcome {
     /// order back: a further attempt comes to the same.
     pub fn is_lasting(&self) -> bool {
         match self {
-            Self::Completed(_) | Self::Failed(_) | Self::Asked { .. } => true,
-            Self::Suspended | Self::UnknownTask => false,
+            Self::Completed(_) | Self::Cached(_) | Self::Failed { .. } | Self::Asked { .. } => true,
+            Self::Suspended | Self::UnknownTask | Self::Cancelled => false,
         }
     }
 }
 
-/// Custom events of a task body, in the order it wrote them.
+/// Something that a body writes to the stream of its run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Emission {
+    /// To the custom stream.
+    #[serde(rename = "c")]
+    Custom(Payload),
+    /// To the stream of messages: a token of a model.
+    #[serde(rename = "m")]
+    Message {
+        /// The token or message.
+        value: Payload,
+        /// Facts about it.
+        metadata: Payload,
+    },
+}
+
+/// What a task body wrote to the stream, in the order it wrote.
 ///
 /// They have no receipt, so a worker that does not know whether it handed them in does it again:
 /// that the same worker gives the same number of the same attempt twice means the same values.
@@ -180,10 +283,11 @@ pub struct Emitted {
     /// Number of the first value within the attempt, from 0.
     pub first: u64,
     /// What it wrote.
-    pub values: Vec<Payload>,
+    pub values: Vec<Emission>,
 }
 
-/// Calls that a task body made. Said again, it has no further effect but an answer for each call
+/// Calls that a task body made. Without any, it says that the attempt waits for something other
+/// than calls and needs no place of the run's concurrency. Said again, it has no further effect but an answer for each call
 /// that has ended; so a worker that misses an answer asks again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Called {
@@ -193,6 +297,8 @@ pub struct Called {
     pub worker: WorkerId,
     /// The calls.
     pub calls: Vec<NestedCall>,
+    /// Calls of this attempt that its body needs no longer.
+    pub cancelled: Vec<CallId>,
 }
 
 /// One call of a task body.
@@ -229,6 +335,10 @@ pub enum CallNews {
     /// It waits for a person.
     #[serde(rename = "w")]
     Suspended,
+    /// The attempt itself is cancelled, whatever it is doing; said to all workers of its queue.
+    /// [`WorkerMail::call`] is its call.
+    #[serde(rename = "x")]
+    Cancelled,
 }
 
 /// One attempt to be run by a worker: an entry of a work queue.
@@ -248,8 +358,27 @@ pub struct TaskOrder {
     pub input: Payload,
     /// Answers to the questions it asked so far, in their order.
     pub answers: Vec<Payload>,
-    /// Longest time the attempt may take, in milliseconds.
-    pub timeout_ms: Option<u64>,
+    /// How many attempts the run has made of it, this one included; what its body is told.
+    pub try_number: u32,
+    /// Longest times of the attempt.
+    pub timeouts: Timeouts,
+    /// Where its result is cached, if it is.
+    pub cache: Option<CacheSlot>,
+    /// Facts about the run.
+    pub config: Arc<RunConfig>,
+    /// The context object of the run.
+    pub context: Option<Payload>,
+}
+
+/// Where a result is cached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheSlot {
+    /// What is cleared as one; see [`crate::cache::group`].
+    pub group: String,
+    /// The entry in it.
+    pub entry: Bytes,
+    /// How long it is kept, in milliseconds; none: for ever.
+    pub ttl_ms: Option<u64>,
 }
 
 impl Record for TaskOrder {

@@ -12,12 +12,50 @@ pub enum RetryDecision {
     GiveUp,
 }
 
+/// Kinds that [`RetryOn::Default`] does not retry: those of LangGraph's default predicate
+/// (semantics 8.2), under the names that Python gives them, and the engine's own that do not
+/// pass by themselves.
+pub const DEFAULT_FINAL_KINDS: [&str; 22] = [
+    "ValueError",
+    "TypeError",
+    "ArithmeticError",
+    "ZeroDivisionError",
+    "LookupError",
+    "KeyError",
+    "IndexError",
+    "ImportError",
+    "NameError",
+    "SyntaxError",
+    "RuntimeError",
+    "ReferenceError",
+    "StopIteration",
+    "OSError",
+    "TimeoutError",
+    kind::PANIC,
+    kind::SERIALIZATION,
+    kind::CANCELLED,
+    kind::OUTSIDE_RUN,
+    kind::POISONED,
+    kind::REPLAY_MISMATCH,
+    kind::LIMIT,
+];
+
 /// Decides after `failures` failed attempts, the last of which ended in `failure`.
 ///
 /// The first policy that matches the failure decides; attempts are counted over all policies
-/// as in LangGraph. `jitter` is a fraction from 0 to 1 that the caller drew.
-pub fn decide(policies: &[Retry], failure: &Failure, failures: u32, jitter: f64) -> RetryDecision {
-    let Some(policy) = policies.iter().find(|policy| matches(&policy.retry_on, failure)) else {
+/// as in LangGraph. `jitter` is a fraction from 0 to 1 that the caller drew; `predicate` tells
+/// what the predicate of the n-th policy says, for those that have one.
+pub fn decide(
+    policies: &[Retry],
+    failure: &Failure,
+    failures: u32,
+    jitter: f64,
+    predicate: impl Fn(usize) -> bool,
+) -> RetryDecision {
+    let mut policies = policies.iter().enumerate();
+    let matching = policies
+        .find(|(nth, policy)| matches(&policy.retry_on, failure, || predicate(*nth)));
+    let Some((_, policy)) = matching else {
         return RetryDecision::GiveUp;
     };
     if failures >= policy.max_attempts {
@@ -34,22 +72,14 @@ fn wait_ms(policy: &Retry, failures: u32, jitter: f64) -> u64 {
     capped.saturating_add(extra)
 }
 
-fn matches(retry_on: &RetryOn, failure: &Failure) -> bool {
+fn matches(retry_on: &RetryOn, failure: &Failure, predicate: impl FnOnce() -> bool) -> bool {
     match (failure.retryable, retry_on) {
         (Some(false), _) => false,
         (_, RetryOn::Any) => true,
         (_, RetryOn::Kinds(kinds)) => kinds.contains(&failure.kind),
+        (_, RetryOn::When) => predicate(),
         (Some(true), RetryOn::Default) => true,
-        (None, RetryOn::Default) => !matches!(
-            failure.kind.as_str(),
-            kind::PANIC
-                | kind::SERIALIZATION
-                | kind::CANCELLED
-                | kind::OUTSIDE_RUN
-                | kind::POISONED
-                | kind::REPLAY_MISMATCH
-                | kind::LIMIT
-        ),
+        (None, RetryOn::Default) => !DEFAULT_FINAL_KINDS.contains(&failure.kind.as_str()),
     }
 }
 
@@ -59,6 +89,33 @@ mod tests {
 
     fn failure(kind: &str) -> Failure {
         Failure::new(kind, "x")
+    }
+
+    fn decide(policies: &[Retry], failure: &Failure, failures: u32, jitter: f64) -> RetryDecision {
+        super::decide(policies, failure, failures, jitter, |_| false)
+    }
+
+    #[test]
+    fn a_predicate_is_asked_for_its_own_policy() {
+        let when = || Retry::attempts(2).jitter(false).on(RetryOn::When);
+        let policies = [when(), when().initial_interval(std::time::Duration::from_millis(7))];
+        let decided = |nth: usize| {
+            super::decide(&policies, &failure("A"), 1, 0.0, move |asked| asked == nth)
+        };
+        assert_eq!(decided(0), RetryDecision::After(500));
+        assert_eq!(decided(1), RetryDecision::After(7));
+        assert_eq!(decided(2), RetryDecision::GiveUp);
+    }
+
+    #[test]
+    fn mistakes_are_not_retried_by_default() {
+        let policy = [Retry::default().jitter(false)];
+        for kind in ["ValueError", "OSError", "TimeoutError", kind::LIMIT] {
+            assert_eq!(decide(&policy, &failure(kind), 1, 0.0), RetryDecision::GiveUp, "{kind}");
+        }
+        for kind in ["Error", "ConnectionError", kind::TIMEOUT] {
+            assert_eq!(decide(&policy, &failure(kind), 1, 0.0), RetryDecision::After(500), "{kind}");
+        }
     }
 
     #[test]

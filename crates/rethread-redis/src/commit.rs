@@ -4,14 +4,14 @@
 //! then the arguments, so that no value is copied more than once.
 
 use redis::{Cmd, Value};
-use rethread_core::ids::RunId;
+use rethread_core::ids::{CheckpointId, RunId};
 use rethread_storage::{
     Activity, Commit, EventWrite, InboxCursor, JournalWrite, QueuedOrder, Result, StorageError,
     ThreadWrite,
 };
 
 use crate::error::{Effect, malformed};
-use crate::keys::PartitionKeys;
+use crate::keys::{PartitionKeys, ThreadKeys};
 use crate::{RedisStorage, reply, script};
 
 impl RedisStorage {
@@ -107,6 +107,14 @@ fn by_queue(orders: &[QueuedOrder]) -> Vec<&[QueuedOrder]> {
 
 fn push_thread_keys(keys: &mut Vec<String>, write: &ThreadWrite, partition: &PartitionKeys) {
     let thread = partition.thread(write.thread);
+    if write.delete {
+        let ThreadKeys { thread, journal, checkpoints, checkpoint_ids } = thread.clone();
+        keys.extend([thread, journal, checkpoints, checkpoint_ids]);
+    }
+    if dropped(write).next().is_some() {
+        let ThreadKeys { thread, checkpoints, checkpoint_ids, .. } = thread.clone();
+        keys.extend([thread, checkpoints, checkpoint_ids]);
+    }
     if changes_fields(write) {
         keys.push(thread.thread);
     }
@@ -120,6 +128,16 @@ fn push_thread_keys(keys: &mut Vec<String>, write: &ThreadWrite, partition: &Par
 }
 
 fn push_thread_args(call: &mut Cmd, write: &ThreadWrite) {
+    if write.delete {
+        call.arg("X").arg(&write.thread.as_bytes()[..]);
+    }
+    let count = dropped(write).count();
+    if count > 0 {
+        call.arg("V").arg(count);
+        for id in dropped(write) {
+            call.arg(&id.as_uuid().as_bytes()[..]);
+        }
+    }
     if changes_fields(write) {
         let last = last_event(write);
         let fields = [write.header.is_some(), write.base.is_some(), last.is_some()];
@@ -162,7 +180,17 @@ fn changes_fields(write: &ThreadWrite) -> bool {
     write.header.is_some() || write.base.is_some() || last_event(write).is_some()
 }
 
+/// The checkpoints that go by themselves: not with their thread, and not by being replaced.
+fn dropped(write: &ThreadWrite) -> impl Iterator<Item = &CheckpointId> {
+    let stays = |id: &CheckpointId| write.checkpoints.iter().any(|written| written.id == *id);
+    write.drop_checkpoints.iter().filter(move |id| !write.delete && !stays(id))
+}
+
 fn last_event(write: &ThreadWrite) -> Option<(RunId, u64)> {
+    // Of a thread that is gone, nothing may be left to hold it.
+    if write.delete && write.header.is_none() {
+        return None;
+    }
     let last = write.events.iter().rev().find(|event| !event.records.is_empty())?;
     Some((last.run, last.first_seq + last.records.len() as u64 - 1))
 }
@@ -181,8 +209,10 @@ fn size(commit: &Commit) -> (usize, usize) {
     let mut bytes: usize = 128 + commit.consumed_beyond.len() * 20;
     bytes += commit.orders.iter().map(|order| order.order.len()).sum::<usize>();
     for write in &commit.threads {
-        args += 16 + write.checkpoints.len() * 3;
-        bytes += 160 + write.header.as_ref().map_or(0, bytes::Bytes::len);
+        args += 20 + write.checkpoints.len() * 3 + write.drop_checkpoints.len();
+        bytes += 192
+            + write.drop_checkpoints.len() * 16
+            + write.header.as_ref().map_or(0, bytes::Bytes::len);
         bytes += write.checkpoints.iter().map(|write| write.record.len() + 20).sum::<usize>();
         if let JournalWrite::Append(entries) | JournalWrite::Replace(entries) = &write.journal {
             args += entries.len();

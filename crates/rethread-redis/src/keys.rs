@@ -4,6 +4,7 @@
 //! rt:{<ns>.m}:meta          HASH    partitions and format of the namespace
 //! rt:{<ns>.w}:hb            ZSET    heartbeats of workers
 //! rt:{<ns>.w}:m:<worker>            channel of a worker's mail
+//! rt:{<ns>.w}:b:<queue>             channel of the mail of all workers of a queue
 //! rt:{<ns>.pNN}:lease       HASH    owner of the partition
 //! rt:{<ns>.pNN}:in          STREAM  inbox
 //! rt:{<ns>.pNN}:act         ZSET    threads that are not parked, by the time they are due
@@ -16,26 +17,39 @@
 //!                    …:ci   ZSET    ids of checkpoints, in order
 //! rt:{<ns>.pNN}:e:<run>     LIST    events of a run, and the channel of their wake-ups
 //!                    …:o    STRING  number of events before the first of the list
+//! rt:{<ns>.c}:groups        SET     groups of the cache that have had values
+//! rt:{<ns>.c.<group>}:g     STRING  generation of a group; grows with each clear
+//!                    …:l    HASH    values that do not expire (lasting), by entry
+//!                    …:v:<entry> HASH    value that expires: `g` its generation, `v` itself
+//!                    …:h:<entry> STRING  who is making the value (holder); expires
+//! rt:{<ns>.s}:n             ZSET    names of the store's items, in order
+//! rt:{<ns>.s}:r             HASH    records of items, by name
+//! rt:{<ns>.s}:x             ZSET    names of items that expire, by time
 //! ```
 //!
 //! The braces are a hash tag: the keys of one partition share a slot, so one script may touch
-//! them. Names that users choose are escaped, so they can hold neither braces nor dots nor
+//! them. So do those of one group of the cache, and those of the store, which is thereby served
+//! by one node of a cluster: an ordered scan over all of it needs no merging. Names that users choose are escaped, so they can hold neither braces nor dots nor
 //! colons.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rethread_core::ids::{OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId};
 use rethread_storage::{Result, StorageError};
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
+use crate::escape::{escaped, push_escaped, push_hex};
 
 /// Keys of one namespace.
 #[derive(Debug)]
 pub(crate) struct Keys {
     heartbeats: String,
     mail: String,
+    queue_mail: String,
+    cache_groups: String,
+    // With neither the group nor the end of the hash tag.
+    cache: String,
+    store: StoreKeys,
     partitions: Vec<PartitionKeys>,
     // Streams of the queues that this process fetches from: built once, used by each fetch.
     queues: Mutex<HashMap<QueueName, Arc<[Arc<str>]>>>,
@@ -51,8 +65,24 @@ pub(crate) struct PartitionKeys {
     pub(crate) queue_names: String,
 }
 
+/// Keys of one group of the cache.
+#[derive(Debug)]
+pub(crate) struct GroupKeys {
+    pub(crate) generation: String,
+    pub(crate) lasting: String,
+    prefix: String,
+}
+
+/// Keys of the store.
+#[derive(Debug)]
+pub(crate) struct StoreKeys {
+    pub(crate) names: String,
+    pub(crate) records: String,
+    pub(crate) expiries: String,
+}
+
 /// Keys of one thread.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ThreadKeys {
     pub(crate) thread: String,
     pub(crate) journal: String,
@@ -71,6 +101,14 @@ impl Keys {
         Self {
             heartbeats: format!("rt:{{{escaped}.w}}:hb"),
             mail: format!("rt:{{{escaped}.w}}:m:"),
+            queue_mail: format!("rt:{{{escaped}.w}}:b:"),
+            cache_groups: format!("rt:{{{escaped}.c}}:groups"),
+            cache: format!("rt:{{{escaped}.c."),
+            store: StoreKeys {
+                names: format!("rt:{{{escaped}.s}}:n"),
+                records: format!("rt:{{{escaped}.s}}:r"),
+                expiries: format!("rt:{{{escaped}.s}}:x"),
+            },
             partitions: (0..partitions)
                 .map(|partition| PartitionKeys::new(&escaped, PartitionId(partition)))
                 .collect(),
@@ -85,8 +123,30 @@ impl Keys {
     /// The channel of a worker's mail.
     pub(crate) fn mail(&self, worker: &WorkerId) -> String {
         let mut channel = self.mail.clone();
-        push_escaped(&mut channel, worker.as_str());
+        push_escaped(&mut channel, worker.as_str().as_bytes());
         channel
+    }
+
+    /// The channel of the mail of all workers of a queue.
+    pub(crate) fn queue_mail(&self, queue: &QueueName) -> String {
+        let mut channel = self.queue_mail.clone();
+        push_escaped(&mut channel, queue.as_str().as_bytes());
+        channel
+    }
+
+    pub(crate) fn cache_groups(&self) -> &str {
+        &self.cache_groups
+    }
+
+    pub(crate) fn cache(&self, group: &str) -> GroupKeys {
+        let mut prefix = self.cache.clone();
+        push_escaped(&mut prefix, group.as_bytes());
+        prefix.push_str("}:");
+        GroupKeys { generation: format!("{prefix}g"), lasting: format!("{prefix}l"), prefix }
+    }
+
+    pub(crate) fn store(&self) -> &StoreKeys {
+        &self.store
     }
 
     pub(crate) fn count(&self) -> u16 {
@@ -112,6 +172,26 @@ impl Keys {
             self.partitions.iter().map(|keys| keys.queue(queue).into()).collect();
         queues.insert(queue.clone(), Arc::clone(&streams));
         streams
+    }
+}
+
+impl GroupKeys {
+    /// The value of an entry that expires.
+    pub(crate) fn value(&self, entry: &[u8]) -> String {
+        self.entry("v:", entry)
+    }
+
+    /// Who is making the value of an entry.
+    pub(crate) fn holder(&self, entry: &[u8]) -> String {
+        self.entry("h:", entry)
+    }
+
+    fn entry(&self, kind: &str, entry: &[u8]) -> String {
+        let mut key = String::with_capacity(self.prefix.len() + kind.len() + 2 * entry.len());
+        key.push_str(&self.prefix);
+        key.push_str(kind);
+        push_escaped(&mut key, entry);
+        key
     }
 }
 
@@ -173,35 +253,9 @@ impl PartitionKeys {
 
     pub(crate) fn queue(&self, queue: &QueueName) -> String {
         let mut key = self.named("q:", queue.as_str().len());
-        push_escaped(&mut key, queue.as_str());
+        push_escaped(&mut key, queue.as_str().as_bytes());
         key
     }
-}
-
-fn push_hex(text: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-}
-
-/// Letters, digits, `-` and `_` stay, so that operators can read names; any other byte becomes
-/// `=` and two hexadecimal digits. No two texts give the same result.
-fn push_escaped(text: &mut String, name: &str) {
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
-            text.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "={byte:02x}");
-        }
-    }
-}
-
-fn escaped(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    push_escaped(&mut text, name);
-    text
 }
 
 #[cfg(test)]
@@ -279,6 +333,44 @@ mod tests {
         }
         let distinct: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());
+    }
+
+    #[test]
+    fn keys_of_a_cache_group_share_its_tag_and_differ_by_entry() {
+        let keys = Keys::new("n.s", 1);
+        let mut draw = Draw(9);
+        let mut seen = HashMap::new();
+        for _ in 0..10_000 {
+            let pair = (draw.name(), draw.name());
+            let group = keys.cache(&pair.0);
+            let entry = pair.1.as_bytes();
+            let all =
+                [&group.generation, &group.lasting, &group.value(entry), &group.holder(entry)];
+            for key in all {
+                assert_eq!(tag(key), format!("n=2es.c.{}", escaped(&pair.0)), "{key}");
+                assert!(key.bytes().all(|byte| byte.is_ascii_graphic()), "{key}");
+            }
+            assert_eq!(all.into_iter().collect::<std::collections::HashSet<_>>().len(), 4);
+            if let Some(other) = seen.insert(group.value(entry), pair.clone()) {
+                assert_eq!(other, pair);
+            }
+        }
+        let binary: Vec<u8> = (0..=255).collect();
+        assert!(keys.cache("g").value(&binary).is_ascii());
+    }
+
+    #[test]
+    fn keys_of_the_store_share_a_tag_that_nothing_else_has() {
+        let keys = Keys::new("default", 1);
+        let StoreKeys { names, records, expiries } = keys.store();
+        for key in [names, records, expiries] {
+            assert_eq!(tag(key), "default.s");
+        }
+        let others = [keys.heartbeats(), keys.cache_groups(), &keys.cache("s").generation];
+        assert!(others.iter().all(|key| tag(key) != "default.s"));
+        let queue = QueueName::new("w").expect("not empty");
+        let worker = WorkerId::new("w").expect("not empty");
+        assert_ne!(keys.queue_mail(&queue), keys.mail(&worker));
     }
 
     #[test]

@@ -1,21 +1,24 @@
 //! The storage port of Rethread on Redis 7.0 or later, or Valkey.
 //!
 //! ```text
-//!   RedisStorage ─┬─ lease, commit, inbox, threads, events, work ── scripts/*.lua
+//!   RedisStorage ─┬─ lease, commit, inbox, threads, events, work, cache, store ─ scripts/*.lua
 //!                 ├─ link    one connection for commands, one for each waiting read
 //!                 └─ watch   one subscriber connection for wake-ups of event readers and mail
 //! ```
 //!
-//! Everything that changes data is one Lua script, which touches the keys of one partition only
-//! and is applied whole or not at all. Only core commands are used: no modules, no `KEYS`, no
-//! `CONFIG`. What a key holds is written in `keys.rs`, what a script promises in its header.
+//! Everything that changes data is one Lua script, which touches keys of one hash tag only (those
+//! of a partition, of a group of the cache, or of the store) and is applied whole or not at all.
+//! Only core commands are used: no modules, no `KEYS`, no `CONFIG`. What a key holds is written in
+//! `keys.rs`, what a script promises in its header.
 //!
 //! With the append-only file on, acknowledged writes survive a crash of any process, the server
 //! included; without it nothing is promised, and [`Storage::durability`] says so.
 
+mod cache;
 mod commit;
 mod connect;
 mod error;
+mod escape;
 mod events;
 mod inbox;
 mod keys;
@@ -25,6 +28,7 @@ mod mail;
 mod options;
 mod reply;
 mod script;
+mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod threads;
@@ -40,9 +44,11 @@ use bytes::Bytes;
 use rethread_core::ids::{
     CheckpointId, Millis, NodeId, OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId,
 };
+use rethread_core::store::Namespace;
 use rethread_storage::{
-    Acquisition, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem, Lease,
-    LoadedThread, Mailbox, QueuedOrder, Receipt, Result, Storage,
+    Acquisition, CacheKey, CacheLookup, Commit, Delivery, Durability, EventWatch, HandIn,
+    InboxCursor, InboxItem, ItemName, ItemRecord, Lease, LoadedThread, Mailbox, QueuedOrder,
+    Receipt, Result, Storage,
 };
 
 pub use crate::options::RedisOptions;
@@ -245,10 +251,66 @@ impl Storage for RedisStorage {
     }
 
     async fn tell_worker(&self, worker: &WorkerId, mail: Vec<Bytes>) -> Result<()> {
-        self.publish_mail(worker, mail).await
+        self.publish_mail(&self.keys().mail(worker), mail).await
     }
 
-    async fn open_mailbox(&self, worker: &WorkerId) -> Result<Mailbox> {
-        self.watches.open_mailbox(self.keys().mail(worker)).await
+    async fn open_mailbox(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<Mailbox> {
+        let of_queues = queues.iter().map(|queue| self.keys().queue_mail(queue));
+        let channels = std::iter::once(self.keys().mail(worker)).chain(of_queues).collect();
+        self.watches.open_mailbox(channels).await
+    }
+
+    async fn tell_queue(&self, queue: &QueueName, mail: Vec<Bytes>) -> Result<()> {
+        self.publish_mail(&self.keys().queue_mail(queue), mail).await
+    }
+
+    async fn look_up_cache(
+        &self,
+        key: &CacheKey,
+        holder: &str,
+        hold: Duration,
+    ) -> Result<CacheLookup> {
+        self.look_up(key, holder, hold).await
+    }
+
+    async fn fill_cache(&self, key: &CacheKey, value: Bytes, ttl: Option<Duration>) -> Result<()> {
+        self.fill(key, &value, ttl).await
+    }
+
+    async fn abandon_cache(&self, key: &CacheKey, holder: &str) -> Result<()> {
+        self.abandon(key, holder).await
+    }
+
+    async fn clear_cache(&self, group: Option<&str>) -> Result<()> {
+        self.clear(group).await
+    }
+
+    async fn put_item(&self, name: &ItemName, record: ItemRecord) -> Result<()> {
+        self.put(name, &record).await
+    }
+
+    async fn read_item(&self, name: &ItemName) -> Result<Option<ItemRecord>> {
+        self.get(name).await
+    }
+
+    async fn delete_item(&self, name: &ItemName) -> Result<()> {
+        self.delete(name).await
+    }
+
+    async fn touch_item(&self, name: &ItemName, expires_at: Millis) -> Result<()> {
+        self.touch(name, expires_at).await
+    }
+
+    async fn scan_items(
+        &self,
+        prefix: &[String],
+        after: Option<&ItemName>,
+        max: usize,
+    ) -> Result<Vec<(ItemName, ItemRecord)>> {
+        self.scan(prefix, after, max).await
+    }
+
+    async fn item_namespaces(&self, prefix: &[String]) -> Result<Vec<Namespace>> {
+        self.namespaces(prefix).await
     }
 }

@@ -37,6 +37,17 @@ scripts! {
     ALIVE = "alive.lua",
     RECLAIM = "reclaim.lua",
     GIVE_BACK = "give_back.lua",
+    LOOK_UP_CACHE = "look_up_cache.lua",
+    FILL_CACHE = "fill_cache.lua",
+    ABANDON_CACHE = "abandon_cache.lua",
+    CLEAR_CACHE = "clear_cache.lua",
+    PUT_ITEM = "put_item.lua",
+    READ_ITEM = "read_item.lua",
+    DELETE_ITEM = "delete_item.lua",
+    TOUCH_ITEM = "touch_item.lua",
+    SCAN_ITEMS = "scan_items.lua",
+    SWEEP_ITEMS = "sweep_items.lua",
+    ITEM_NAMESPACES = "item_namespaces.lua",
 }
 
 impl Script {

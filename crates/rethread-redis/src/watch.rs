@@ -29,8 +29,8 @@ pub(crate) struct Watches {
 }
 
 enum Request {
-    Watch { channel: String, reply: Reply },
-    Unwatch { channel: String },
+    Watch { channels: Vec<String>, reply: Reply },
+    Unwatch { channels: Vec<String> },
 }
 
 /// Where the receiving end of a subscription goes.
@@ -46,19 +46,23 @@ impl Watches {
 
     /// Watches a channel; what is published after the return wakes.
     pub(crate) async fn watch(&self, channel: String) -> Result<EventWatch> {
-        let (changes, guard) = self.subscribe(channel, Reply::Changes).await?;
+        let (changes, guard) = self.subscribe(vec![channel], Reply::Changes).await?;
         Ok(EventWatch::new(changes, Some(Box::new(guard))))
     }
 
-    /// Receives what is published to a channel after the return, until the connection is lost.
-    pub(crate) async fn open_mailbox(&self, channel: String) -> Result<Mailbox> {
-        let (mail, guard) = self.subscribe(channel, Reply::Mail).await?;
+    /// Receives what is published to any of these channels after the return, in one order, until
+    /// the connection is lost.
+    pub(crate) async fn open_mailbox(&self, mut channels: Vec<String>) -> Result<Mailbox> {
+        // One that is named twice must not bring its letters twice.
+        channels.sort_unstable();
+        channels.dedup();
+        let (mail, guard) = self.subscribe(channels, Reply::Mail).await?;
         Ok(Mailbox::new(mail, Some(Box::new(guard))))
     }
 
     async fn subscribe<T>(
         &self,
-        channel: String,
+        channels: Vec<String>,
         reply: impl FnOnce(oneshot::Sender<Result<T>>) -> Reply,
     ) -> Result<(T, Guard)> {
         let (sender, answer) = oneshot::channel();
@@ -66,10 +70,10 @@ impl Watches {
         let gone = || StorageError::Unavailable {
             reason: "the subscriber of wake-ups and mail has ended; try again".to_owned(),
         };
-        let request = Request::Watch { channel: channel.clone(), reply: reply(sender) };
+        let request = Request::Watch { channels: channels.clone(), reply: reply(sender) };
         requests.send(request).map_err(|_| gone())?;
         // From here on the task counts this watch, whether or not the caller waits for it.
-        let guard = Guard { channel, requests };
+        let guard = Guard { channels, requests };
         match answer.await {
             Ok(Ok(receiver)) => Ok((receiver, guard)),
             Ok(Err(error)) => Err(error),
@@ -90,15 +94,15 @@ impl Watches {
 }
 
 struct Guard {
-    channel: String,
+    channels: Vec<String>,
     requests: mpsc::UnboundedSender<Request>,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let channel = std::mem::take(&mut self.channel);
+        let channels = std::mem::take(&mut self.channels);
         // When the task is gone, so is its subscription.
-        let _ = self.requests.send(Request::Unwatch { channel });
+        let _ = self.requests.send(Request::Unwatch { channels });
     }
 }
 
@@ -106,7 +110,8 @@ impl Drop for Guard {
 #[derive(Debug, Default)]
 struct Pushes {
     wakers: Mutex<HashMap<String, watch::Sender<u64>>>,
-    mailboxes: Mutex<HashMap<String, mpsc::Sender<Bytes>>>,
+    // A mailbox stands under each of its channels, and ends with the last of them.
+    mailboxes: Mutex<HashMap<String, Vec<mpsc::Sender<Bytes>>>>,
     disconnected: Notify,
 }
 
@@ -133,19 +138,32 @@ impl Pushes {
 
     fn post(&self, channel: &str, message: &Value) {
         let Value::BulkString(letter) = message else { return };
-        if let Some(mailbox) = self.mailboxes().get(channel) {
-            // Lost if the mailbox is full or was just closed.
-            let _ = mailbox.try_send(Bytes::copy_from_slice(letter));
+        if let Some(receivers) = self.mailboxes().get(channel) {
+            let letter = Bytes::copy_from_slice(letter);
+            for mailbox in receivers {
+                // Lost if the mailbox is full or was just closed.
+                let _ = mailbox.try_send(letter.clone());
+            }
         }
     }
 
-    fn open_mailbox(&self, channel: &str) -> mpsc::Receiver<Bytes> {
+    fn open_mailbox(&self, channels: &[String]) -> mpsc::Receiver<Bytes> {
         let (sender, mail) = Mailbox::channel();
-        self.mailboxes().insert(channel.to_owned(), sender);
+        let mut mailboxes = self.mailboxes();
+        for channel in channels {
+            mailboxes.entry(channel.clone()).or_default().push(sender.clone());
+        }
         mail
     }
 
-    fn mailboxes(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<Bytes>>> {
+    /// Forgets mailboxes that were dropped.
+    fn close_mailboxes(&self, channel: &str) {
+        if let Some(receivers) = self.mailboxes().get_mut(channel) {
+            receivers.retain(|mailbox| !mailbox.is_closed());
+        }
+    }
+
+    fn mailboxes(&self) -> MutexGuard<'_, HashMap<String, Vec<mpsc::Sender<Bytes>>>> {
         self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -180,7 +198,7 @@ struct Subscriber {
     connection: Option<MultiplexedConnection>,
 }
 
-type Waiting = Vec<(String, Reply)>;
+type Waiting = Vec<(Vec<String>, Reply)>;
 
 impl Subscriber {
     fn new(link: Link) -> Self {
@@ -215,13 +233,18 @@ impl Subscriber {
         let mut waiting = Vec::new();
         for request in requests {
             match request {
-                Request::Watch { channel, reply } => {
-                    self.channels.entry(channel.clone()).or_default().watchers += 1;
-                    waiting.push((channel, reply));
+                Request::Watch { channels, reply } => {
+                    for channel in &channels {
+                        self.channels.entry(channel.clone()).or_default().watchers += 1;
+                    }
+                    waiting.push((channels, reply));
                 }
-                Request::Unwatch { channel } => {
-                    if let Some(entry) = self.channels.get_mut(&channel) {
-                        entry.watchers = entry.watchers.saturating_sub(1);
+                Request::Unwatch { channels } => {
+                    for channel in &channels {
+                        if let Some(entry) = self.channels.get_mut(channel) {
+                            entry.watchers = entry.watchers.saturating_sub(1);
+                        }
+                        self.pushes.close_mailboxes(channel);
                     }
                 }
             }
@@ -273,17 +296,25 @@ impl Subscriber {
     }
 
     fn answer(&mut self, waiting: Waiting, outcome: Result<()>) {
-        for (channel, reply) in waiting {
-            // Forgotten already if the caller has gone away.
-            let Some(entry) = self.channels.get(&channel) else { continue };
-            let outcome = if entry.is_subscribed { Ok(()) } else { outcome.clone() };
+        for (channels, reply) in waiting {
+            let known: Vec<&Channel> =
+                channels.iter().filter_map(|channel| self.channels.get(channel)).collect();
+            if known.len() < channels.len() {
+                // Forgotten already: the caller has gone away.
+                continue;
+            }
+            let is_subscribed = known.iter().all(|channel| channel.is_subscribed);
+            let outcome = if is_subscribed { Ok(()) } else { outcome.clone() };
             // A caller that goes away now signs off by itself.
             match reply {
                 Reply::Changes(reply) => {
-                    let _ = reply.send(outcome.map(|()| self.pushes.receiver(&channel)));
+                    let _ = reply.send(outcome.map(|()| self.pushes.receiver(&channels[0])));
                 }
                 Reply::Mail(reply) => {
-                    let _ = reply.send(outcome.map(|()| self.pushes.open_mailbox(&channel)));
+                    let mail = outcome.map(|()| self.pushes.open_mailbox(&channels));
+                    if reply.send(mail).is_err() {
+                        channels.iter().for_each(|channel| self.pushes.close_mailboxes(channel));
+                    }
                 }
             }
         }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef};
-use rethread_core::ids::{Millis, PartitionId, ThreadId, ThreadKey, WorkerId};
+use rethread_core::ids::{CallId, Millis, PartitionId, QueueName, ThreadId, ThreadKey, WorkerId};
 use rethread_core::message::{InboxMessage, OpenCall};
 use rethread_core::record::Record;
-use rethread_core::thread::{Effect, Setup, Stored, ThreadMachine};
+use rethread_core::thread::{Effect, Job, JobOutcome, Setup, Stored, ThreadMachine};
 use rethread_storage::{InboxCursor, QueuedOrder, ThreadWrite};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -32,6 +32,8 @@ pub(crate) enum CoordinatorMessage {
     Begin,
     /// Messages of the inbox, in order.
     Deliver(Vec<(InboxCursor, InboxMessage)>),
+    /// A job for a call is done.
+    Done(CallId, JobOutcome),
     /// Something outside of the engine woke a body.
     Wake,
     /// The time that the machine waits for has come.
@@ -51,6 +53,15 @@ pub(crate) struct CoordinatorArguments {
     pub(crate) stored: Option<Box<Stored>>,
 }
 
+/// Who is told something.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Addressee {
+    /// One worker.
+    Worker(WorkerId),
+    /// All workers of a queue.
+    Queue(QueueName),
+}
+
 /// What came of some mail: to be written in one step.
 #[derive(Debug)]
 pub(crate) struct Turned {
@@ -59,7 +70,9 @@ pub(crate) struct Turned {
     /// Orders that must not become visible before the write.
     pub(crate) orders: Vec<QueuedOrder>,
     /// What workers are told once the write is durable.
-    pub(crate) mail: Vec<(WorkerId, Bytes)>,
+    pub(crate) mail: Vec<(Addressee, Bytes)>,
+    /// What takes I/O and is begun once the write is durable.
+    pub(crate) jobs: Vec<(CallId, Job)>,
     /// Messages whose whole effect this is.
     pub(crate) handled: Vec<InboxCursor>,
 }
@@ -67,13 +80,14 @@ pub(crate) struct Turned {
 impl Turned {
     /// Nothing.
     pub(crate) fn none(thread: ThreadKey) -> Self {
-        let (orders, mail, handled) = (Vec::new(), Vec::new(), Vec::new());
-        Self { thread, write: None, orders, mail, handled }
+        let (orders, mail, jobs, handled) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { thread, write: None, orders, mail, jobs, handled }
     }
 
     fn is_none(&self) -> bool {
-        let Self { thread: _, write, orders, mail, handled } = self;
-        write.is_none() && orders.is_empty() && mail.is_empty() && handled.is_empty()
+        let Self { thread: _, write, orders, mail, jobs, handled } = self;
+        let says_nothing = mail.is_empty() && jobs.is_empty() && handled.is_empty();
+        write.is_none() && orders.is_empty() && says_nothing
     }
 }
 
@@ -94,6 +108,8 @@ pub(crate) struct CoordinatorState {
     stored: Option<Box<Stored>>,
     machine: Option<ThreadMachine>,
     timer: Option<(Millis, JoinHandle<()>)>,
+    /// Calls whose jobs are not done.
+    jobs: BTreeSet<CallId>,
 }
 
 impl Actor for Coordinator {
@@ -116,7 +132,8 @@ impl Actor for Coordinator {
             on_wake: Arc::new(move || drop(myself.cast(CoordinatorMessage::Wake))),
             limits: engine.limits,
         };
-        Ok(CoordinatorState { engine, owner, key, setup, stored, machine: None, timer: None })
+        let (machine, timer, jobs) = (None, None, BTreeSet::new());
+        Ok(CoordinatorState { engine, owner, key, setup, stored, machine, timer, jobs })
     }
 
     async fn handle(
@@ -166,8 +183,12 @@ impl Outcome {
                     turn.orders.push(records::queued_order(queue, &order));
                 }
                 Effect::Tell { after: _, worker, mail } => {
-                    turn.mail.push((worker, mail.to_record()));
+                    turn.mail.push((Addressee::Worker(worker), mail.to_record()));
                 }
+                Effect::CancelAttempt { after: _, queue, mail } => {
+                    turn.mail.push((Addressee::Queue(queue), mail.to_record()));
+                }
+                Effect::Perform { after: _, call, job } => turn.jobs.push((call, *job)),
                 Effect::LookAgain => self.looks_again = true,
             }
         }
@@ -205,6 +226,10 @@ impl CoordinatorState {
                     outcome.collect(self.key, machine, Some(cursor));
                 }
             }
+            CoordinatorMessage::Done(call, done) => {
+                self.jobs.remove(&call);
+                machine.handle_done(now, call, done);
+            }
             CoordinatorMessage::Wake => machine.handle_wake(now),
             CoordinatorMessage::Timeout => {
                 self.timer = None;
@@ -219,6 +244,7 @@ impl CoordinatorState {
         self.warn_if_slow(began);
         // Everything in one piece: a coordinator that fails later has not lost half of it.
         let Outcome { turns, looks_again } = outcome;
+        self.jobs.extend(turns.iter().flat_map(|turn| &turn.jobs).map(|(call, _)| *call));
         if !turns.is_empty() && self.owner.cast(OwnerMessage::Turned(turns)).is_err() {
             myself.stop(None);
         }
@@ -250,8 +276,11 @@ impl CoordinatorState {
         let (thread, actor) = (self.key, myself.get_id());
         let (in_flight, due) = (machine.in_flight(), machine.poll_timeout());
         // A run that neither a report nor a timer moves on waits for something that lives in
-        // this process only.
-        let is_bound_here = machine.is_running() && in_flight.is_empty() && due.is_none();
+        // this process only. So does one that waits for a job: loaded again it would ask for the
+        // job a second time.
+        let waits_for_job = machine.is_running() && !self.jobs.is_empty();
+        let is_moved_by_others = !in_flight.is_empty() || due.is_some();
+        let is_bound_here = machine.is_running() && (waits_for_job || !is_moved_by_others);
         let answer = if is_bound_here {
             OwnerMessage::Stays { thread, actor }
         } else {

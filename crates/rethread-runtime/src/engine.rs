@@ -9,9 +9,12 @@ use tokio::sync::Semaphore;
 use crate::failure_log::FailureLog;
 use crate::feeds::Feeds;
 use crate::stats::Stats;
+use crate::store::StoreAccess;
 
 /// Threads that are loaded at the same time.
 const LOADS_MAX: usize = 64;
+/// Jobs of threads that are done at the same time.
+const JOBS_MAX: usize = 256;
 
 /// What all partition owners of a node share.
 #[derive(Debug)]
@@ -23,7 +26,9 @@ pub(crate) struct Engine {
     pub(crate) limits: Limits,
     pub(crate) evict_after: Duration,
     pub(crate) feeds: Feeds,
+    pub(crate) store: StoreAccess,
     pub(crate) loads: Arc<Semaphore>,
+    pub(crate) jobs: Arc<Semaphore>,
     pub(crate) stats: Arc<Stats>,
     pub(crate) failures: EngineFailures,
 }
@@ -35,6 +40,8 @@ pub(crate) struct EngineFailures {
     pub(crate) inboxes: FailureLog,
     pub(crate) loads: FailureLog,
     pub(crate) scans: FailureLog,
+    pub(crate) store: FailureLog,
+    pub(crate) cache: FailureLog,
 }
 
 impl Default for EngineFailures {
@@ -44,6 +51,8 @@ impl Default for EngineFailures {
             inboxes: FailureLog::new("reading inboxes"),
             loads: FailureLog::new("loading a thread"),
             scans: FailureLog::new("reading a partition"),
+            store: FailureLog::new("asking the store"),
+            cache: FailureLog::new("asking the cache"),
         }
     }
 }
@@ -51,5 +60,9 @@ impl Default for EngineFailures {
 impl Engine {
     pub(crate) fn load_permits() -> Arc<Semaphore> {
         Arc::new(Semaphore::new(LOADS_MAX))
+    }
+
+    pub(crate) fn job_permits() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(JOBS_MAX))
     }
 }

@@ -32,6 +32,7 @@ mod partition;
 mod records;
 mod runtime_thread;
 mod stats;
+mod store;
 mod supervisor;
 mod tenure;
 mod worker;

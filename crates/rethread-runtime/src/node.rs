@@ -18,6 +18,7 @@ use crate::lease_keeper::KeeperSeat;
 use crate::options::NodeOptions;
 use crate::runtime_thread::RuntimeThread;
 use crate::stats::{Stats, StatsSnapshot};
+use crate::store::StoreAccess;
 use crate::supervisor::{NodeSupervisor, SupervisorArguments, SupervisorMessage};
 use crate::worker::{WorkerProcess, WorkerSettings};
 
@@ -66,6 +67,7 @@ impl Node {
                 worker: worker_id(),
                 registry: Arc::clone(&options.registry),
                 clock: options.clock.clone(),
+                store_index: options.store_index.clone(),
                 pools: options.workers,
                 heartbeat_every: options.heartbeat_every,
                 dead_after: options.dead_after,
@@ -77,7 +79,9 @@ impl Node {
             let (process, seats) = started?;
             (Some(process), seats)
         };
+        let index = options.store_index.map(|index| index.on(Handle::current()));
         let engine = Arc::new(Engine {
+            store: StoreAccess::new(&engine_storage, index, &options.clock),
             storage: engine_storage,
             registry: options.registry,
             clock: options.clock,
@@ -85,6 +89,7 @@ impl Node {
             evict_after: options.evict_after,
             feeds: Feeds::new(options.inbox_ahead_max),
             loads: Engine::load_permits(),
+            jobs: Engine::job_permits(),
             stats: Arc::clone(&stats),
             failures: EngineFailures::default(),
         });

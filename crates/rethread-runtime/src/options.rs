@@ -37,6 +37,8 @@ pub struct NodeOptions {
     pub fetches_max: u32,
     /// Messages read ahead of their consumption, per partition. Default 4,096.
     pub inbox_ahead_max: usize,
+    /// How items of the store are found by meaning. Default: not at all.
+    pub store_index: Option<StoreIndex>,
     /// Limits of executions.
     pub limits: Limits,
     /// The time that journals, timers and retries go by. The default reads the system's clock
@@ -60,6 +62,7 @@ impl NodeOptions {
             drain_timeout: Duration::from_secs(30),
             fetches_max: 3,
             inbox_ahead_max: 4_096,
+            store_index: None,
             limits: Limits::default(),
             clock: Clock::starting_at(system_time()),
         }

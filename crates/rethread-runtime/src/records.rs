@@ -31,6 +31,8 @@ pub(crate) fn thread_write(thread: ThreadKey, write: &Write) -> ThreadWrite {
         base: write.base,
         events: write.events.iter().filter_map(event_write).collect(),
         activity: write.activity.map(activity),
+        drop_checkpoints: write.drop_checkpoints.clone(),
+        delete: write.delete,
     }
 }
 

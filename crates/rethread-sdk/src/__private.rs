@@ -3,17 +3,18 @@
 pub use std::sync::OnceLock;
 pub use std::time::Duration;
 
-pub use crate::{Call, Entrypoint, Error, Previous, Result, Task};
+pub use crate::inject::Injected;
+pub use crate::{Call, Entrypoint, Error, Result, Task};
 
-use crate::{Value, previous};
+use crate::Value;
 
 /// Fails to compile, at the span of the type, for what cannot be an argument or a result.
 pub const fn assert_value<T: Value>() {}
 
-/// Fills the parameter `Previous<S>` of an entrypoint.
+/// Fills a parameter that no caller passes.
 ///
 /// # Errors
-/// See [`previous()`].
-pub fn load_previous<S: Value>() -> Result<Previous<S>> {
-    previous().map(Previous)
+/// When the engine does not have it; see [`Injected`].
+pub fn inject<T: Injected>() -> Result<T> {
+    T::inject()
 }

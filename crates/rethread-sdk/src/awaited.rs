@@ -33,6 +33,7 @@ pub(crate) enum What {
     Entrypoint(Arc<str>),
     Sleep,
     Interrupt,
+    Store,
 }
 
 impl fmt::Display for What {
@@ -42,6 +43,7 @@ impl fmt::Display for What {
             Self::Entrypoint(name) => write!(f, "entrypoint `{name}`"),
             Self::Sleep => f.write_str("`sleep`"),
             Self::Interrupt => f.write_str("`interrupt`"),
+            Self::Store => f.write_str("`store`"),
         }
     }
 }
@@ -54,6 +56,7 @@ impl fmt::Display for Outcome<'_> {
         let word = match self.0 {
             What::Task(_) | What::Entrypoint(_) | What::Sleep => "result of",
             What::Interrupt => "answer to",
+            What::Store => "reply of",
         };
         write!(f, "{word} {}", self.0)
     }
@@ -73,6 +76,13 @@ impl<T> Awaited<T> {
         match &self.state {
             State::Waiting { scope, slot } => scope.is_delivered(*slot),
             State::Refused(_) | State::Given => true,
+        }
+    }
+
+    /// Ends the call, unless its outcome is here already.
+    pub(crate) fn cancel(&self) {
+        if let State::Waiting { scope, slot } = &self.state {
+            scope.cancel(*slot);
         }
     }
 }

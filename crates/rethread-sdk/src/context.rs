@@ -2,28 +2,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rethread_core::ids::{RunId, ThreadId};
-use rethread_core::payload::Payload;
+use rethread_core::ids::{ExecutionId, Millis, RunId, ThreadId};
 use rethread_core::replay::{CallRequest, Scope};
-use serde::Serialize;
 
 use crate::awaited::What;
 use crate::call::Call;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::outside::current_scope;
-
-/// Writes an event to the custom stream of the run.
-///
-/// It reaches readers in the order written. What an entrypoint writes is written again when it
-/// is replayed by a new run, and not by a replay within a run.
-///
-/// # Errors
-/// Outside a run, and when the value cannot be encoded.
-pub fn emit(value: impl Serialize) -> Result<()> {
-    let scope = current_scope("`emit`")?;
-    scope.emit(Payload::encode(&value, "value of `emit`")?);
-    Ok(())
-}
 
 /// Waits for at least `duration`, rounded up to milliseconds, over restarts too.
 ///
@@ -42,11 +27,14 @@ pub fn sleep(duration: Duration) -> Call<()> {
 /// # Errors
 /// Outside a run, and when the time is later than the system can tell.
 pub fn now() -> Result<SystemTime> {
-    let ms = current_scope("`now`")?.now().0;
-    let since_epoch = Duration::from_millis(ms);
+    system_time(current_scope("`now`")?.now())
+}
+
+/// A time of the engine as the system tells it.
+pub(crate) fn system_time(at: Millis) -> Result<SystemTime> {
     SystemTime::UNIX_EPOCH
-        .checked_add(since_epoch)
-        .ok_or_else(|| crate::Error::msg(format_args!("no system time is {ms} ms after 1970")))
+        .checked_add(Duration::from_millis(at.0))
+        .ok_or_else(|| Error::msg(format_args!("no system time is {} ms after 1970", at.0)))
 }
 
 /// A text that names this body for other services: the same for each attempt of a task, and for
@@ -69,10 +57,15 @@ pub struct RunInfo {
     pub thread: ThreadId,
     /// The run.
     pub run: RunId,
+    /// The execution that the run belongs to: from an input to its final value, over all runs
+    /// that resume it.
+    pub execution: ExecutionId,
     /// Name of the task or entrypoint.
     pub name: String,
     /// Which attempt of the body this is, from 1.
     pub attempt: u32,
+    /// The words that the caller of the run gave it to find it by.
+    pub tags: Vec<String>,
 }
 
 /// Tells which body is running, and for whom.
@@ -85,8 +78,10 @@ pub fn run_info() -> Result<RunInfo> {
     Ok(RunInfo {
         thread: info.thread.clone(),
         run: info.run,
+        execution: info.execution,
         name: info.name.clone(),
         attempt: info.attempt,
+        tags: info.config.tags.clone(),
     })
 }
 

@@ -60,6 +60,21 @@ impl Error {
         Self::new(kind::ERROR, message.to_string())
     }
 
+    /// The error for an HTTP response that is no success: of kind [`kind::HTTP_STATUS`], and
+    /// retried only for the statuses of servers, 500 to 599.
+    ///
+    /// ```
+    /// use rethread_sdk::{Error, kind};
+    ///
+    /// assert_eq!(Error::http(404).kind(), kind::HTTP_STATUS);
+    /// assert!(!Error::http(404).is_retryable());
+    /// assert!(Error::http(503).is_retryable());
+    /// ```
+    pub fn http(status: u16) -> Self {
+        let message = format!("the HTTP request was answered with status {status}");
+        Self::new(kind::HTTP_STATUS, message).retryable((500..=599).contains(&status))
+    }
+
     /// Takes a recorded failure.
     pub fn from_failure(failure: Failure) -> Self {
         Self(Box::new(Inner { failure, origin: Origin::Own }))

@@ -35,8 +35,21 @@
 //! # Ok::<(), rethread::RegistryError>(())
 //! ```
 //!
-//! What a body reaches of its run (questions, events, the time, the value saved before) are
-//! plain functions: [`interrupt`], [`emit`], [`now`], [`previous()`] and others.
+//! What a body reaches of its run is there as plain functions. Some of it can be a parameter too,
+//! which the attributes fill and no caller passes.
+//!
+//! | for | function | parameter |
+//! |---|---|---|
+//! | a question to a person | [`interrupt`] | |
+//! | events, tokens of a model | [`emit()`], [`emit_message`] | |
+//! | the value that the last run saved | [`previous()`] | [`Previous<S>`](Previous) |
+//! | what the caller set for the run | [`config()`], [`run_info`] | |
+//! | the object that the caller gave with the run | [`context()`] | [`Context<C>`](Context) |
+//! | what the program provides | [`dep`] | [`Dep<D>`](Dep) |
+//! | memory across threads | [`store()`] | [`Store`] |
+//! | time, waiting, chance | [`now`], [`sleep`], [`random()`] | |
+//! | progress of a long task | [`heartbeat`], [`last_progress`] | |
+//! | other services | [`idempotency_key`], [`local`] | |
 //!
 //! Not here: running anything. A [`Registry`] holds the code; coordinators poll entrypoints and
 //! workers run tasks.
@@ -44,15 +57,26 @@
 mod args;
 mod awaited;
 mod call;
+mod config;
 mod context;
+mod emit;
 mod entrypoint;
+mod entrypoint_ref;
 mod error;
 mod handler;
+mod inject;
 mod interrupt;
+mod options;
 mod outside;
 mod previous;
+mod progress;
+mod provided;
+mod random;
 mod registry;
+mod retry;
 mod returns;
+mod run_context;
+mod store;
 mod task;
 mod task_ref;
 mod value;
@@ -63,21 +87,34 @@ pub mod prelude;
 
 pub use args::Args;
 pub use call::Call;
-pub use context::{RunInfo, emit, idempotency_key, local, now, run_info, sleep};
-pub use entrypoint::{Entrypoint, EntrypointRef};
+pub use config::{Config, config};
+pub use context::{RunInfo, idempotency_key, local, now, run_info, sleep};
+pub use emit::{emit, emit_message};
+pub use entrypoint::Entrypoint;
+pub use entrypoint_ref::EntrypointRef;
 pub use error::{Error, Result};
 pub use handler::Handler;
 pub use interrupt::{Interrupt, interrupt};
+pub use options::OptionError;
 pub use previous::{Previous, previous};
+pub use progress::{heartbeat, last_progress};
+pub use provided::{Dep, dep};
+pub use random::{Random, random};
 pub use registry::{Registry, RegistryBuilder, RegistryError};
+pub use retry::{IntoRetries, Retry};
 pub use returns::{EntrypointReturns, Final, Plain, Returns, Saved};
+pub use run_context::{Context, context};
+pub use store::{
+    Filter, Get, IntoNamespace, Item, ListNamespaces, Put, Store, StoreBackend, StoreCall,
+    StoreFuture, StoreSearch, store,
+};
 pub use task::{Task, TaskDef, TaskFuture};
-pub use task_ref::{IntoRetries, TaskRef};
+pub use task_ref::TaskRef;
 pub use value::Value;
 
 pub use rethread_core::failure::kind;
-pub use rethread_core::ids::{QueueName, RunId, ThreadId};
-pub use rethread_core::policy::{Retry, RetryOn};
+pub use rethread_core::ids::{ExecutionId, QueueName, RunId, ThreadId};
+pub use rethread_core::policy::{Cache, History, RetryOn};
 pub use rethread_macros::{entrypoint, task};
 
 #[cfg(feature = "json")]

@@ -3,8 +3,10 @@
 //! `Result` is [`crate::Result`] here: one type parameter is enough, two work as ever.
 
 pub use crate::{
-    Call, Entrypoint, Error, Final, Previous, Result, Retry, RetryOn, Task, emit, entrypoint,
-    idempotency_key, interrupt, local, now, previous, run_info, sleep, task,
+    Cache, Call, Context, Dep, Entrypoint, Error, Filter, Final, History, Previous, Result, Retry,
+    RetryOn, Store, Task, config, context, dep, emit, emit_message, entrypoint, heartbeat,
+    idempotency_key, interrupt, last_progress, local, now, previous, random, run_info, sleep,
+    store, task,
 };
 
 #[cfg(feature = "json")]

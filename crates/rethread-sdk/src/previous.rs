@@ -3,6 +3,7 @@ use std::ops::{Deref, DerefMut};
 use serde::de::DeserializeOwned;
 
 use crate::error::Result;
+use crate::inject::Injected;
 use crate::outside::current_scope;
 
 /// What the last completed run on the thread saved; none on a new thread, if that was nothing
@@ -59,5 +60,11 @@ impl<S> Deref for Previous<S> {
 impl<S> DerefMut for Previous<S> {
     fn deref_mut(&mut self) -> &mut Option<S> {
         &mut self.0
+    }
+}
+
+impl<S: DeserializeOwned> Injected for Previous<S> {
+    fn inject() -> Result<Self> {
+        previous().map(Self)
     }
 }

@@ -1,17 +1,22 @@
+use std::any::type_name;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
 use rethread_core::event::Refusal;
-use rethread_core::ids::{ID_BYTES_MAX, IdError};
+use rethread_core::failure::Failure;
+use rethread_core::ids::ID_BYTES_MAX;
 use rethread_core::payload::Payload;
-use rethread_core::replay::{BodyFuture, Program};
+use rethread_core::policy::EntrypointOptions;
+use rethread_core::replay::{self, BodyFuture, Program};
 
-use crate::entrypoint::{Entrypoint, StartEntrypoint};
+use crate::entrypoint::{Entrypoint, EntrypointDef};
+use crate::options::OptionError;
+use crate::provided::Provided;
 use crate::task::{Task, TaskDef};
 
-/// The code of a program: its entrypoints and tasks by name.
+/// The code of a program: its entrypoints and tasks by name, and what it provides to them.
 ///
 /// ```
 /// # extern crate rethread_sdk as rethread;
@@ -37,8 +42,9 @@ use crate::task::{Task, TaskDef};
 /// ```
 #[derive(Clone, Default)]
 pub struct Registry {
-    entrypoints: BTreeMap<Arc<str>, Arc<StartEntrypoint>>,
+    entrypoints: BTreeMap<Arc<str>, EntrypointDef>,
     tasks: BTreeMap<Arc<str>, TaskDef>,
+    provided: Arc<Provided>,
 }
 
 /// What cannot be registered.
@@ -57,19 +63,40 @@ pub enum RegistryError {
         /// The name.
         name: String,
     },
-    /// A name is empty or too long.
-    #[error("`{name}` cannot name a task or entrypoint: use 1 to {ID_BYTES_MAX} bytes")]
+    /// A task and an entrypoint have the same name.
+    #[error(
+        "a task and an entrypoint are both named `{name}`; give one of them another name, since \
+         events and states tell them apart by it"
+    )]
+    SharedName {
+        /// The name.
+        name: String,
+    },
+    /// A name is empty, too long, or one of the engine's.
+    #[error(
+        "`{name}` cannot name a task or entrypoint: use 1 to {ID_BYTES_MAX} bytes that do not \
+         begin with `__`"
+    )]
     InvalidName {
         /// The name.
         name: String,
     },
-    /// A task asks for a queue that cannot exist.
-    #[error("task `{task}`: {source}")]
-    InvalidQueue {
-        /// Name of the task.
-        task: String,
-        /// What is wrong with the queue's name.
-        source: IdError,
+    /// A task or entrypoint asks for what cannot be.
+    #[error("`{name}`: {source}")]
+    InvalidOption {
+        /// Name of the task or entrypoint.
+        name: String,
+        /// What is wrong.
+        source: OptionError,
+    },
+    /// Two values of one type are provided.
+    #[error(
+        "two values of type `{type_name}` are provided; bodies find them by type, so wrap one in \
+         a type of its own"
+    )]
+    DuplicateProvided {
+        /// The type.
+        type_name: &'static str,
     },
 }
 
@@ -102,12 +129,28 @@ impl Registry {
 
 impl Program for Registry {
     fn start(&self, entrypoint: &str, input: &Payload) -> Result<BodyFuture, Refusal> {
-        let Some(start) = self.entrypoints.get(entrypoint) else {
+        let Some(known) = self.entrypoints.get(entrypoint) else {
             let known: Vec<_> = self.entrypoint_names().collect();
             let known = if known.is_empty() { "none".into() } else { known.join(", ") };
             return Err(Refusal::UnknownEntrypoint { name: entrypoint.to_owned(), known });
         };
-        start(input).map_err(|error| Refusal::InvalidInput { reason: error.to_string() })
+        known.start(input).map_err(|error| Refusal::InvalidInput { reason: error.to_string() })
+    }
+
+    fn options(&self, entrypoint: &str) -> EntrypointOptions {
+        self.entrypoints.get(entrypoint).map(|known| known.options().clone()).unwrap_or_default()
+    }
+
+    fn retries(&self, entrypoint: &str, policy: usize, failure: &Failure) -> bool {
+        self.entrypoints.get(entrypoint).is_some_and(|known| known.retries(policy, failure))
+    }
+
+    fn cache_key(&self, entrypoint: &str, input: &Payload) -> Option<String> {
+        self.entrypoints.get(entrypoint)?.cache_key(input)
+    }
+
+    fn provided(&self) -> Option<replay::Provided> {
+        (!self.provided.is_empty()).then(|| Arc::clone(&self.provided) as replay::Provided)
     }
 }
 
@@ -116,6 +159,7 @@ impl fmt::Debug for Registry {
         f.debug_struct("Registry")
             .field("entrypoints", &self.entrypoints.keys())
             .field("tasks", &self.tasks.keys())
+            .field("provided", &self.provided)
             .finish()
     }
 }
@@ -132,14 +176,17 @@ impl RegistryBuilder {
     /// Adds an entrypoint.
     #[must_use]
     pub fn entrypoint<I, O>(mut self, entrypoint: Entrypoint<I, O>) -> Self {
-        let (name, start) = entrypoint.into_parts();
-        self.check_name(&name);
+        let (name, def) = entrypoint.into_parts();
+        self.check(&name, def.invalid());
+        if self.registry.tasks.contains_key(&name) {
+            self.fail(RegistryError::SharedName { name: name.to_string() });
+        }
         match self.registry.entrypoints.entry(name) {
             Entry::Vacant(entry) => {
-                entry.insert(start);
+                entry.insert(def);
             }
             Entry::Occupied(entry) => {
-                let name = entry.key().as_ref().to_owned();
+                let name = entry.key().to_string();
                 self.fail(RegistryError::DuplicateEntrypoint { name });
             }
         }
@@ -150,19 +197,35 @@ impl RegistryBuilder {
     #[must_use]
     pub fn task<A, T>(mut self, task: Task<A, T>) -> Self {
         let task = TaskDef::from(task);
-        self.check_name(task.name());
-        if let Some(source) = task.invalid() {
-            let source = source.clone();
-            self.fail(RegistryError::InvalidQueue { task: task.name().to_owned(), source });
+        self.check(task.name(), task.invalid());
+        if self.registry.entrypoints.contains_key(task.name()) {
+            self.fail(RegistryError::SharedName { name: task.name().to_owned() });
         }
         match self.registry.tasks.entry(task.shared_name()) {
             Entry::Vacant(entry) => {
                 entry.insert(task);
             }
             Entry::Occupied(entry) => {
-                let name = entry.key().as_ref().to_owned();
+                let name = entry.key().to_string();
                 self.fail(RegistryError::DuplicateTask { name });
             }
+        }
+        self
+    }
+
+    /// Provides a value to the bodies of tasks and entrypoints that run in this program. They
+    /// find it by its type; see [`dep`](crate::dep()).
+    #[must_use]
+    pub fn provide<D: Send + Sync + 'static>(self, value: D) -> Self {
+        self.provide_shared(Arc::new(value))
+    }
+
+    /// Provides a value that is shared already, or one that is known by a trait only:
+    /// an `Arc<dyn Model>` is found as `dep::<dyn Model>()`.
+    #[must_use]
+    pub fn provide_shared<D: ?Sized + Send + Sync + 'static>(mut self, value: Arc<D>) -> Self {
+        if !Arc::make_mut(&mut self.registry.provided).add(value) {
+            self.fail(RegistryError::DuplicateProvided { type_name: type_name::<D>() });
         }
         self
     }
@@ -178,9 +241,12 @@ impl RegistryBuilder {
         }
     }
 
-    fn check_name(&mut self, name: &str) {
-        if name.is_empty() || name.len() > ID_BYTES_MAX {
+    fn check(&mut self, name: &str, invalid: Option<&OptionError>) {
+        if name.is_empty() || name.len() > ID_BYTES_MAX || name.starts_with("__") {
             self.fail(RegistryError::InvalidName { name: name.to_owned() });
+        }
+        if let Some(source) = invalid.cloned() {
+            self.fail(RegistryError::InvalidOption { name: name.to_owned(), source });
         }
     }
 

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rethread_core::failure::Failure;
-use rethread_core::ids::IdError;
 use rethread_core::payload::{Payload, PayloadError};
-use rethread_core::policy::TaskOptions;
+use rethread_core::policy::{Cache, TaskOptions};
 
 use crate::args::Args;
 use crate::call::Call;
 use crate::error::Error;
 use crate::handler::Handler;
+use crate::options::OptionError;
+use crate::retry::{IntoRetries, Policies, Predicates};
 use crate::returns::Returns;
-use crate::task_ref::{IntoRetries, TaskRef};
+use crate::task_ref::TaskRef;
 use crate::value::Value;
 
 /// A task with its code: what [`task`](macro@crate::task) makes, and what a worker registers.
@@ -38,6 +39,7 @@ use crate::value::Value;
 /// ```
 pub struct Task<A, T> {
     reference: TaskRef<A, T>,
+    predicates: Predicates,
     start: Arc<StartTask>,
 }
 
@@ -71,7 +73,7 @@ impl<A, T> Task<A, T> {
                 Ok(Payload::encode(&value, format_args!("result of task `{name}`"))?)
             }))
         };
-        Self { reference, start: Arc::new(start) }
+        Self { reference, predicates: Predicates::default(), start: Arc::new(start) }
     }
 
     /// Calls the task; it is scheduled at once.
@@ -107,24 +109,81 @@ impl<A, T> Task<A, T> {
         self
     }
 
-    /// Sets when failed attempts are repeated; see [`TaskRef::retry`].
+    /// Sets when failed attempts are repeated: one [`Retry`](crate::Retry), or several of which
+    /// the first that matches a failure decides. Without it, those of the entrypoint count that
+    /// the task runs in.
+    ///
+    /// Predicates are asked on the worker that ran the attempt, of the task as it is registered
+    /// there.
     #[must_use]
     pub fn retry(mut self, retry: impl IntoRetries) -> Self {
-        self.reference = self.reference.retry(retry);
+        let policies = Policies::new(retry);
+        self.predicates = policies.predicates.clone();
+        let checked = policies.check();
+        self.reference = self.reference.policies(policies, checked);
         self
     }
 
-    /// Sets the longest time one attempt may take.
+    /// Sets the longest time one attempt may take; see [`TaskRef::timeout`].
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.reference = self.reference.timeout(timeout);
+        self
+    }
+
+    /// Sets the longest time one attempt may be silent; see [`TaskRef::idle_timeout`].
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.reference = self.reference.idle_timeout(timeout);
+        self
+    }
+
+    /// Sets that results are kept and reused by equal calls; see [`TaskRef::cache`].
+    ///
+    /// ```
+    /// # extern crate rethread_sdk as rethread;
+    /// use std::time::Duration;
+    ///
+    /// use rethread::prelude::*;
+    ///
+    /// fn by_id((id, _text): &(u64, String)) -> String {
+    ///     id.to_string()
+    /// }
+    ///
+    /// #[task(cache = Cache::ttl(Duration::from_secs(3_600)), cache_key = by_id)]
+    /// async fn embed(id: u64, text: String) -> Result<Vec<f32>> {
+    ///     # let _ = (id, text);
+    ///     Ok(vec![0.0; 768])
+    /// }
+    /// ```
+    #[must_use]
+    pub fn cache(mut self, cache: Cache) -> Self {
+        self.reference = self.reference.cache(cache);
+        self
+    }
+
+    /// Sets what equal calls are; see [`TaskRef::cache_key`].
+    #[must_use]
+    pub fn cache_key(mut self, key: impl Fn(&A) -> String + Send + Sync + 'static) -> Self {
+        self.reference = self.reference.cache_key(key);
+        self
+    }
+
+    /// Sets the version of the code; see [`TaskRef::version`].
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.reference = self.reference.version(version);
         self
     }
 }
 
 impl<A, T> Clone for Task<A, T> {
     fn clone(&self) -> Self {
-        Self { reference: self.reference.clone(), start: Arc::clone(&self.start) }
+        Self {
+            reference: self.reference.clone(),
+            predicates: self.predicates.clone(),
+            start: Arc::clone(&self.start),
+        }
     }
 }
 
@@ -139,7 +198,8 @@ impl<A, T> fmt::Debug for Task<A, T> {
 pub struct TaskDef {
     name: Arc<str>,
     options: Arc<TaskOptions>,
-    invalid: Option<IdError>,
+    predicates: Predicates,
+    invalid: Option<OptionError>,
     start: Arc<StartTask>,
 }
 
@@ -162,7 +222,19 @@ impl TaskDef {
         Ok((self.start)(input)?)
     }
 
-    pub(crate) fn invalid(&self) -> Option<&IdError> {
+    /// What the predicate of its n-th retry policy says of a failure; false for a policy without
+    /// one.
+    pub fn retries(&self, policy: usize, failure: &Failure) -> bool {
+        self.predicates.says(policy, failure)
+    }
+
+    /// What the predicates of all its retry policies say of a failure, by the number of the
+    /// policy; empty if none has one.
+    pub fn predicates(&self, failure: &Failure) -> Vec<bool> {
+        self.predicates.say(failure)
+    }
+
+    pub(crate) fn invalid(&self) -> Option<&OptionError> {
         self.invalid.as_ref()
     }
 
@@ -178,6 +250,7 @@ impl<A, T> From<Task<A, T>> for TaskDef {
             name: Arc::clone(&callee.name),
             options: Arc::clone(&callee.options),
             invalid: callee.invalid.clone(),
+            predicates: task.predicates,
             start: task.start,
         }
     }

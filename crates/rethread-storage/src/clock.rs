@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rethread_core::ids::Millis;
 use tokio::time::Instant;
@@ -22,6 +23,13 @@ impl Clock {
     pub fn starting_at(start: Millis) -> Self {
         let origin = Instant::now();
         Self::new(move || start.plus(millis(origin.elapsed())))
+    }
+
+    /// A clock that stands at the system's time now and goes on with tokio's time: it never goes
+    /// backwards, and tests can pause it.
+    pub fn system() -> Self {
+        // A system clock before 1970 is as good as one at 1970.
+        Self::starting_at(Millis(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)))
     }
 
     /// The time now.

@@ -45,6 +45,16 @@ pub enum StorageError {
         /// What is full and what to do.
         reason: String,
     },
+    /// A name is longer than names may be; nothing happened.
+    #[error("{what} has {bytes} bytes, {max} are allowed: use a shorter one, or a digest of it")]
+    TooLong {
+        /// Which name.
+        what: &'static str,
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        max: usize,
+    },
     /// Another process has the data directory open.
     #[error("{path} is in use by another process: stop that one, or choose another directory")]
     Locked {

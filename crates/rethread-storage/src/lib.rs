@@ -21,6 +21,7 @@ mod clock;
 mod error;
 mod live;
 mod mail;
+pub mod names;
 mod types;
 mod wake;
 
@@ -37,16 +38,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use rethread_core::ids::{
-    CheckpointId, NodeId, OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId,
+    CheckpointId, Millis, NodeId, OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId,
 };
+use rethread_core::store::Namespace;
 
 pub use clock::Clock;
 pub use error::{Result, StorageError};
 pub use mail::Mailbox;
 pub use types::{
-    Acquisition, Activity, CheckpointWrite, Commit, Delivery, Durability, EventWatch, EventWrite,
-    HandIn, InboxCursor, InboxItem, JournalWrite, Lease, LoadedThread, QueuedOrder, Receipt,
-    ThreadWrite,
+    Acquisition, Activity, CacheKey, CacheLookup, CheckpointWrite, Commit, Delivery, Durability,
+    EventWatch, EventWrite, HandIn, InboxCursor, InboxItem, ItemName, ItemRecord, JournalWrite,
+    Lease, LoadedThread, QueuedOrder, Receipt, ThreadWrite,
 };
 
 /// A storage of one namespace.
@@ -249,8 +251,64 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// depends on mail asks again.
     async fn tell_worker(&self, worker: &WorkerId, mail: Vec<Bytes>) -> Result<()>;
 
-    /// Opens the mailbox of a worker: what is sent after the return is received, in order, as
-    /// long as nothing is lost. A worker has one mailbox at a time; opening another may end the
-    /// first.
-    async fn open_mailbox(&self, worker: &WorkerId) -> Result<Mailbox>;
+    /// Opens the mailbox of a worker that serves these queues: what is sent to it or to them
+    /// after the return is received, in order, as long as nothing is lost. A worker has one
+    /// mailbox at a time; opening another may end the first.
+    async fn open_mailbox(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<Mailbox>;
+
+    /// Sends letters to every worker that has a mailbox open and serves the queue. As lossy as
+    /// [`Storage::tell_worker`].
+    async fn tell_queue(&self, queue: &QueueName, mail: Vec<Bytes>) -> Result<()>;
+
+    // --- cache ---------------------------------------------------------------------------------
+
+    /// Looks up a cached value, or takes over the duty to make it.
+    ///
+    /// [`CacheLookup::Vacant`] makes `holder` the one that fills the entry for `hold` from now:
+    /// until it does, gives it up, or its time is over, others are told [`CacheLookup::Filling`].
+    /// The holder extends its time by asking again, and is told `Vacant` again.
+    async fn look_up_cache(
+        &self,
+        key: &CacheKey,
+        holder: &str,
+        hold: Duration,
+    ) -> Result<CacheLookup>;
+
+    /// Stores a value, for `ttl` or for ever, and ends the duty of whoever had it. The newest
+    /// value stands.
+    async fn fill_cache(&self, key: &CacheKey, value: Bytes, ttl: Option<Duration>) -> Result<()>;
+
+    /// Gives up the duty to make a value; no effect if `holder` does not have it.
+    async fn abandon_cache(&self, key: &CacheKey, holder: &str) -> Result<()>;
+
+    /// Removes the entries of a group, or all of them. Entries that are being filled are filled.
+    async fn clear_cache(&self, group: Option<&str>) -> Result<()>;
+
+    // --- store ---------------------------------------------------------------------------------
+
+    /// Puts a record under its name, replacing the one that is there. It is as durable as
+    /// [`Storage::durability`] says. `expires_at` is a time of the storage's clock after which
+    /// the record is gone.
+    async fn put_item(&self, name: &ItemName, record: ItemRecord) -> Result<()>;
+
+    /// The record of this name.
+    async fn read_item(&self, name: &ItemName) -> Result<Option<ItemRecord>>;
+
+    /// Removes the record of this name, if there is one.
+    async fn delete_item(&self, name: &ItemName) -> Result<()>;
+
+    /// Sets when a record expires, if it is there.
+    async fn touch_item(&self, name: &ItemName, expires_at: Millis) -> Result<()>;
+
+    /// Records whose namespaces begin with `prefix`, in the order of namespace and key, behind
+    /// `after`; at most `max`. An empty list is the end.
+    async fn scan_items(
+        &self,
+        prefix: &[String],
+        after: Option<&ItemName>,
+        max: usize,
+    ) -> Result<Vec<(ItemName, ItemRecord)>>;
+
+    /// The namespaces that hold records and begin with `prefix`, sorted.
+    async fn item_namespaces(&self, prefix: &[String]) -> Result<Vec<Namespace>>;
 }

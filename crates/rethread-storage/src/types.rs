@@ -7,6 +7,7 @@ use bytes::Bytes;
 use rethread_core::ids::{
     CheckpointId, Millis, NodeId, OwnerToken, PartitionId, QueueName, RunId, ThreadKey,
 };
+use rethread_core::store::Namespace;
 use tokio::sync::watch;
 
 /// What an acknowledged write survives.
@@ -112,6 +113,11 @@ pub struct ThreadWrite {
     pub events: Vec<EventWrite>,
     /// Sets whether the thread is loaded by the next owner.
     pub activity: Option<Activity>,
+    /// Removes these checkpoints, before others are written.
+    pub drop_checkpoints: Vec<CheckpointId>,
+    /// Removes everything that is stored of the thread, before anything else is written: its
+    /// header, journal, checkpoints and activity. Event logs go with their retention time.
+    pub delete: bool,
 }
 
 impl ThreadWrite {
@@ -125,7 +131,14 @@ impl ThreadWrite {
             base: None,
             events: Vec::new(),
             activity: None,
+            drop_checkpoints: Vec::new(),
+            delete: false,
         }
+    }
+
+    /// The change of its activity: what is written, or that a deleted thread has nothing to do.
+    pub(crate) fn activity_change(&self) -> Option<Activity> {
+        self.activity.or_else(|| self.delete.then_some(Activity::Parked))
     }
 }
 
@@ -229,6 +242,44 @@ pub struct HandIn {
     pub finished: Option<Receipt>,
     /// Messages for the inbox.
     pub messages: Vec<Bytes>,
+}
+
+/// Names one cached value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CacheKey {
+    /// What is cleared as one: the name of a task or entrypoint with its kind. At most 300 bytes.
+    pub group: String,
+    /// The entry in it: a digest, or whatever a user's key function made, at most 1 KiB.
+    pub entry: Bytes,
+}
+
+/// What a cache knows of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheLookup {
+    /// Its value.
+    Hit(Bytes),
+    /// There is none, and the asker is the one to make it.
+    Vacant,
+    /// There is none yet; another is making it.
+    Filling,
+}
+
+/// Names one item of the store.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ItemName {
+    /// Where it lives.
+    pub namespace: Namespace,
+    /// Its key there.
+    pub key: String,
+}
+
+/// One item of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemRecord {
+    /// The record.
+    pub record: Bytes,
+    /// When it is gone; none: never.
+    pub expires_at: Option<Millis>,
 }
 
 /// Wakes when a run may have new events.

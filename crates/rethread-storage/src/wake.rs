@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rethread_core::ids::{PartitionId, RunId, WorkerId};
+use rethread_core::ids::{PartitionId, QueueName, RunId, WorkerId};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -16,7 +16,14 @@ const WAIT_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 type RunKey = (PartitionId, RunId);
 
-type Mailboxes = HashMap<WorkerId, mpsc::Sender<Bytes>>;
+type Mailboxes = HashMap<WorkerId, Slot>;
+
+/// The way into an open mailbox.
+#[derive(Debug)]
+struct Slot {
+    sender: mpsc::Sender<Bytes>,
+    queues: Vec<QueueName>,
+}
 
 /// Wakes readers of inboxes, workers that wait for orders, and watchers of event logs; passes on
 /// the mail of workers.
@@ -68,19 +75,34 @@ impl Wakes {
         EventWatch::new(changes, Some(Box::new(guard)))
     }
 
-    pub(crate) fn tell_worker(&self, worker: &WorkerId, mail: Vec<Bytes>) {
-        let Some(mailbox) = lock(&self.mailboxes).get(worker).cloned() else { return };
-        for letter in mail {
-            // Lost if the mailbox is full or was just closed.
-            let _ = mailbox.try_send(letter);
+    pub(crate) fn tell_worker(&self, worker: &WorkerId, mail: &[Bytes]) {
+        if let Some(slot) = lock(&self.mailboxes).get(worker) {
+            slot.put(mail);
         }
     }
 
-    pub(crate) fn open_mailbox(&self, worker: &WorkerId) -> Mailbox {
+    pub(crate) fn tell_queue(&self, queue: &QueueName, mail: &[Bytes]) {
+        let mailboxes = lock(&self.mailboxes);
+        for slot in mailboxes.values().filter(|slot| slot.queues.contains(queue)) {
+            slot.put(mail);
+        }
+    }
+
+    pub(crate) fn open_mailbox(&self, worker: &WorkerId, queues: &[QueueName]) -> Mailbox {
         let (sender, mail) = Mailbox::channel();
-        lock(&self.mailboxes).insert(worker.clone(), sender);
+        let slot = Slot { sender, queues: queues.to_vec() };
+        lock(&self.mailboxes).insert(worker.clone(), slot);
         let guard = Receiving { worker: worker.clone(), mailboxes: Arc::clone(&self.mailboxes) };
         Mailbox::new(mail, Some(Box::new(guard)))
+    }
+}
+
+impl Slot {
+    fn put(&self, mail: &[Bytes]) {
+        for letter in mail {
+            // Lost if the mailbox is full or was just closed.
+            let _ = self.sender.try_send(letter.clone());
+        }
     }
 }
 
@@ -94,7 +116,7 @@ impl Drop for Receiving {
     fn drop(&mut self) {
         let mut mailboxes = lock(&self.mailboxes);
         // The mailbox drops its receiver before this guard. Another one may have been opened.
-        if mailboxes.get(&self.worker).is_some_and(mpsc::Sender::is_closed) {
+        if mailboxes.get(&self.worker).is_some_and(|slot| slot.sender.is_closed()) {
             mailboxes.remove(&self.worker);
         }
     }
@@ -158,8 +180,8 @@ mod tests {
     fn a_mailbox_takes_its_entry_with_it_and_no_other() {
         let wakes = Wakes::default();
         let worker = WorkerId::new("w").expect("valid");
-        let first = wakes.open_mailbox(&worker);
-        let second = wakes.open_mailbox(&worker);
+        let first = wakes.open_mailbox(&worker, &[]);
+        let second = wakes.open_mailbox(&worker, &[]);
         drop(first);
         assert_eq!(lock(&wakes.mailboxes).len(), 1);
         drop(second);

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rethread_client::Client;
 use rethread_core::ids::NodeId;
@@ -36,6 +37,9 @@ pub struct EmbeddedOptions {
     pub queues: Vec<String>,
     /// Task bodies that run at the same time per queue. Default 16.
     pub slots: usize,
+    /// Idle time after which a thread leaves memory. Zero: no longer than something is being
+    /// written. Default 60 s.
+    pub evict_after: Duration,
 }
 
 impl Default for EmbeddedOptions {
@@ -46,6 +50,7 @@ impl Default for EmbeddedOptions {
             data_sync: settings.data_sync,
             queues: settings.worker_queues,
             slots: settings.worker_slots,
+            evict_after: Duration::from_millis(settings.evict_after_ms),
         }
     }
 }
@@ -79,8 +84,17 @@ impl EmbeddedOptions {
         self
     }
 
+    /// Sets the idle time after which a thread leaves memory.
+    #[must_use]
+    pub fn evict_after(mut self, idle: Duration) -> Self {
+        self.evict_after = idle;
+        self
+    }
+
     fn settings(&self) -> Settings {
+        let evict_after_ms = u64::try_from(self.evict_after.as_millis()).unwrap_or(u64::MAX);
         Settings {
+            evict_after_ms,
             data_dir: self.data_dir.clone(),
             data_sync: self.data_sync,
             worker_queues: self.queues.clone(),
@@ -120,6 +134,20 @@ impl Embedded {
         Self::start(app, storage, &Settings::default()).await
     }
 
+    /// Starts the engine on a store that is open already, such as one in Redis.
+    ///
+    /// Of the options, those that choose a store have no effect.
+    ///
+    /// # Errors
+    /// As [`Embedded::open`].
+    pub async fn on_storage(
+        app: App,
+        storage: Arc<dyn Storage>,
+        options: EmbeddedOptions,
+    ) -> Result<Self, ServiceError> {
+        Self::start(app, storage, &options.settings()).await
+    }
+
     pub(crate) async fn start(
         app: App,
         storage: Arc<dyn Storage>,
@@ -155,7 +183,6 @@ pub(crate) fn node_options(
     storage: Arc<dyn Storage>,
     settings: &Settings,
 ) -> Result<NodeOptions, ServiceError> {
-    use std::time::Duration;
     let registry = Arc::new(app.registry()?);
     let node = NodeId::new(Uuid::now_v7().to_string())?;
     let mut options = NodeOptions::new(node, storage, registry);

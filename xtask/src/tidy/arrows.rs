@@ -25,11 +25,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("rethread", &["core", "macros", "storage", "redis", "sdk", "client", "runtime", "server"]),
 ];
 
-/// Crates that prove and measure the others: they may use everything.
-const OUTSIDE: [&str; 3] = ["rethread-tests", "rethread-benches", "xtask"];
+/// Packages that show, prove and measure the others: they may use everything.
+const OUTSIDE: [&str; 4] = ["rethread-examples", "rethread-tests", "rethread-benches", "xtask"];
 
 /// Outside libraries with one home.
-const HOMES: &[(&str, &str)] = &[("redis", "rethread-redis"), ("ractor", "rethread-runtime")];
+const HOMES: &[(&str, &str)] = &[
+    ("redis", "rethread-redis"),
+    ("ractor", "rethread-runtime"),
+    ("reqwest", "rethread-examples"),
+];
 
 pub(super) fn check(packages: &Packages) -> Vec<Finding> {
     packages.list.iter().flat_map(check_package).collect()

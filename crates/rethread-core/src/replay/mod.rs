@@ -20,5 +20,5 @@ mod scope;
 pub use body::{Body, OnWake, Rest, panic_failure};
 pub use mismatch::ReplayMismatch;
 pub(crate) use program::start_caught;
-pub use program::{BodyFuture, BodyOutput, Program};
+pub use program::{BodyFuture, BodyOutput, Program, Provided};
 pub use scope::{Ask, CallRequest, Outcome, OutsideRun, Scope, ScopeInfo, SlotIndex};

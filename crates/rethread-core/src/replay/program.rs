@@ -1,11 +1,14 @@
+use std::any::Any;
 use std::fmt::Debug;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use crate::event::Refusal;
 use crate::failure::Failure;
 use crate::payload::Payload;
+use crate::policy::EntrypointOptions;
 use crate::replay::body::panic_failure;
 
 /// The code that an execution runs: entrypoints by name.
@@ -17,7 +20,34 @@ pub trait Program: Debug + Send + Sync {
     /// [`Refusal::UnknownEntrypoint`], or [`Refusal::InvalidInput`] when the input is not a
     /// value of the entrypoint's input type.
     fn start(&self, entrypoint: &str, input: &Payload) -> Result<BodyFuture, Refusal>;
+
+    /// What an entrypoint asks of the engine; the defaults for one that is not known.
+    fn options(&self, entrypoint: &str) -> EntrypointOptions {
+        let _ = entrypoint;
+        EntrypointOptions::default()
+    }
+
+    /// What the predicate of the n-th retry policy of an entrypoint says of a failure; false
+    /// for a policy without one.
+    fn retries(&self, entrypoint: &str, policy: usize, failure: &Failure) -> bool {
+        let _ = (entrypoint, policy, failure);
+        false
+    }
+
+    /// The cache key that an entrypoint makes of an input; none: the default key.
+    fn cache_key(&self, entrypoint: &str, input: &Payload) -> Option<String> {
+        let _ = (entrypoint, input);
+        None
+    }
+
+    /// What bodies may ask for by type; opaque here.
+    fn provided(&self) -> Option<Provided> {
+        None
+    }
 }
+
+/// What a program provides to its bodies; who asks knows its type.
+pub type Provided = Arc<dyn Any + Send + Sync>;
 
 /// Makes a body; a panic of user code (of a `Deserialize`, for example) refuses the input.
 pub(crate) fn start_caught(

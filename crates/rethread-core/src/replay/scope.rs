@@ -10,8 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::canonical;
 use crate::failure::Failure;
 use crate::ids::{CallId, CallKind, ExecutionId, InterruptId, Millis, RunId, ThreadId};
+use crate::message::Emission;
 use crate::payload::Payload;
 use crate::policy::TaskOptions;
+use crate::replay::Provided;
+use crate::settings::RunConfig;
+use crate::store::StoreRequest;
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<Scope>>> = const { RefCell::new(None) };
@@ -34,10 +38,13 @@ pub struct Scope {
 }
 
 /// Facts about the run that a body may ask for.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ScopeInfo {
-    /// The scope under which the body makes its calls.
+    /// The body: the call it belongs to, or the root.
     pub scope: CallId,
+    /// The scope under which the body makes its calls: that of the body, or one of its own for
+    /// each further attempt of an entrypoint's body.
+    pub calls: CallId,
     /// The thread.
     pub thread: ThreadId,
     /// The run.
@@ -52,6 +59,14 @@ pub struct ScopeInfo {
     pub previous: Option<Payload>,
     /// Answers to the first questions that the body asks, known from the start.
     pub answers: Vec<Payload>,
+    /// Facts about the run.
+    pub config: Arc<RunConfig>,
+    /// The context object of the run.
+    pub context: Option<Payload>,
+    /// What an earlier attempt of the body reported last about how far it is.
+    pub progress: Option<Payload>,
+    /// What the program provides to its bodies.
+    pub provided: Option<Provided>,
 }
 
 /// A call that a body makes.
@@ -66,6 +81,8 @@ pub enum CallRequest {
         input: Payload,
         /// What it asks of the engine.
         options: Arc<TaskOptions>,
+        /// The cache key that its key function made of the arguments.
+        cache_key: Option<Arc<str>>,
     },
     /// Run another entrypoint beside this one.
     #[serde(rename = "e")]
@@ -81,6 +98,9 @@ pub enum CallRequest {
         /// How long, in milliseconds.
         duration_ms: u64,
     },
+    /// Ask the store.
+    #[serde(rename = "m")]
+    Store(StoreRequest),
 }
 
 impl CallRequest {
@@ -90,6 +110,7 @@ impl CallRequest {
             Self::Task { .. } => CallKind::Task,
             Self::Entrypoint { .. } => CallKind::Entrypoint,
             Self::Timer { .. } => CallKind::Timer,
+            Self::Store(_) => CallKind::Store,
         }
     }
 
@@ -98,6 +119,7 @@ impl CallRequest {
         match self {
             Self::Task { name, .. } | Self::Entrypoint { name, .. } => name,
             Self::Timer { .. } => "sleep",
+            Self::Store(_) => "store",
         }
     }
 }
@@ -127,8 +149,12 @@ pub enum Ask {
     },
     /// A question is given up: nobody waits for its answer any more.
     Withdraw(InterruptId),
-    /// An event for the custom stream.
-    Emit(Payload),
+    /// Something for the stream.
+    Emit(Emission),
+    /// A call is to end now: its caller needs it no longer.
+    Cancel(CallId),
+    /// A sign of progress, and how far the body is if it says so.
+    Heartbeat(Option<Payload>),
 }
 
 /// Names the place of one outcome in a scope.
@@ -154,6 +180,7 @@ struct State {
     /// Delivered outcomes that a poll asked for and did not get, by order of delivery.
     wanting: BTreeSet<(u64, SlotIndex)>,
     locals: usize,
+    randoms: u64,
     now: Millis,
 }
 
@@ -217,15 +244,20 @@ impl Scope {
     pub fn call(&self, request: CallRequest, key: Option<&str>) -> SlotIndex {
         let content = match (key, &request) {
             (Some(key), _) => {
-                CallId::content(self.info.scope, request.kind(), request.name(), key.as_bytes())
+                CallId::content(self.info.calls, request.kind(), request.name(), key.as_bytes())
                     ^ u128::from(u64::MAX)
             }
             (None, CallRequest::Task { input, .. } | CallRequest::Entrypoint { input, .. }) => {
                 let input = canonical(input.as_bytes());
-                CallId::content(self.info.scope, request.kind(), request.name(), &input)
+                CallId::content(self.info.calls, request.kind(), request.name(), &input)
             }
             (None, CallRequest::Timer { duration_ms }) => {
-                CallId::content(self.info.scope, CallKind::Timer, "", &duration_ms.to_be_bytes())
+                CallId::content(self.info.calls, CallKind::Timer, "", &duration_ms.to_be_bytes())
+            }
+            (None, CallRequest::Store(request)) => {
+                let content = Payload::encode(request, "a request to the store")
+                    .expect("invariant: requests to the store always encode");
+                CallId::content(self.info.calls, CallKind::Store, "", content.as_bytes())
             }
         };
         let mut state = self.state();
@@ -255,9 +287,33 @@ impl Scope {
         slot
     }
 
-    /// Writes to the custom stream.
-    pub fn emit(&self, value: Payload) {
-        self.state().asks.push(Ask::Emit(value));
+    /// Writes to the stream.
+    pub fn emit(&self, emission: Emission) {
+        self.state().asks.push(Ask::Emit(emission));
+    }
+
+    /// Shows progress, and how far the body is.
+    pub fn heartbeat(&self, progress: Option<Payload>) {
+        self.state().asks.push(Ask::Heartbeat(progress));
+    }
+
+    /// Ends the call of a slot, unless its outcome is here already.
+    pub fn cancel(&self, slot: SlotIndex) {
+        let mut state = self.state();
+        let State { slots, asks, .. } = &mut *state;
+        let entry = &slots[slot.0];
+        if let (Some(call), SlotState::Waiting) = (entry.call, &entry.outcome) {
+            asks.push(Ask::Cancel(call));
+        }
+    }
+
+    /// The next number of the body's random sequence: the same on each replay.
+    ///
+    /// A counter in, a well-mixed hash out; not for secrets.
+    pub fn random(&self) -> u64 {
+        let mut state = self.state();
+        state.randoms += 1;
+        CallId::random(self.info.calls, state.randoms)
     }
 
     /// Takes the outcome of a slot once it may be taken.
@@ -402,6 +458,17 @@ impl State {
     fn new_slot(&mut self, call: Option<CallId>, outcome: SlotState) -> SlotIndex {
         self.slots.push(Slot { call, question: None, outcome, waker: None });
         SlotIndex(self.slots.len() - 1)
+    }
+}
+
+impl fmt::Debug for ScopeInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopeInfo")
+            .field("thread", &self.thread)
+            .field("run", &self.run)
+            .field("name", &self.name)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
     }
 }
 

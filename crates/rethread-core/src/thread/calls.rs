@@ -15,6 +15,8 @@ pub(super) struct Call {
     pub(super) request: CallRequest,
     /// How many calls were made before it.
     pub(super) place: usize,
+    /// How many calls it is nested in.
+    pub(super) depth: u32,
     pub(super) state: CallState,
 }
 
@@ -38,6 +40,8 @@ pub(super) enum Waiter {
 pub(super) enum CallState {
     /// Made in a replay that has not reached the end of the journal: nothing is decided.
     Undecided,
+    /// An attempt follows when the run may have one more in flight.
+    Held { attempt: u32 },
     /// An attempt is queued or running.
     InFlight { attempt: u32 },
     /// An attempt follows at this time.
@@ -48,6 +52,8 @@ pub(super) enum CallState {
     Timer { due: Millis },
     /// A child entrypoint whose body runs here.
     Running,
+    /// The shell does it.
+    Performing,
     /// Its outcome is known and will be delivered.
     Arrived,
     /// Its outcome was delivered.
@@ -58,9 +64,12 @@ impl CallState {
     /// Whether something goes on that ends without an answer from a person.
     pub(super) fn is_open_work(self) -> bool {
         match self {
-            Self::InFlight { .. } | Self::Backoff { .. } | Self::Timer { .. } | Self::Arrived => {
-                true
-            }
+            Self::Held { .. }
+            | Self::InFlight { .. }
+            | Self::Backoff { .. }
+            | Self::Timer { .. }
+            | Self::Performing
+            | Self::Arrived => true,
             Self::Undecided | Self::Asking { .. } | Self::Running | Self::Settled => false,
         }
     }
@@ -70,9 +79,11 @@ impl CallState {
             Self::Backoff { until, .. } => Some(until),
             Self::Timer { due } => Some(due),
             Self::Undecided
+            | Self::Held { .. }
             | Self::InFlight { .. }
             | Self::Asking { .. }
             | Self::Running
+            | Self::Performing
             | Self::Arrived
             | Self::Settled => None,
         }
@@ -86,6 +97,9 @@ pub(super) struct Calls {
     open_work: usize,
     open_by_body: BTreeMap<CallId, usize>,
     by_scope: BTreeMap<CallId, Vec<CallId>>,
+    in_flight: BTreeSet<CallId>,
+    /// Calls that may have an attempt once the run has fewer in flight, in their order.
+    held: BTreeSet<(usize, CallId)>,
     /// When waiting calls are due, and their places.
     due: BTreeSet<(Millis, usize, CallId)>,
 }
@@ -108,7 +122,8 @@ impl Calls {
             Waiter::Body(_) => scope,
             Waiter::Task => self.get(scope).map_or(scope, |caller| caller.body),
         };
-        self.by_id.insert(id, Call { scope, body, waiter, request, place, state });
+        let depth = self.get(scope).map_or(0, |caller| caller.depth + 1);
+        self.by_id.insert(id, Call { scope, body, waiter, request, place, depth, state });
         *self.open_by_body.entry(body).or_default() += 1;
         self.by_scope.entry(scope).or_default().push(id);
     }
@@ -122,6 +137,18 @@ impl Calls {
         }
         if let Some(due) = is.due() {
             self.due.insert((due, call.place, id));
+        }
+        if matches!(was, CallState::InFlight { .. }) {
+            self.in_flight.remove(&id);
+        }
+        if matches!(is, CallState::InFlight { .. }) {
+            self.in_flight.insert(id);
+        }
+        if matches!(was, CallState::Held { .. }) {
+            self.held.remove(&(call.place, id));
+        }
+        if matches!(is, CallState::Held { .. }) {
+            self.held.insert((call.place, id));
         }
         self.open_work -= usize::from(was.is_open_work());
         self.open_work += usize::from(is.is_open_work());
@@ -155,10 +182,35 @@ impl Calls {
 
     /// Calls with an attempt that is queued or running.
     pub(super) fn in_flight(&self) -> impl Iterator<Item = CallId> + '_ {
-        self.by_id
-            .iter()
-            .filter(|(_, call)| matches!(call.state, CallState::InFlight { .. }))
-            .map(|(id, _)| *id)
+        self.in_flight.iter().copied()
+    }
+
+    /// The next call that waits for fewer attempts to be in flight.
+    pub(super) fn next_held(&self) -> Option<CallId> {
+        self.held.first().map(|(_, id)| *id)
+    }
+
+    /// Calls that are not settled of a scope, of its tasks and of its child entrypoints.
+    pub(super) fn open_under(&self, scope: CallId) -> Vec<CallId> {
+        let made_by = |scope| self.by_scope.get(&scope).map(Vec::as_slice).unwrap_or_default();
+        let mut made = made_by(scope).to_vec();
+        let mut next = 0;
+        while let Some(&id) = made.get(next) {
+            made.extend_from_slice(made_by(id));
+            next += 1;
+        }
+        made.retain(|id| self.get(*id).is_some_and(|call| call.state != CallState::Settled));
+        made
+    }
+
+    /// The bodies that lead from the root to a call, without the root, the call last.
+    pub(super) fn path(&self, id: CallId) -> Vec<CallId> {
+        let mut path: Vec<_> = std::iter::successors(self.get(id).map(|_| id), |id| {
+            self.get(*id).map(|call| call.scope).filter(|scope| self.get(*scope).is_some())
+        })
+        .collect();
+        path.reverse();
+        path
     }
 
     /// The earliest time at which a waiting call is due.

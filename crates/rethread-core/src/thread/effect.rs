@@ -1,9 +1,12 @@
 use crate::checkpoint::Checkpoint;
 use crate::event::Event;
+use crate::failure::Failure;
 use crate::header::ThreadHeader;
-use crate::ids::{CheckpointId, Millis, QueueName, RunId, WorkerId};
+use crate::ids::{CallId, CheckpointId, Millis, QueueName, RunId, WorkerId};
 use crate::journal::Entry;
-use crate::message::{TaskOrder, WorkerMail};
+use crate::message::{CacheSlot, TaskOrder, WorkerMail};
+use crate::payload::Payload;
+use crate::store::{StoreReply, StoreRequest};
 
 /// Numbers the writes of one machine, from 1.
 pub type WriteNumber = u64;
@@ -34,9 +37,51 @@ pub enum Effect {
         /// What to tell.
         mail: Box<WorkerMail>,
     },
+    /// Tell all workers of a queue that an attempt is cancelled. It may get lost: the attempt then
+    /// ends by itself, and its report is dropped.
+    CancelAttempt {
+        /// The write that records it.
+        after: WriteNumber,
+        /// The queue.
+        queue: QueueName,
+        /// What to tell.
+        mail: Box<WorkerMail>,
+    },
+    /// Do something that takes I/O, then call [`super::ThreadMachine::handle_done`]. A machine
+    /// that is loaded anew asks again for what it has no answer to.
+    Perform {
+        /// The write that must be durable first.
+        after: WriteNumber,
+        /// For which call.
+        call: CallId,
+        /// What to do.
+        job: Box<Job>,
+    },
     /// Yield to the runtime once, then call [`super::ThreadMachine::handle_wake`]: a wake-up may
     /// be under way that would change the decision to stop.
     LookAgain,
+}
+
+/// Work that takes I/O.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Job {
+    /// Ask the store.
+    Store(StoreRequest),
+    /// Look for a cached result, without taking over the duty to make it.
+    LookUpCache(CacheSlot),
+    /// Put a result into the cache.
+    FillCache(CacheSlot, Payload),
+}
+
+/// What came of a [`Job`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobOutcome {
+    /// What the store answered.
+    Store(Result<StoreReply, Failure>),
+    /// The cached result; none if there is none, or if the cache cannot be reached.
+    LookedUp(Option<Payload>),
+    /// The cache has it, or cannot be reached.
+    Filled,
 }
 
 /// The changes of one thread in one step.
@@ -56,6 +101,10 @@ pub struct Write {
     pub events: Vec<RunEvents>,
     /// Whether the thread has work in progress from now on.
     pub activity: Option<Activity>,
+    /// Checkpoints to remove, before others are written.
+    pub drop_checkpoints: Vec<CheckpointId>,
+    /// Whether everything of the thread is removed, before anything else is written.
+    pub delete: bool,
 }
 
 /// A change of the journal.

@@ -1,19 +1,45 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::CallId;
-use crate::journal::{Entry, Fact};
+use crate::checkpoint::Progress;
+use crate::failure::kind;
+use crate::ids::{CallId, InterruptId, Millis};
+use crate::journal::{Delivery, Entry, Fact};
+use crate::settings::RunSettings;
 
 /// What a replay must know of the journal before it begins.
 #[derive(Debug, Default)]
 pub(super) struct JournalIndex {
-    /// Positions of reopenable that a later run tries again, and of answers that it asks for again:
+    /// Positions of failures that a later run tries again, and of answers that it asks for again:
     /// they are not delivered.
     void: BTreeSet<usize>,
     /// Calls whose outcome is recorded and stands.
     recorded: BTreeSet<CallId>,
+    /// Results that stand, and failures whether they stand or not, by call: where they are.
+    outcomes: BTreeMap<CallId, usize>,
     /// Whether any failure was reopened. From then on a record may belong to a call that is
     /// made later than it was the first time.
     pub(super) reopened: bool,
+    /// Bodies that began later than they were called.
+    beginnings: BTreeMap<CallId, LateBeginning>,
+    /// Scopes that the journal says something of.
+    mentioned: BTreeSet<CallId>,
+    /// Who made a call, as far as the journal tells.
+    makers: BTreeMap<CallId, CallId>,
+    /// Where the newest run began, if it is not the first one.
+    further_run: Option<usize>,
+    /// Who asked a question.
+    askers: BTreeMap<InterruptId, CallId>,
+}
+
+/// How the body of an entrypoint begins that did not begin when it was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LateBeginning {
+    /// The entry at which the attempt in progress began. None: it is still to begin.
+    pub(super) position: Option<usize>,
+    /// That attempt.
+    pub(super) attempt: u32,
+    /// When it may begin.
+    pub(super) not_before: Millis,
 }
 
 impl JournalIndex {
@@ -25,12 +51,15 @@ impl JournalIndex {
             match &entry.fact {
                 Fact::Completed { delivery, .. } => {
                     index.recorded.insert(delivery.call);
+                    index.delivered(delivery, position);
                 }
                 Fact::Failed { delivery, .. } => {
                     reopenable.entry(delivery.call).or_default().push(position);
                     index.recorded.insert(delivery.call);
+                    index.delivered(delivery, position);
                 }
                 Fact::RunBegan { reopened, .. } => {
+                    index.further_run = Some(position);
                     for call in reopened {
                         index.reopened = true;
                         index.recorded.remove(call);
@@ -38,7 +67,8 @@ impl JournalIndex {
                     }
                 }
                 // A later attempt of the caller tries a failed call again.
-                Fact::Called { call, .. } => {
+                Fact::Called { caller, call, .. } => {
+                    index.makers.insert(*call, *caller);
                     if let Some(positions) = reopenable.remove(call) {
                         index.recorded.remove(call);
                         index.void.extend(positions);
@@ -47,14 +77,35 @@ impl JournalIndex {
                 Fact::Answered { interrupt, .. } => {
                     reopenable.entry(CallId::of_interrupt(*interrupt)).or_default().push(position);
                 }
+                Fact::BodyFailed { body, attempt, retry_at, .. } => {
+                    let (attempt, not_before) = (attempt + 1, *retry_at);
+                    let late = LateBeginning { position: None, attempt, not_before };
+                    index.beginnings.insert(*body, late);
+                }
+                Fact::BodyBegan { body, attempt, abandoned } => {
+                    let (position, attempt) = (Some(position), *attempt);
+                    let late = LateBeginning { position, attempt, not_before: entry.at };
+                    index.beginnings.insert(*body, late);
+                    index.makers.extend(abandoned.iter().map(|call| (*call, *body)));
+                }
+                Fact::Asked(asked) => {
+                    index.askers.insert(asked.interrupt, asked.scope);
+                    index.mentioned.insert(asked.scope);
+                }
                 Fact::Began(_)
                 | Fact::AttemptFailed { .. }
-                | Fact::Asked(_)
                 | Fact::RunStopped { .. }
+                | Fact::ChildSaved { .. }
                 | Fact::Held(_) => {}
             }
         }
         index
+    }
+
+    fn delivered(&mut self, delivery: &Delivery, position: usize) {
+        self.outcomes.insert(delivery.call, position);
+        self.mentioned.insert(delivery.scope);
+        self.makers.insert(delivery.call, delivery.scope);
     }
 
     pub(super) fn is_void(&self, position: usize) -> bool {
@@ -66,6 +117,78 @@ impl JournalIndex {
     pub(super) fn is_recorded(&self, call: CallId) -> bool {
         self.recorded.contains(&call)
     }
+
+    /// Where the newest outcome of a call is recorded, whether it stands or not.
+    pub(super) fn outcome_position(&self, call: CallId) -> Option<usize> {
+        self.outcomes.get(&call).copied()
+    }
+
+    /// How a body begins that did not begin when it was called.
+    pub(super) fn late_beginning(&self, body: CallId) -> Option<LateBeginning> {
+        self.beginnings.get(&body).copied()
+    }
+
+    /// Whether the journal says something of what a body did.
+    pub(super) fn mentions(&self, body: CallId) -> bool {
+        self.mentioned.contains(&body)
+    }
+
+    /// Whether what a scope did at this place belongs to an attempt of an entrypoint's body, its
+    /// own or one that it is nested in, that counts no more.
+    pub(super) fn is_given_up(&self, position: usize, scope: CallId) -> bool {
+        let began_later = |body: &CallId| match self.beginnings.get(body) {
+            Some(LateBeginning { position: Some(began), .. }) => position < *began,
+            Some(LateBeginning { position: None, .. }) => true,
+            None => false,
+        };
+        std::iter::successors(Some(scope), |scope| self.makers.get(scope).copied())
+            .any(|scope| began_later(&scope))
+    }
+
+    /// Whether a question was asked by a call that was given up with its caller; an attempt of a
+    /// body asks the questions of the one before it again.
+    pub(super) fn is_given_up_question(&self, position: usize, question: InterruptId) -> bool {
+        self.askers.get(&question).is_some_and(|asker| {
+            self.late_beginning(*asker).is_none() && self.is_given_up(position, *asker)
+        })
+    }
+
+    /// Whether any question was asked.
+    pub(super) fn has_questions(&self) -> bool {
+        !self.askers.is_empty()
+    }
+
+    /// Whether this place is in an earlier run of the execution than the newest one.
+    pub(super) fn is_in_earlier_run(&self, position: usize) -> bool {
+        self.further_run.is_some_and(|began| position <= began)
+    }
+}
+
+/// What the execution had come to when its last run stopped.
+pub(super) fn last_progress(entries: &[Entry]) -> Progress {
+    let stopped = entries.iter().rev().find_map(|entry| match &entry.fact {
+        Fact::RunStopped { progress, .. } => Some(progress.clone()),
+        _ => None,
+    });
+    stopped.unwrap_or_default()
+}
+
+/// The same without questions that were answered by then: a run that failed asks nothing.
+pub(super) fn standing_progress(entries: &[Entry]) -> Progress {
+    let progress = last_progress(entries);
+    match progress.failure {
+        Some(_) => Progress { interrupts: Vec::new(), ..progress },
+        None => progress,
+    }
+}
+
+/// What the caller set for the newest run.
+pub(super) fn last_settings(entries: &[Entry]) -> Option<&RunSettings> {
+    entries.iter().rev().find_map(|entry| match &entry.fact {
+        Fact::RunBegan { settings, .. } => Some(&**settings),
+        Fact::Began(began) => Some(&*began.settings),
+        _ => None,
+    })
 }
 
 /// The calls to try again in a run that goes on after a failure: those through which the failure
@@ -77,7 +200,9 @@ pub(super) fn calls_to_reopen(entries: &[Entry]) -> Vec<CallId> {
     else {
         return Vec::new();
     };
-    let Fact::RunStopped { failure: Some(failure), .. } = &entries[stop].fact else {
+    let Fact::RunStopped { progress: Progress { failure: Some(failure), .. }, .. } =
+        &entries[stop].fact
+    else {
         return Vec::new();
     };
     let failed = |wanted: CallId| {
@@ -102,6 +227,16 @@ pub(super) fn calls_to_reopen(entries: &[Entry]) -> Vec<CallId> {
         })
     };
     let mut calls = Vec::new();
+    if failure.kind == kind::TIMEOUT && failure.cause.is_none() {
+        // A body that took too long lost the calls it had open.
+        calls.extend(entries.iter().filter_map(|entry| match &entry.fact {
+            Fact::Failed { delivery, failure } if failure.kind == kind::CANCELLED => {
+                Some(delivery.call)
+            }
+            _ => None,
+        }));
+        return calls;
+    }
     let mut next = failure.cause.or_else(|| last_delivered().flatten());
     while let Some(call) = next.filter(|call| !calls.contains(call)) {
         let failure = failed(call);

@@ -17,31 +17,33 @@
 //! from the top of the journal, and ends when the execution ends, fails, asks people, or does
 //! not fit its journal.
 
+mod answers;
 mod calls;
+mod commands;
+mod edits;
 mod effect;
 mod execution;
 mod index;
 mod question;
 mod turn;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-pub use effect::{Activity, Effect, JournalChange, RunEvents, Write, WriteNumber};
+pub use effect::{
+    Activity, Effect, Job, JobOutcome, JournalChange, RunEvents, Write, WriteNumber,
+};
 
 use crate::checkpoint::{Checkpoint, Progress, Source};
-use crate::event::{EventKind, Interrupt, Refusal, RunOutcome};
-use crate::failure::Failure;
+use crate::event::{EventKind, RunOutcome};
 use crate::header::{ThreadHeader, ThreadStatus};
-use crate::ids::{
-    CallId, CheckpointId, ExecutionId, InterruptId, Millis, PartitionId, RunId, ThreadId,
-};
+use crate::ids::{CallId, CheckpointId, ExecutionId, Millis, PartitionId, RunId, ThreadId};
 use crate::journal::{Began, Entry, Fact};
-use crate::message::{Action, Answers, Called, Command, Emitted, OpenCall, Report};
-use crate::payload::Payload;
-use crate::replay::{BodyOutput, OnWake, Program, ReplayMismatch, start_caught};
-use execution::{Execution, Standing, Surroundings};
+use crate::message::{Called, Command, Emitted, OpenCall, Report};
+use crate::replay::{OnWake, Program, ReplayMismatch};
+use crate::settings::RunDurability;
+use execution::{Ending, Execution, Standing, Surroundings};
 use turn::{RunLog, Turn};
 
 /// Limits of one execution.
@@ -205,7 +207,7 @@ impl ThreadMachine {
             }
             State::Resting { journal, in_flight } => {
                 let is_parked = self.header.as_ref().is_some_and(|header| {
-                    matches!(header.status, ThreadStatus::Parked(_))
+                    matches!(header.status, ThreadStatus::Parked(_) | ThreadStatus::Cancelled)
                         && header.execution == Some(report.target.execution)
                 });
                 if is_parked {
@@ -243,6 +245,15 @@ impl ThreadMachine {
         self.finish_turn();
     }
 
+    /// What came of [`Effect::Perform`]. What nobody waits for is dropped.
+    pub fn handle_done(&mut self, now: Millis, call: CallId, outcome: JobOutcome) {
+        if let State::Running(execution) = &mut self.state {
+            execution.handle_done(now, call, outcome, &mut self.turn);
+            self.advance(now);
+        }
+        self.finish_turn();
+    }
+
     /// Something outside of the engine woke a body, or [`Effect::LookAgain`] was performed.
     pub fn handle_wake(&mut self, now: Millis) {
         self.advance(now);
@@ -275,111 +286,6 @@ impl ThreadMachine {
         self.turn.finish(&mut self.writes, &mut self.effects);
     }
 
-    // --- commands ----------------------------------------------------------------------------
-
-    fn try_command(&mut self, now: Millis, command: Command) -> Result<(), Refusal> {
-        let Command { thread, run, metadata, action } = command;
-        if thread != self.setup.thread {
-            return Err(Refusal::IdCollision { other: self.setup.thread.to_string() });
-        }
-        if let (State::Running(_), Some(header)) = (&self.state, &self.header) {
-            return Err(Refusal::Busy { run: header.run });
-        }
-        match action {
-            Action::Start { entrypoint, input } => {
-                self.start(now, run, metadata, entrypoint, input)
-            }
-            Action::Resume(answers) => self.resume(now, run, answers),
-            Action::Retry => self.retry(now, run),
-        }
-    }
-
-    fn start(
-        &mut self,
-        now: Millis,
-        run: RunId,
-        metadata: BTreeMap<String, Payload>,
-        entrypoint: String,
-        input: Payload,
-    ) -> Result<(), Refusal> {
-        // Makes a body only to see whether the name and the input fit.
-        drop(start_caught(&*self.setup.program, &entrypoint, &input)?);
-        let parent = self.header.as_ref().map(|header| header.head);
-        let step = self.header.as_ref().map_or(-1, |header| header.step + 1);
-        let made = self.header.as_ref().map_or(0, |header| header.checkpoints_made);
-        let checkpoint = CheckpointId::at(now, made, run);
-        let began = Began {
-            run,
-            entrypoint: entrypoint.clone(),
-            input,
-            previous: self.base.as_ref().and_then(|base| base.previous().cloned()),
-            checkpoint,
-            parent,
-            step,
-            metadata,
-        };
-        self.header = Some(ThreadHeader {
-            thread: self.setup.thread.clone(),
-            entrypoint: entrypoint.clone(),
-            status: ThreadStatus::Running,
-            run,
-            execution: Some(ExecutionId::from(run)),
-            head: checkpoint,
-            step,
-            base: self.base.as_ref().map(|base| base.id),
-            checkpoints_made: made + 1,
-            updated_at: now,
-        });
-        self.turn.drop_journal();
-        self.turn.put_checkpoint(self.input_checkpoint(&began, now, Progress::default()));
-        let entry = Entry { at: now, fact: Fact::Began(Box::new(began)) };
-        self.turn.append(entry.clone());
-        // What an execution that was given up has in flight is reported and dropped.
-        let in_flight = self.in_flight();
-        self.begin_run(now, run, vec![entry], in_flight);
-        Ok(())
-    }
-
-    fn resume(&mut self, now: Millis, run: RunId, answers: Answers) -> Result<(), Refusal> {
-        let open = match self.header.as_ref().map(|header| &header.status) {
-            Some(ThreadStatus::Interrupted(open)) => open,
-            other => return Err(nothing_to_continue(other)),
-        };
-        let answers = match_answers(open, answers)?;
-        let (mut journal, in_flight) = self.take_rest();
-        let began = Fact::RunBegan { run, reopened: Vec::new() };
-        let answered =
-            answers.into_iter().map(|(interrupt, value)| Fact::Answered { interrupt, value });
-        for fact in std::iter::once(began).chain(answered) {
-            let entry = Entry { at: now, fact };
-            self.turn.append(entry.clone());
-            journal.push(entry);
-        }
-        self.begin_run(now, run, journal, in_flight);
-        Ok(())
-    }
-
-    fn retry(&mut self, now: Millis, run: RunId) -> Result<(), Refusal> {
-        match self.header.as_ref().map(|header| &header.status) {
-            Some(
-                ThreadStatus::Failed(_) | ThreadStatus::Parked(_) | ThreadStatus::Interrupted(_),
-            ) => {}
-            other => return Err(nothing_to_continue(other)),
-        }
-        let (mut journal, in_flight) = self.take_rest();
-        // A run that was parked goes on with the failures it had, reopened or not.
-        let has_failed = self
-            .header
-            .as_ref()
-            .is_some_and(|header| matches!(header.status, ThreadStatus::Failed(_)));
-        let reopened = if has_failed { index::calls_to_reopen(&journal) } else { Vec::new() };
-        let entry = Entry { at: now, fact: Fact::RunBegan { run, reopened } };
-        self.turn.append(entry.clone());
-        journal.push(entry);
-        self.begin_run(now, run, journal, in_flight);
-        Ok(())
-    }
-
     // --- runs --------------------------------------------------------------------------------
 
     fn take_rest(&mut self) -> (Vec<Entry>, BTreeSet<OpenCall>) {
@@ -397,6 +303,7 @@ impl ThreadMachine {
         run: RunId,
         journal: Vec<Entry>,
         in_flight: BTreeSet<OpenCall>,
+        continues: bool,
     ) {
         let Some(header) = &mut self.header else { return };
         let Some(execution) = header.execution else { return };
@@ -407,6 +314,8 @@ impl ThreadMachine {
             entrypoint: header.entrypoint.clone(),
             root: CallId::root(execution),
             checkpoint: header.head,
+            continues,
+            before: index::standing_progress(&journal),
         };
         self.turn.set_header(header.clone());
         self.turn.set_activity(Activity::Due(Millis::default()));
@@ -447,15 +356,14 @@ impl ThreadMachine {
             Standing::Asking(open) => {
                 let progress = Progress { interrupts: open.clone(), ..Progress::default() };
                 let status = ThreadStatus::Interrupted(open.clone());
-                self.stop(now, status, progress, RunOutcome::Interrupted(open), None);
+                self.stop(now, status, progress, RunOutcome::Interrupted(open));
             }
             Standing::Mismatched(mismatch) => self.park(now, mismatch),
-            Standing::Ended(Ok(output)) => self.complete(now, output),
+            Standing::Ended(Ok(ending)) => self.complete(now, ending),
             Standing::Ended(Err(failure)) => {
                 let progress = Progress { failure: Some(failure.clone()), ..Progress::default() };
                 let status = ThreadStatus::Failed(failure.clone());
-                let outcome = RunOutcome::Failed(failure.clone());
-                self.stop(now, status, progress, outcome, Some(failure));
+                self.stop(now, status, progress, RunOutcome::Failed(failure));
             }
         }
     }
@@ -465,20 +373,36 @@ impl ThreadMachine {
         &mut self,
         now: Millis,
         status: ThreadStatus,
-        progress: Progress,
+        mut progress: Progress,
         outcome: RunOutcome,
-        failure: Option<Failure>,
     ) {
         let mut journal = self.end_execution();
         let Some(header) = &self.header else { return };
-        let stopped = Entry { at: now, fact: Fact::RunStopped { run: header.run, failure } };
+        if progress.interrupts.is_empty() {
+            progress.interrupts = index::last_progress(&journal).interrupts;
+        }
+        let fact = Fact::RunStopped { run: header.run, progress: progress.clone() };
+        let stopped = Entry { at: now, fact };
         self.turn.append(stopped.clone());
         journal.push(stopped);
         if let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() {
-            self.turn.put_checkpoint(self.input_checkpoint(began, *at, progress));
+            self.turn.put_checkpoint(Self::first_checkpoint(began, *at, progress));
         }
         self.state = State::at_rest(journal);
         self.end_run(now, status, outcome);
+    }
+
+    /// Stops the run in progress; the run that asks for it tells that it was done.
+    fn cancel_run(&mut self, now: Millis, run: RunId) {
+        if let State::Running(execution) = &mut self.state {
+            execution.cancel_attempts(&mut self.turn);
+        }
+        let in_flight = self.in_flight();
+        let journal = self.end_execution();
+        self.state = State::Resting { journal, in_flight };
+        self.end_run(now, ThreadStatus::Cancelled, RunOutcome::Cancelled);
+        let mut log = RunLog::new(run);
+        self.turn.event(&mut log, now, EventKind::RunEnded(RunOutcome::Edited(None)));
     }
 
     /// Ends a run whose code does not fit its journal; only reports that came are written.
@@ -489,14 +413,18 @@ impl ThreadMachine {
         self.end_run(now, ThreadStatus::Parked(mismatch.clone()), RunOutcome::Parked(mismatch));
     }
 
-    fn complete(&mut self, now: Millis, output: BodyOutput) {
+    fn complete(&mut self, now: Millis, ending: Ending) {
         let journal = self.end_execution();
         let Some(header) = &mut self.header else { return };
         let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() else { return };
+        let settings = index::last_settings(&journal).unwrap_or(&began.settings);
+        let is_exit = settings.durability == RunDurability::Exit;
+        let is_first_run = header.run == began.run;
+        let Ending { output, is_cached, children } = ending;
         let id = CheckpointId::at(now, header.checkpoints_made, header.run);
         let checkpoint = Checkpoint {
             id,
-            parent: Some(began.checkpoint),
+            parent: if is_exit && is_first_run { began.parent } else { Some(began.checkpoint) },
             created_at: now,
             source: Source::Loop,
             step: began.step + 1,
@@ -506,26 +434,34 @@ impl ThreadMachine {
             saved: output.save,
             input: None,
             progress: Progress::default(),
-            metadata: began.metadata.clone(),
+            metadata: settings.config.scalars(),
+            children,
         };
-        let root = CallId::root(ExecutionId::from(began.run));
         let updated = EventKind::Updated {
-            call: root,
+            call: CallId::root(ExecutionId::from(began.run)),
             name: header.entrypoint.clone(),
             value: output.value.clone(),
+            is_cached,
         };
         header.execution = None;
         header.head = id;
         header.base = Some(id);
         header.step = checkpoint.step;
         header.checkpoints_made += 1;
-        let progress = Progress { result: Some(output.value.clone()), ..Progress::default() };
-        self.turn.put_checkpoint(self.input_checkpoint(began, *at, progress));
+        if is_exit && is_first_run {
+            self.turn.drop_checkpoint(began.checkpoint);
+        } else if !is_exit {
+            let result = Some(output.value.clone());
+            let interrupts = index::last_progress(&journal).interrupts;
+            let progress = Progress { interrupts, failure: None, result };
+            self.turn.put_checkpoint(Self::first_checkpoint(began, *at, progress));
+        }
         self.turn.put_checkpoint(checkpoint.clone());
         self.turn.set_base(id);
         self.turn.drop_journal();
         if let Some(log) = &mut self.log {
             self.turn.event(log, now, updated);
+            self.turn.event(log, now, EventKind::Checkpointed { checkpoint: id });
         }
         self.base = Some(checkpoint);
         self.end_run(now, ThreadStatus::Idle, RunOutcome::Done(output.value));
@@ -550,20 +486,22 @@ impl ThreadMachine {
         }
     }
 
-    fn input_checkpoint(&self, began: &Began, at: Millis, progress: Progress) -> Checkpoint {
+    /// The checkpoint that an execution starts from.
+    fn first_checkpoint(began: &Began, at: Millis, progress: Progress) -> Checkpoint {
         Checkpoint {
             id: began.checkpoint,
             parent: began.parent,
             created_at: at,
-            source: Source::Input,
+            source: began.source,
             step: began.step,
             run: began.run,
             entrypoint: began.entrypoint.clone(),
-            values: self.base.as_ref().map(|base| base.values.clone()).unwrap_or_default(),
+            values: began.values.clone(),
             saved: began.previous.clone(),
             input: Some(began.input.clone()),
             progress,
-            metadata: began.metadata.clone(),
+            metadata: began.settings.config.scalars(),
+            children: began.children.clone(),
         }
     }
 }
@@ -574,32 +512,5 @@ impl fmt::Debug for ThreadMachine {
             .field("thread", &self.setup.thread)
             .field("header", &self.header)
             .finish_non_exhaustive()
-    }
-}
-
-fn nothing_to_continue(status: Option<&ThreadStatus>) -> Refusal {
-    let status = status.map_or("it has never run", ThreadStatus::name).to_owned();
-    Refusal::NothingToContinue { status }
-}
-
-/// Finds out which open questions are answered. Nothing is applied unless all answers fit.
-fn match_answers(
-    open: &[Interrupt],
-    answers: Answers,
-) -> Result<Vec<(InterruptId, Payload)>, Refusal> {
-    let ids = || open.iter().map(|interrupt| interrupt.id).collect::<Vec<_>>();
-    match answers {
-        Answers::Only(value) => match open {
-            [interrupt] => Ok(vec![(interrupt.id, value)]),
-            _ => Err(Refusal::AmbiguousAnswer { open: ids() }),
-        },
-        Answers::ById(answers) => {
-            let unknown =
-                answers.keys().find(|id| open.iter().all(|interrupt| interrupt.id != **id));
-            match unknown {
-                Some(id) => Err(Refusal::UnknownInterrupt { id: *id, open: ids() }),
-                None => Ok(answers.into_iter().collect()),
-            }
-        }
     }
 }

@@ -45,7 +45,27 @@ impl Questions {
         });
         question.asked = asked;
         question.waiting = waiting;
+        question.is_withdrawn = false;
         question
+    }
+
+    /// The journal says that an attempt of the body asked it which counts no more; only an answer
+    /// to it still does.
+    pub(super) fn recall_given_up(&mut self, asked: &Asked) {
+        let is_known = self.0.contains_key(&asked.interrupt);
+        self.recall(asked);
+        if let Some(question) = self.0.get_mut(&asked.interrupt).filter(|_| !is_known) {
+            question.is_withdrawn = true;
+        }
+    }
+
+    /// Nobody waits any more for answers to what these bodies asked.
+    pub(super) fn withdraw(&mut self, is_given_up: impl Fn(CallId) -> bool) {
+        let asked = self.0.values_mut().filter(|question| is_given_up(question.asked.scope));
+        asked.for_each(|question| {
+            question.is_withdrawn = true;
+            question.waiting = None;
+        });
     }
 
     /// The journal says that it was asked.
@@ -82,8 +102,12 @@ impl Questions {
     }
 
     /// The open questions: those of entrypoint bodies first, then those of tasks in the order
-    /// of `place`.
-    pub(super) fn open(&self, place: impl Fn(CallId) -> usize) -> Vec<Interrupt> {
+    /// of `place`; `path` leads to a body.
+    pub(super) fn open(
+        &self,
+        place: impl Fn(CallId) -> usize,
+        path: impl Fn(CallId) -> Vec<CallId>,
+    ) -> Vec<Interrupt> {
         let mut open: Vec<_> = self.0.values().filter(|question| question.is_open()).collect();
         open.sort_by_key(|question| {
             let of_task = question.waiting.is_none();
@@ -93,6 +117,7 @@ impl Questions {
             .map(|question| Interrupt {
                 id: question.asked.interrupt,
                 value: question.asked.value.clone(),
+                path: path(question.asked.scope),
             })
             .collect()
     }
@@ -100,7 +125,7 @@ impl Questions {
     pub(super) fn take_unrecorded(&mut self) -> Vec<Asked> {
         self.0
             .values_mut()
-            .filter(|question| !question.recorded)
+            .filter(|question| !question.recorded && !question.is_withdrawn)
             .map(|question| {
                 question.recorded = true;
                 question.asked.clone()

@@ -4,16 +4,20 @@ use std::mem;
 use crate::checkpoint::Checkpoint;
 use crate::event::{Event, EventKind};
 use crate::header::ThreadHeader;
-use crate::ids::{CheckpointId, Millis, QueueName, RunId, WorkerId};
+use crate::ids::{CallId, CheckpointId, Millis, QueueName, RunId, WorkerId};
 use crate::journal::Entry;
 use crate::message::{TaskOrder, WorkerMail};
-use crate::thread::effect::{Activity, Effect, JournalChange, RunEvents, Write, WriteNumber};
+use crate::thread::effect::{
+    Activity, Effect, Job, JournalChange, RunEvents, Write, WriteNumber,
+};
 
 /// Collects what one input to the machine leads to, so that it is written in one step: no crash
 /// can separate a recorded result from its events.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     header: Option<ThreadHeader>,
+    delete: bool,
+    drop_checkpoints: Vec<CheckpointId>,
     drop_journal: bool,
     entries: Vec<Entry>,
     checkpoints: Vec<Checkpoint>,
@@ -22,6 +26,8 @@ pub(super) struct Turn {
     activity: Option<Activity>,
     orders: Vec<(QueueName, TaskOrder)>,
     mail: Vec<(WorkerId, WorkerMail)>,
+    cancels: Vec<(QueueName, WorkerMail)>,
+    jobs: Vec<(CallId, Job)>,
     look_again: bool,
 }
 
@@ -41,6 +47,21 @@ impl RunLog {
 impl Turn {
     pub(super) fn set_header(&mut self, header: ThreadHeader) {
         self.header = Some(header);
+    }
+
+    /// Removes everything of the thread.
+    pub(super) fn delete(&mut self) {
+        self.delete = true;
+    }
+
+    pub(super) fn drop_checkpoints(&mut self, ids: impl IntoIterator<Item = CheckpointId>) {
+        self.drop_checkpoints.extend(ids);
+    }
+
+    /// Removes a checkpoint that was written in an earlier turn, or takes it back.
+    pub(super) fn drop_checkpoint(&mut self, id: CheckpointId) {
+        self.checkpoints.retain(|written| written.id != id);
+        self.drop_checkpoints.push(id);
     }
 
     pub(super) fn drop_journal(&mut self) {
@@ -76,6 +97,14 @@ impl Turn {
         self.mail.push((worker, mail));
     }
 
+    pub(super) fn cancel(&mut self, queue: QueueName, mail: WorkerMail) {
+        self.cancels.push((queue, mail));
+    }
+
+    pub(super) fn perform(&mut self, call: CallId, job: Job) {
+        self.jobs.push((call, job));
+    }
+
     pub(super) fn look_again(&mut self) {
         self.look_again = true;
     }
@@ -97,6 +126,8 @@ impl Turn {
     pub(super) fn finish(&mut self, writes: &mut WriteNumber, effects: &mut VecDeque<Effect>) {
         let turn = mem::take(self);
         let changes = turn.header.is_some()
+            || turn.delete
+            || !turn.drop_checkpoints.is_empty()
             || turn.drop_journal
             || !turn.entries.is_empty()
             || !turn.checkpoints.is_empty()
@@ -112,6 +143,8 @@ impl Turn {
                 base: turn.base,
                 events: turn.events,
                 activity: turn.activity,
+                drop_checkpoints: turn.drop_checkpoints,
+                delete: turn.delete,
             })));
         }
         let after = *writes;
@@ -124,6 +157,16 @@ impl Turn {
             after,
             worker,
             mail: Box::new(mail),
+        }));
+        effects.extend(turn.cancels.into_iter().map(|(queue, mail)| Effect::CancelAttempt {
+            after,
+            queue,
+            mail: Box::new(mail),
+        }));
+        effects.extend(turn.jobs.into_iter().map(|(call, job)| Effect::Perform {
+            after,
+            call,
+            job: Box::new(job),
         }));
         if turn.look_again {
             effects.push_back(Effect::LookAgain);

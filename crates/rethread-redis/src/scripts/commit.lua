@@ -12,6 +12,9 @@
 --        7 number of single messages that are consumed, their ids...,
 --        then for each event write: number of the first event, 1 if the run ends, count, events...
 --        then operations:
+--        'X' thread                      KEYS thread (HASH), journal (LIST), records (HASH),
+--                                             ids (ZSET)                removes the thread
+--        'V' count, ids...               KEYS thread, records, ids      removes checkpoints
 --        'H' count, field, value...      KEYS thread (HASH)             sets fields
 --        'A' count, entries...           KEYS journal (LIST)            appends
 --        'R' count, entries...           KEYS journal                   replaces
@@ -94,7 +97,26 @@ end
 local stop = #ARGV
 while argument <= stop do
   local operation = ARGV[argument]
-  if operation == 'H' then
+  if operation == 'X' then
+    redis.call('UNLINK', KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3])
+    redis.call('ZREM', KEYS[3], ARGV[argument + 1])
+    key = key + 4
+    argument = argument + 2
+  elseif operation == 'V' then
+    local first = argument + 2
+    local final = argument + 1 + ARGV[argument + 1]
+    local base = redis.call('HGET', KEYS[key], 'b')
+    for from = first, final, 1000 do
+      local to = math.min(from + 999, final)
+      redis.call('HDEL', KEYS[key + 1], unpack(ARGV, from, to))
+      redis.call('ZREM', KEYS[key + 2], unpack(ARGV, from, to))
+    end
+    if base and not redis.call('ZSCORE', KEYS[key + 2], base) then
+      redis.call('HDEL', KEYS[key], 'b')
+    end
+    key = key + 3
+    argument = final + 1
+  elseif operation == 'H' then
     local count = tonumber(ARGV[argument + 1])
     redis.call('HSET', KEYS[key], unpack(ARGV, argument + 2, argument + 1 + count))
     key = key + 1

@@ -1,5 +1,6 @@
 //! What is special to Redis; the meaning of the port is checked by its own suite.
 
+mod cache;
 mod conformance;
 mod connecting;
 mod events;
@@ -7,5 +8,8 @@ mod faults;
 mod limits;
 mod mail;
 mod ownership;
+mod slots;
+mod store;
 mod support;
+mod threads;
 mod work;

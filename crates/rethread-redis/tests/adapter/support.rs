@@ -8,11 +8,12 @@ use bytes::Bytes;
 use rethread_core::ids::{
     NodeId, OpId, PartitionId, QueueName, RunId, ThreadId, ThreadKey, WorkerId,
 };
+use rethread_core::store::Namespace;
 use rethread_redis::testing::RedisServer;
 use rethread_redis::{RedisOptions, RedisStorage};
 use rethread_storage::{
-    Acquisition, Commit, Delivery, EventWrite, HandIn, Lease, QueuedOrder, Storage, StorageError,
-    ThreadWrite,
+    Acquisition, CacheKey, Commit, Delivery, EventWrite, HandIn, ItemName, ItemRecord, Lease,
+    QueuedOrder, Storage, StorageError, ThreadWrite,
 };
 use uuid::Uuid;
 
@@ -58,11 +59,25 @@ impl Space {
 
     /// Keys of the first partition that contain `part`.
     pub(crate) async fn keys(&self, part: &str) -> Vec<String> {
+        let ours = self.keys_under("p00").await;
+        ours.into_iter().filter(|key| key.contains(part)).collect()
+    }
+
+    /// Keys whose hash tag ends so, sorted.
+    pub(crate) async fn keys_under(&self, tag: &str) -> Vec<String> {
         let mut raw = self.raw().await;
         let all: Vec<String> =
             redis::cmd("KEYS").arg("*").query_async(&mut raw).await.expect("lists keys");
-        let tag = format!("{}.p00}}", self.escaped());
-        all.into_iter().filter(|key| key.contains(&tag) && key.contains(part)).collect()
+        let tag = format!("{{{}.{tag}}}:", self.escaped());
+        let mut ours: Vec<_> = all.into_iter().filter(|key| key.contains(&tag)).collect();
+        ours.sort();
+        ours
+    }
+
+    /// Time until a key expires, in ms; negative if it does not.
+    pub(crate) async fn time_left(&self, key: &str) -> i64 {
+        let mut raw = self.raw().await;
+        redis::cmd("PTTL").arg(key).query_async(&mut raw).await.expect("asks")
     }
 
     /// The namespace as it stands in keys.
@@ -134,6 +149,19 @@ pub(crate) fn events_of(run: RunId, first_seq: u64, texts: &[&str], ends: bool) 
     write.header = Some(text("header"));
     write.events = vec![EventWrite { run, first_seq, records, ends }];
     write
+}
+
+pub(crate) fn cached(group: &str, entry: &str) -> CacheKey {
+    CacheKey { group: group.to_owned(), entry: text(entry) }
+}
+
+pub(crate) fn item_name(labels: &[&str], key: impl Into<String>) -> ItemName {
+    let namespace = Namespace::new(labels.iter().copied()).expect("a namespace");
+    ItemName { namespace, key: key.into() }
+}
+
+pub(crate) fn item(record: &str) -> ItemRecord {
+    ItemRecord { record: text(record), expires_at: None }
 }
 
 pub(crate) fn finished(delivery: &Delivery, message: &str) -> Vec<HandIn> {

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ractor::ActorRef;
-use rethread_core::ids::{ThreadKey, WorkerId};
+use rethread_core::ids::{CallId, ThreadKey};
+use rethread_core::thread::Job;
 use rethread_storage::{Commit, StorageError};
 
+use crate::coordinator::Addressee;
 use crate::engine::Engine;
 use crate::partition::{OwnerMessage, OwnerState};
 use crate::stats::count;
@@ -25,7 +27,9 @@ pub(crate) struct Flushed {
     /// The thread of each turn that it completed.
     turns: Vec<ThreadKey>,
     /// What workers are told now.
-    mail: Vec<(WorkerId, Bytes)>,
+    mail: Vec<(Addressee, Bytes)>,
+    /// What is begun now.
+    jobs: Vec<(ThreadKey, CallId, Job)>,
     /// How many messages it consumed.
     consumed: usize,
     /// Why it was not written, or not certainly.
@@ -54,6 +58,7 @@ impl OwnerState {
         if is_empty {
             // All that was decided before is written.
             self.postman.deliver(batch.mail);
+            self.begin_jobs(batch.jobs);
             self.written(batch.turns);
             return;
         }
@@ -68,10 +73,10 @@ impl OwnerState {
         self.is_flushing = true;
         let (engine, tenure) = (Arc::clone(&self.engine), Arc::clone(&self.tenure));
         let owner = self.myself.clone();
-        let (turns, mail, consumed) = (batch.turns, batch.mail, consumed.count);
+        let (turns, mail, jobs, consumed) = (batch.turns, batch.mail, batch.jobs, consumed.count);
         tokio::spawn(async move {
             let failed = write(&engine, &tenure, commit).await.err();
-            send(&owner, Flushed { turns, mail, consumed, failed });
+            send(&owner, Flushed { turns, mail, jobs, consumed, failed });
         });
     }
 
@@ -84,6 +89,7 @@ impl OwnerState {
         self.last_commit += 1;
         self.engine.feeds.consumed(&self.lease, flushed.consumed);
         self.postman.deliver(flushed.mail);
+        self.begin_jobs(flushed.jobs);
         self.written(flushed.turns);
         if !self.outbox.is_empty() || self.consumption.is_pending() {
             self.flush();

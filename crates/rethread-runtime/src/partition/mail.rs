@@ -3,10 +3,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rethread_core::ids::WorkerId;
 use rethread_storage::Storage;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+
+use crate::coordinator::Addressee;
 
 /// Deliveries of one partition that may be under way. More are dropped: the workers ask again.
 const UNDER_WAY_MAX: usize = 16;
@@ -26,7 +27,7 @@ impl Postman {
         Self { storage, under_way: Arc::new(Semaphore::new(UNDER_WAY_MAX)) }
     }
 
-    pub(super) fn deliver(&self, mail: Vec<(WorkerId, Bytes)>) {
+    pub(super) fn deliver(&self, mail: Vec<(Addressee, Bytes)>) {
         if mail.is_empty() {
             return;
         }
@@ -34,17 +35,23 @@ impl Postman {
             tracing::debug!(letters = mail.len(), "mail is dropped, too much is under way");
             return;
         };
-        let mut by_worker: HashMap<WorkerId, Vec<Bytes>> = HashMap::new();
-        for (worker, letter) in mail {
-            by_worker.entry(worker).or_default().push(letter);
+        let mut by_addressee: HashMap<Addressee, Vec<Bytes>> = HashMap::new();
+        for (addressee, letter) in mail {
+            by_addressee.entry(addressee).or_default().push(letter);
         }
         let storage = Arc::clone(&self.storage);
         tokio::spawn(async move {
-            for (worker, letters) in by_worker {
-                match timeout(DELIVERY_MAX, storage.tell_worker(&worker, letters)).await {
+            for (addressee, letters) in by_addressee {
+                let told = async {
+                    match &addressee {
+                        Addressee::Worker(worker) => storage.tell_worker(worker, letters).await,
+                        Addressee::Queue(queue) => storage.tell_queue(queue, letters).await,
+                    }
+                };
+                match timeout(DELIVERY_MAX, told).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::debug!(%worker, %error, "mail is lost"),
-                    Err(_) => tracing::debug!(%worker, "mail takes too long and is given up"),
+                    Ok(Err(error)) => tracing::debug!(?addressee, %error, "mail is lost"),
+                    Err(_) => tracing::debug!(?addressee, "mail takes too long and is given up"),
                 }
             }
             drop(permit);

@@ -7,11 +7,15 @@
 //!              └── cannot be loaded: refused, held ──┘
 //! ```
 //!
+//! What a turn asks for beside the write (orders excepted, which are part of it) follows the
+//! commit: mail to workers, and jobs that take I/O, whose outcomes go back to the coordinator.
+//!
 //! A message is consumed by the commit that holds everything that came of it, so a crash at any
 //! point leaves it in the inbox or its effects in the storage.
 
 mod consumption;
 mod flush;
+mod jobs;
 mod load;
 mod mail;
 mod outbox;
@@ -36,6 +40,7 @@ use crate::supervisor::SupervisorMessage;
 use crate::tenure::Tenure;
 use consumption::Consumption;
 use flush::Flushed;
+use jobs::Done;
 use load::Loaded;
 use mail::Postman;
 use outbox::Outbox;
@@ -84,6 +89,8 @@ pub(crate) enum OwnerMessage {
     Flush,
     /// A commit came to an end.
     Flushed(Flushed),
+    /// A job of a thread is done.
+    Done(Done),
     /// Threads that are not in memory may be due.
     Due,
     /// Look for idle threads.
@@ -195,6 +202,7 @@ impl Actor for PartitionOwner {
             OwnerMessage::LoadAgain(thread) => state.load_again(thread),
             OwnerMessage::Flush => state.flush(),
             OwnerMessage::Flushed(flushed) => state.flushed(flushed),
+            OwnerMessage::Done(done) => state.job_done(done),
             OwnerMessage::Due => state.wake_due(),
             OwnerMessage::Sweep => state.sweep(),
             OwnerMessage::Drain(reply) => state.drain(reply),

@@ -1,12 +1,13 @@
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
-use rethread_core::ids::{ThreadKey, WorkerId};
+use rethread_core::ids::{CallId, ThreadKey};
+use rethread_core::thread::Job;
 use rethread_storage::{
     CheckpointWrite, EventWrite, InboxCursor, JournalWrite, QueuedOrder, ThreadWrite,
 };
 
-use crate::coordinator::Turned;
+use crate::coordinator::{Addressee, Turned};
 
 /// Most records (entries, events, checkpoints, orders) of one commit. One write is never split,
 /// so a single one may have more.
@@ -27,7 +28,9 @@ pub(super) struct Batch {
     pub(super) orders: Vec<QueuedOrder>,
     pub(super) handled: Vec<InboxCursor>,
     /// What workers are told afterwards.
-    pub(super) mail: Vec<(WorkerId, Bytes)>,
+    pub(super) mail: Vec<(Addressee, Bytes)>,
+    /// What is begun afterwards.
+    pub(super) jobs: Vec<(ThreadKey, CallId, Job)>,
     /// The thread of each turn that is written completely.
     pub(super) turns: Vec<ThreadKey>,
 }
@@ -62,6 +65,8 @@ impl Outbox {
             }
             batch.handled.append(&mut turn.handled);
             batch.mail.append(&mut turn.mail);
+            let thread = turn.thread;
+            batch.jobs.extend(turn.jobs.drain(..).map(|(call, job)| (thread, call, job)));
             let fit = turn.orders.iter().take_while(|order| room.take((1, order.order.len())));
             let fit = fit.count();
             batch.orders.extend(turn.orders.drain(..fit));
@@ -104,11 +109,19 @@ fn write_size(write: &ThreadWrite) -> (usize, usize) {
     let events = write.events.iter().flat_map(|events| &events.records);
     let checkpoints = write.checkpoints.iter().map(|checkpoint| &checkpoint.record);
     let records = journal.iter().chain(events).chain(checkpoints).chain(&write.header);
-    records.fold((0, 0), |(count, bytes), record| (count + 1, bytes + record.len()))
+    let none = (write.drop_checkpoints.len(), 0);
+    records.fold(none, |(count, bytes), record| (count + 1, bytes + record.len()))
 }
 
 /// Adds a later write of the same thread.
 fn merge(earlier: &mut ThreadWrite, later: ThreadWrite) {
+    if later.delete {
+        // Only what was said to readers stays of what stood before.
+        let events = std::mem::take(&mut earlier.events);
+        *earlier = ThreadWrite { events, delete: true, ..ThreadWrite::none(later.thread) };
+    }
+    earlier.checkpoints.retain(|written| !later.drop_checkpoints.contains(&written.id));
+    earlier.drop_checkpoints.extend(later.drop_checkpoints);
     earlier.header = later.header.or(earlier.header.take());
     merge_journal(&mut earlier.journal, later.journal);
     for checkpoint in later.checkpoints {
@@ -160,7 +173,8 @@ fn merge_events(earlier: &mut Vec<EventWrite>, later: EventWrite) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rethread_core::ids::{QueueName, RunId};
+    use rethread_core::ids::{CheckpointId, Millis, QueueName, RunId, WorkerId};
+    use rethread_storage::Activity;
 
     fn key(n: u8) -> ThreadKey {
         ThreadKey::from_bytes([n; 16])
@@ -174,6 +188,10 @@ mod tests {
         (0..count).map(|n| Bytes::from(n.to_string())).collect()
     }
 
+    fn addressee() -> Addressee {
+        Addressee::Worker(WorkerId::new("w").expect("valid"))
+    }
+
     fn turn(thread: u8, journal: JournalWrite, orders: usize) -> Turned {
         let write = ThreadWrite { journal, ..ThreadWrite::none(key(thread)) };
         let order = QueuedOrder { queue: QueueName::standard(), order: Bytes::from("o") };
@@ -181,7 +199,8 @@ mod tests {
             thread: key(thread),
             write: Some(write),
             orders: vec![order; orders],
-            mail: vec![(WorkerId::new("w").expect("valid"), Bytes::from(vec![thread]))],
+            mail: vec![(addressee(), Bytes::from(vec![thread]))],
+            jobs: Vec::new(),
             handled: vec![InboxCursor(u64::from(thread), 0)],
         }
     }
@@ -207,6 +226,41 @@ mod tests {
         merge_journal(&mut journal, JournalWrite::Append(entries(1)));
         let all: Vec<_> = entries(1).into_iter().chain(entries(1)).collect();
         assert_eq!(journal, JournalWrite::Replace(all));
+    }
+
+    fn checkpoint(n: u64) -> CheckpointWrite {
+        CheckpointWrite { id: CheckpointId::at(Millis(1), n, run(1)), record: Bytes::from("c") }
+    }
+
+    #[test]
+    fn a_deletion_forgets_all_but_events() {
+        let of_run = |n| EventWrite { run: run(n), first_seq: 1, records: entries(1), ends: true };
+        let mut write = ThreadWrite {
+            header: Some(Bytes::from("h")),
+            journal: JournalWrite::Append(entries(1)),
+            checkpoints: vec![checkpoint(1)],
+            base: Some(checkpoint(1).id),
+            activity: Some(Activity::Due(Millis(1))),
+            events: vec![of_run(1)],
+            ..ThreadWrite::none(key(1))
+        };
+        let none = ThreadWrite::none(key(1));
+        merge(&mut write, ThreadWrite { delete: true, events: vec![of_run(2)], ..none.clone() });
+        let events = vec![of_run(1), of_run(2)];
+        assert_eq!(write, ThreadWrite { delete: true, events, ..none.clone() });
+        merge(&mut write, ThreadWrite { header: Some(Bytes::from("new")), ..none });
+        assert!(write.delete && write.header == Some(Bytes::from("new")), "it began anew");
+    }
+
+    #[test]
+    fn a_dropped_checkpoint_is_not_written_unless_it_is_made_again() {
+        let none = ThreadWrite::none(key(1));
+        let mut write = ThreadWrite { checkpoints: vec![checkpoint(1)], ..none.clone() };
+        let dropped = vec![checkpoint(1).id];
+        merge(&mut write, ThreadWrite { drop_checkpoints: dropped.clone(), ..none.clone() });
+        assert!(write.checkpoints.is_empty() && write.drop_checkpoints == dropped);
+        merge(&mut write, ThreadWrite { checkpoints: vec![checkpoint(1)], ..none });
+        assert_eq!((write.checkpoints, write.drop_checkpoints), (vec![checkpoint(1)], dropped));
     }
 
     #[test]

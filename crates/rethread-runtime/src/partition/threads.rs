@@ -147,6 +147,10 @@ impl OwnerState {
             Found::Nothing => match self.first_command(thread) {
                 Some(id) => (id, None),
                 None => {
+                    // It was deleted, or never was: what is in flight of it is for nobody.
+                    if let Some(slot) = self.slots.get_mut(&thread) {
+                        slot.phase = Phase::Loading { in_flight: Some(BTreeSet::new()) };
+                    }
                     self.let_go(thread);
                     return Ok(());
                 }

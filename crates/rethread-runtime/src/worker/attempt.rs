@@ -1,36 +1,39 @@
 //! One attempt of one task, from its order to its report.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rethread_core::failure::{Failure, kind};
-use rethread_core::ids::CallId;
-use rethread_core::message::{
-    AttemptOutcome, CallNews, InboxMessage, NestedCall, Report, Target, TaskOrder,
-};
+use rethread_core::message::{AttemptOutcome, InboxMessage, Report, Target, TaskOrder};
+use rethread_core::payload::Payload;
+use rethread_core::policy::RetryOn;
 use rethread_core::record::Record;
-use rethread_core::replay::{Ask, CallRequest, Scope, ScopeInfo, SlotIndex};
 use rethread_sdk::TaskDef;
 use rethread_storage::{Delivery, HandIn};
-use tokio::task::consume_budget;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::stats::count;
-use crate::worker::body::{Bell, Body, Step};
 use crate::worker::calls::OpenCalls;
+use crate::worker::cancels::Cancellation;
+use crate::worker::duty::{Answer, Duty};
 use crate::worker::mail::Route;
+use crate::worker::progress::ProgressLog;
 use crate::worker::said::Said;
 use crate::worker::side::{Assignment, WorkerSide};
 use crate::worker::slots::Slot;
+use crate::worker::store_calls::StoreCalls;
 
-/// How often an attempt asks again how its calls ended. It is the longest delay that lost mail
-/// causes; asking costs a message with the arguments of all open calls.
-const ASK_AGAIN_EVERY: Duration = Duration::from_secs(2);
+/// Shortest and longest wait before the cache is asked again whether another has made a result.
+const CACHE_WAITS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
+/// How long an attempt waits for another to make its result. Then it makes it itself: the other
+/// may be waiting for this one, in a way that nobody here can see.
+const CACHE_WAIT_MAX: Duration = Duration::from_secs(300);
 
 /// Runs what was ordered and hands in what comes of it, unless another worker has the order.
-pub(super) async fn run(side: &WorkerSide, assignment: Assignment, slot: Slot) {
+pub(super) async fn run(side: &Arc<WorkerSide>, assignment: Assignment, slot: Slot) {
     if !side.still_has(&assignment).await {
         tracing::debug!(queue = %assignment.delivery.receipt.queue, "order was reclaimed before its body started");
         return;
@@ -46,18 +49,30 @@ pub(super) async fn run(side: &WorkerSide, assignment: Assignment, slot: Slot) {
         }
     };
     // Each start of a body is an attempt of its own, also after a drain that cut one off.
-    let attempt = order.target.attempt.saturating_add(delivery.given.saturating_sub(1));
+    let restarts = delivery.given.saturating_sub(1);
+    let target =
+        Target { attempt: order.target.attempt.saturating_add(restarts), ..order.target.clone() };
     let span = tracing::info_span!(
         "attempt",
         thread_id = %order.thread,
         run_id = %order.run,
         task = order.name,
-        attempt
+        attempt = target.attempt
     );
-    let target = Target { attempt, ..order.target.clone() };
-    let said = Said::new(target.clone(), side.worker.clone());
-    let (calls, route, ask_again) = (OpenCalls::default(), None, None);
-    let mut attempt = Attempt { side, order, target, slot, said, calls, route, ask_again };
+    let mut attempt = Attempt {
+        said: Said::new(target.clone(), side.worker.clone()),
+        progress: ProgressLog::new(side, &target),
+        cancellation: side.cancels.enter(&order.target),
+        try_number: order.try_number.saturating_add(restarts),
+        calls: OpenCalls::default(),
+        store_calls: StoreCalls::default(),
+        route: None,
+        ask_again: None,
+        side,
+        order,
+        target,
+        slot,
+    };
     async {
         if let Some(messages) = attempt.run(&assignment).await {
             hand_in(side, assignment.delivery, messages).await;
@@ -74,28 +89,31 @@ async fn hand_in(side: &WorkerSide, delivery: Delivery, messages: Vec<Bytes>) {
     side.desk.give(HandIn { partition, finished: Some(delivery.receipt), messages }).await;
 }
 
-struct Attempt<'a> {
-    side: &'a WorkerSide,
-    order: TaskOrder,
-    target: Target,
-    slot: Slot,
-    said: Said,
-    calls: OpenCalls,
+pub(super) struct Attempt<'a> {
+    pub(super) side: &'a Arc<WorkerSide>,
+    pub(super) order: TaskOrder,
+    pub(super) target: Target,
+    /// What the body is told of its number.
+    pub(super) try_number: u32,
+    pub(super) slot: Slot,
+    pub(super) cancellation: Cancellation,
+    pub(super) said: Said,
+    pub(super) progress: ProgressLog,
+    pub(super) calls: OpenCalls,
+    pub(super) store_calls: StoreCalls,
     /// How news of calls come; opened with the first call.
-    route: Option<Route>,
+    pub(super) route: Option<Route>,
     /// When to ask again how the calls ended.
-    ask_again: Option<Instant>,
+    pub(super) ask_again: Option<Instant>,
 }
 
-/// What an attempt waits for.
-enum Event {
-    /// The body may be polled.
-    Ready,
-    /// A call ended, or waits for a person.
-    News(CallId, CallNews),
-    /// News may have been lost.
-    AskAgain,
-    TimedOut,
+/// How the result of a task that has a cache is come by.
+enum Way {
+    /// It is there.
+    Found(Payload),
+    /// The body runs, with the duty to tell the others or without.
+    Run(Option<Duty>),
+    Cancelled,
 }
 
 impl Attempt<'_> {
@@ -103,167 +121,115 @@ impl Attempt<'_> {
     /// wrote and called last, and the report. None if another worker has the order by now.
     async fn run(&mut self, assignment: &Assignment) -> Option<Vec<Bytes>> {
         let fetches = assignment.delivery.fetches;
-        let outcome = match self.side.registry.task(&self.order.name) {
-            _ if fetches > self.side.fetches_max => AttemptOutcome::Failed(poisoned(fetches - 1)),
+        let side = self.side;
+        let mut outcome = match side.registry.task(&self.order.name) {
+            _ if fetches > side.fetches_max => failed(poisoned(fetches - 1)),
             None => AttemptOutcome::UnknownTask,
-            Some(task) => self.drive(task, assignment).await?,
+            Some(task) => self.come_by(task, assignment).await?,
         };
-        match &outcome {
-            AttemptOutcome::Failed(failure) => {
+        match &mut outcome {
+            AttemptOutcome::Failed { failure, predicates } => {
                 tracing::warn!(kind = failure.kind, "task attempt failed");
+                if let Some(task) = side.registry.task(&self.order.name) {
+                    *predicates = ask_predicates(task, failure);
+                }
             }
             AttemptOutcome::UnknownTask => tracing::warn!("no task of this name is registered"),
+            AttemptOutcome::Cancelled => tracing::info!("task attempt was cancelled"),
             _ => tracing::debug!("task attempt ended"),
         }
         let mut messages = self.said.take();
-        let (target, worker) = (self.target.clone(), self.side.worker.clone());
+        let (target, worker) = (self.target.clone(), side.worker.clone());
         let report = Report { target, worker, outcome };
         messages.push(InboxMessage::Report(report).to_record());
         Some(messages)
     }
 
-    async fn drive(&mut self, task: &TaskDef, assignment: &Assignment) -> Option<AttemptOutcome> {
-        count(&self.side.stats.attempts);
-        let scope = self.scope();
-        let mut body = match Body::start(task, &self.order.input, scope) {
-            Ok(body) => body,
-            Err(failure) => return Some(AttemptOutcome::Failed(failure)),
+    /// Takes the result from the cache, or runs the body.
+    async fn come_by(
+        &mut self,
+        task: &TaskDef,
+        assignment: &Assignment,
+    ) -> Option<AttemptOutcome> {
+        let duty = match self.choose_way().await {
+            Way::Found(value) => return Some(AttemptOutcome::Cached(value)),
+            Way::Cancelled => return Some(AttemptOutcome::Cancelled),
+            Way::Run(duty) => duty,
         };
-        let bell = body.bell();
-        let timeout = self.order.timeout_ms.map(Duration::from_millis);
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        loop {
-            // A body that wakes itself must not keep its thread from others.
-            consume_budget().await;
-            if !self.calls.is_empty() && !bell.has_rung() {
-                if self.calls.are_suspended() && body.scope().locals() == 0 {
-                    return Some(AttemptOutcome::Suspended);
-                }
-                self.slot.give_back();
-            }
-            match self.next_event(&bell, deadline).await {
-                Event::Ready => {
-                    if let Some(outcome) = self.take_step(body.step()) {
-                        return Some(outcome);
-                    }
-                    self.hand_in_said().await;
-                }
-                Event::News(call, CallNews::Ended(outcome)) => {
-                    if let Some(slot) = self.calls.end(call) {
-                        body.scope().set_now(self.side.clock.now());
-                        body.scope().deliver(slot, outcome);
-                    }
-                }
-                Event::News(call, CallNews::Suspended) => self.calls.suspend(call),
-                Event::News(call, news) => {
-                    tracing::warn!(%call, ?news, "news of a call that this version does not know");
-                }
-                Event::AskAgain => {
-                    if !self.side.still_has(assignment).await {
-                        tracing::warn!("order was reclaimed while its body waited for calls");
-                        return None;
-                    }
-                    self.said.call(self.calls.to_nested());
-                    self.ask_again = Some(Instant::now() + ASK_AGAIN_EVERY);
-                    self.hand_in_said().await;
-                }
-                Event::TimedOut => return Some(AttemptOutcome::Failed(self.timed_out())),
-            }
+        if self.order.cache.is_some() && !self.side.still_has(assignment).await {
+            tracing::warn!("order was reclaimed while it waited for an equal call");
+            return None;
         }
+        let outcome = self.drive(task, assignment).await;
+        match (duty, &outcome) {
+            (Some(duty), Some(AttemptOutcome::Completed(value))) => duty.fill(value).await,
+            (Some(duty), _) => duty.abandon().await,
+            (None, _) => {}
+        }
+        outcome
     }
 
-    /// # Cancel safety
-    /// Loses nothing.
-    async fn next_event(&mut self, bell: &Bell, deadline: Option<Instant>) -> Event {
-        let Self { slot, calls, route, ask_again, .. } = self;
-        let ready = async {
-            bell.rung().await;
-            slot.take_again().await;
-        };
-        let news = async {
-            match route {
-                Some(route) if !calls.is_empty() => route.next().await,
-                _ => std::future::pending().await,
+    async fn choose_way(&mut self) -> Way {
+        let Some(cache) = &self.order.cache else { return Way::Run(None) };
+        let mut duty = Duty::new(self.side, cache, &self.target);
+        let began = Instant::now();
+        let mut wait = CACHE_WAITS.0;
+        let duty = loop {
+            let answer = tokio::select! {
+                biased;
+                () = self.cancellation.cancelled() => return Way::Cancelled,
+                answer = duty.ask() => answer,
+            };
+            match answer {
+                Answer::Found(value) => return Way::Found(value),
+                Answer::Ours => break Some(duty),
+                Answer::Unknown => break None,
+                Answer::Taken if began.elapsed() > CACHE_WAIT_MAX => {
+                    tracing::warn!("an equal call takes very long; its body runs here as well");
+                    break None;
+                }
+                Answer::Taken => {}
+            }
+            if wait == CACHE_WAITS.0 {
+                // The one that makes the result may need the place of this one: the slot here, or
+                // its share of what the run may do at a time.
+                self.slot.give_back();
+                self.said.wait();
+                self.hand_in_said().await;
+            }
+            tokio::select! {
+                biased;
+                () = self.cancellation.cancelled() => return Way::Cancelled,
+                () = tokio::time::sleep(wait) => wait = (wait * 2).min(CACHE_WAITS.1),
             }
         };
-        let ask_again = ask_again.filter(|_| !calls.is_empty());
         tokio::select! {
             biased;
-            () = reached(deadline) => Event::TimedOut,
-            news = news => match news {
-                Some((call, news)) => Event::News(call, news),
-                None => Event::AskAgain,
-            },
-            () = ready => Event::Ready,
-            () = reached(ask_again) => Event::AskAgain,
+            () = self.cancellation.cancelled() => Way::Cancelled,
+            () = self.slot.take_again() => Way::Run(duty),
         }
-    }
-
-    fn scope(&self) -> Arc<Scope> {
-        let scope = Scope::ungated(ScopeInfo {
-            scope: self.target.call,
-            thread: self.order.thread.clone(),
-            run: self.order.run,
-            execution: self.target.execution,
-            name: self.order.name.clone(),
-            attempt: self.target.attempt,
-            previous: None,
-            answers: self.order.answers.clone(),
-        });
-        scope.set_now(self.side.clock.now());
-        scope
-    }
-
-    /// What a poll of the body means for the attempt: its outcome, or none if it goes on.
-    fn take_step(&mut self, step: Step) -> Option<AttemptOutcome> {
-        let asks_person = step.asks.iter().any(|ask| matches!(ask, Ask::Interrupt { .. }));
-        for ask in step.asks {
-            match ask {
-                Ask::Emit(value) => self.said.emit(value),
-                // Whatever an attempt asks ends it.
-                Ask::Withdraw(_) => {}
-                Ask::Interrupt { index, value, .. } => {
-                    return Some(AttemptOutcome::Asked { index, value });
-                }
-                // The body makes it again once it has its answer.
-                Ask::Call { .. } if asks_person => {}
-                Ask::Call { slot, id, request } => self.call(slot, id, request),
-            }
-        }
-        step.ended.map(|result| match result {
-            Ok(value) => AttemptOutcome::Completed(value),
-            Err(failure) => AttemptOutcome::Failed(failure),
-        })
-    }
-
-    fn call(&mut self, slot: SlotIndex, call: CallId, request: CallRequest) {
-        if self.calls.is_empty() {
-            self.ask_again = Some(Instant::now() + ASK_AGAIN_EVERY);
-        }
-        self.route.get_or_insert_with(|| self.side.routes.open(&self.target));
-        self.said.call([NestedCall { call, request: request.clone() }]);
-        self.calls.insert(call, slot, request);
-    }
-
-    async fn hand_in_said(&mut self) {
-        let messages = self.said.take();
-        if !messages.is_empty() {
-            let part = HandIn { partition: self.order.partition, finished: None, messages };
-            self.side.desk.give(part).await;
-        }
-    }
-
-    fn timed_out(&self) -> Failure {
-        let (name, limit) = (&self.order.name, self.order.timeout_ms.unwrap_or_default());
-        Failure::new(kind::TIMEOUT, format!("task `{name}` took longer than {limit} ms"))
     }
 }
 
-async fn reached(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
+/// What the predicates of the task's retry policies say; nothing if it has none.
+fn ask_predicates(task: &TaskDef, failure: &Failure) -> Vec<bool> {
+    let policies = &task.options().retry;
+    if policies.iter().all(|policy| policy.retry_on != RetryOn::When) {
+        return Vec::new();
     }
+    let says = |(nth, policy): (usize, &rethread_core::policy::Retry)| {
+        policy.retry_on == RetryOn::When
+            && catch_unwind(AssertUnwindSafe(|| task.retries(nth, failure))).unwrap_or_else(|_| {
+                tracing::error!(task = task.name(), "a retry predicate panicked");
+                false
+            })
+    };
+    policies.iter().enumerate().map(says).collect()
+}
+
+/// A failure whose predicates are asked later.
+pub(super) fn failed(failure: Failure) -> AttemptOutcome {
+    AttemptOutcome::Failed { failure, predicates: Vec::new() }
 }
 
 fn poisoned(fetches: u32) -> Failure {

@@ -27,6 +27,10 @@ impl OpenCalls {
         self.calls.is_empty()
     }
 
+    pub(super) fn contains(&self, call: CallId) -> bool {
+        self.calls.contains_key(&call)
+    }
+
     /// Ends a call; gives the place of its outcome unless it has ended before.
     pub(super) fn end(&mut self, call: CallId) -> Option<SlotIndex> {
         self.calls.remove(&call).map(|call| call.slot)

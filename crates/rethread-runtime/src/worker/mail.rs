@@ -1,16 +1,17 @@
-//! Mail of coordinators: how the calls ended that bodies made.
+//! Mail of coordinators: how the calls ended that bodies made, and which attempts are cancelled.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rethread_core::ids::{CallId, ExecutionId, ThreadKey, WorkerId};
+use rethread_core::ids::{CallId, ExecutionId, QueueName, ThreadKey, WorkerId};
 use rethread_core::message::{CallNews, Target, WorkerMail};
 use rethread_core::record::Record;
 use rethread_storage::Storage;
 use tokio::sync::{mpsc, watch};
 
 use crate::stats::{Stats, count};
+use crate::worker::cancels::Cancels;
 use crate::worker::side::{Presence, Stage};
 
 /// Letters that wait for one attempt; it asks again for those beyond.
@@ -95,41 +96,62 @@ fn key_of(target: &Target) -> Key {
     (target.thread, target.execution, target.call, target.attempt)
 }
 
+/// Whose mail is received, and where it goes.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) worker: WorkerId,
+    pub(super) queues: Vec<QueueName>,
+    pub(super) routes: Arc<Routes>,
+    pub(super) cancels: Arc<Cancels>,
+    pub(super) stats: Arc<Stats>,
+}
+
 /// Receives the worker's mail until the worker ends.
 pub(super) async fn run(
-    storage: Arc<dyn Storage>,
-    worker: WorkerId,
-    routes: Arc<Routes>,
+    receiver: Receiver,
     mut stage: watch::Receiver<Stage>,
-    stats: Arc<Stats>,
     presence: Presence,
 ) {
     tokio::select! {
         biased;
         // An error means that the worker is gone.
         _ = stage.wait_for(|stage| *stage == Stage::Killed) => {}
-        () = receive(storage, worker, &routes, &stats) => {}
+        () = receiver.receive() => {}
     }
+    drop(receiver);
     drop(presence);
 }
 
-async fn receive(storage: Arc<dyn Storage>, worker: WorkerId, routes: &Routes, stats: &Stats) {
-    loop {
-        match storage.open_mailbox(&worker).await {
-            Ok(mut mailbox) => {
-                routes.opened.send_modify(|times| *times += 1);
-                while let Some(letter) = mailbox.next().await {
-                    match WorkerMail::from_record(&letter) {
-                        Ok(mail) => routes.pass_on(mail),
-                        Err(error) => {
-                            count(&stats.corrupt_messages);
-                            tracing::error!(%worker, %error, "mail cannot be read and is dropped");
+impl Receiver {
+    async fn receive(&self) {
+        let worker = &self.worker;
+        loop {
+            match self.storage.open_mailbox(worker, &self.queues).await {
+                Ok(mut mailbox) => {
+                    self.routes.opened.send_modify(|times| *times += 1);
+                    while let Some(letter) = mailbox.next().await {
+                        match WorkerMail::from_record(&letter) {
+                            Ok(mail) => self.take(mail),
+                            Err(error) => {
+                                count(&self.stats.corrupt_messages);
+                                tracing::error!(%worker, %error, "mail cannot be read and is dropped");
+                            }
                         }
                     }
                 }
+                Err(error) => {
+                    tracing::warn!(%worker, %error, "cannot open the mailbox, trying again");
+                }
             }
-            Err(error) => tracing::warn!(%worker, %error, "cannot open the mailbox, trying again"),
+            tokio::time::sleep(REOPEN_WAIT).await;
         }
-        tokio::time::sleep(REOPEN_WAIT).await;
+    }
+
+    fn take(&self, mail: WorkerMail) {
+        match mail.news {
+            CallNews::Cancelled => self.cancels.cancel(&mail.target),
+            _ => self.routes.pass_on(mail),
+        }
     }
 }

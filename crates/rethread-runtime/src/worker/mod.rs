@@ -10,20 +10,27 @@
 //!
 //! A body may make calls of its own. They go to the inbox like events; how they end comes by
 //! mail, which may get lost, so an attempt that waits asks again. While its body waits for them
-//! it gives its slot back.
+//! it gives its slot back, as it does while it waits for an equal call that fills the cache. What
+//! it asks of the store the worker does itself.
 
 mod attempt;
 mod body;
 mod calls;
+mod cancels;
+mod deadlines;
 mod desk;
+mod drive;
+mod duty;
 mod fetch;
 mod heard;
 mod heartbeat;
 mod mail;
 mod pool;
+mod progress;
 mod said;
 mod side;
 mod slots;
+mod store_calls;
 mod worker_actor;
 
 pub(crate) use pool::{PoolSeat, WorkerPoolMessage};

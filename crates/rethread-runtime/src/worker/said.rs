@@ -1,7 +1,6 @@
 use bytes::Bytes;
-use rethread_core::ids::WorkerId;
-use rethread_core::message::{Called, Emitted, InboxMessage, NestedCall, Target};
-use rethread_core::payload::Payload;
+use rethread_core::ids::{CallId, WorkerId};
+use rethread_core::message::{Called, Emission, Emitted, InboxMessage, NestedCall, Target};
 use rethread_core::record::Record;
 
 /// What a body wrote and called since the last hand-in, as messages in that order.
@@ -11,27 +10,48 @@ pub(super) struct Said {
     worker: WorkerId,
     messages: Vec<Bytes>,
     /// The newest events; they stand behind the messages.
-    emitted: Vec<Payload>,
+    emitted: Vec<Emission>,
     /// How many events are in messages so far.
     emitted_before: u64,
-    /// The newest calls; they stand behind the messages. One of both is empty.
+    /// The newest calls, and those that were cancelled since; they stand behind the messages.
+    /// There are either these or events.
     called: Vec<NestedCall>,
+    cancelled: Vec<CallId>,
 }
 
 impl Said {
     pub(super) fn new(target: Target, worker: WorkerId) -> Self {
-        let (messages, emitted, called) = (Vec::new(), Vec::new(), Vec::new());
-        Self { target, worker, messages, emitted, emitted_before: 0, called }
+        Self {
+            target,
+            worker,
+            messages: Vec::new(),
+            emitted: Vec::new(),
+            emitted_before: 0,
+            called: Vec::new(),
+            cancelled: Vec::new(),
+        }
     }
 
-    pub(super) fn emit(&mut self, value: Payload) {
+    pub(super) fn emit(&mut self, emission: Emission) {
         self.close_calls();
-        self.emitted.push(value);
+        self.emitted.push(emission);
     }
 
     pub(super) fn call(&mut self, calls: impl IntoIterator<Item = NestedCall>) {
         self.close_events();
         self.called.extend(calls);
+    }
+
+    pub(super) fn cancel(&mut self, call: CallId) {
+        self.close_events();
+        self.cancelled.push(call);
+    }
+
+    /// The attempt waits for others although it has made no calls.
+    pub(super) fn wait(&mut self) {
+        self.close_events();
+        self.close_calls();
+        self.push_called();
     }
 
     /// Takes out what has not been handed in.
@@ -54,11 +74,16 @@ impl Said {
     }
 
     fn close_calls(&mut self) {
-        let calls = std::mem::take(&mut self.called);
-        if calls.is_empty() {
-            return;
+        if !self.called.is_empty() || !self.cancelled.is_empty() {
+            self.push_called();
         }
+    }
+
+    fn push_called(&mut self) {
         let (target, worker) = (self.target.clone(), self.worker.clone());
-        self.messages.push(InboxMessage::Called(Called { target, worker, calls }).to_record());
+        let calls = std::mem::take(&mut self.called);
+        let cancelled = std::mem::take(&mut self.cancelled);
+        let called = Called { target, worker, calls, cancelled };
+        self.messages.push(InboxMessage::Called(called).to_record());
     }
 }

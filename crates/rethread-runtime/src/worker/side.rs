@@ -11,8 +11,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::failure_log::FailureLog;
 use crate::options::PoolOptions;
 use crate::stats::Stats;
+use crate::store::StoreAccess;
+use crate::worker::cancels::Cancels;
 use crate::worker::desk::{self, Desk};
 use crate::worker::heard::{Heard, Moment};
 use crate::worker::heartbeat;
@@ -38,6 +41,9 @@ pub(crate) struct WorkerSide {
     pub(super) clock: Clock,
     pub(super) desk: Desk,
     pub(super) routes: Arc<Routes>,
+    pub(super) cancels: Arc<Cancels>,
+    pub(super) store: StoreAccess,
+    pub(super) cache_failures: FailureLog,
     pub(super) dead_after: Duration,
     pub(super) fetches_max: u32,
     pub(super) stats: Arc<Stats>,
@@ -74,6 +80,7 @@ pub(crate) struct WorkerSettings {
     pub(crate) worker: WorkerId,
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Clock,
+    pub(crate) store_index: Option<StoreIndex>,
     pub(crate) pools: Vec<PoolOptions>,
     pub(crate) heartbeat_every: Duration,
     pub(crate) dead_after: Duration,
@@ -130,16 +137,18 @@ impl WorkerProcess {
             stage.subscribe(),
             presence.clone(),
         );
-        let routes = Routes::new();
-        tokio::spawn(mail::run(
-            Arc::clone(&settings.storage),
-            settings.worker.clone(),
-            Arc::clone(&routes),
-            stage.subscribe(),
-            Arc::clone(&settings.stats),
-            presence.clone(),
-        ));
+        let (routes, cancels) = (Routes::new(), Cancels::new());
+        let receiver = mail::Receiver {
+            storage: Arc::clone(&settings.storage),
+            worker: settings.worker.clone(),
+            queues: queues.clone(),
+            routes: Arc::clone(&routes),
+            cancels: Arc::clone(&cancels),
+            stats: Arc::clone(&settings.stats),
+        };
+        tokio::spawn(mail::run(receiver, stage.subscribe(), presence.clone()));
         let side = Arc::new(WorkerSide {
+            store: StoreAccess::new(&settings.storage, settings.store_index, &settings.clock),
             storage: settings.storage,
             worker: settings.worker,
             queues,
@@ -148,6 +157,8 @@ impl WorkerProcess {
             clock: settings.clock,
             desk,
             routes,
+            cancels,
+            cache_failures: FailureLog::new("asking the cache"),
             dead_after: settings.dead_after,
             fetches_max: settings.fetches_max,
             stats: settings.stats,

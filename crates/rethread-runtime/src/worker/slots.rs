@@ -86,6 +86,11 @@ struct Returning {
 }
 
 impl Slot {
+    /// Whether the body may run now.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// Lets others use it while the body waits.
     pub(super) fn give_back(&mut self) {
         self.held = None;

@@ -13,10 +13,13 @@
 //! `macros` and `rt-multi-thread`. Cases take real time only where
 //! they must (leases and heartbeats that expire), and wait for conditions, never for a time.
 
+mod cache;
 mod checkpoints;
 mod commit;
+mod deletion;
 mod events;
 mod inbox;
+mod items;
 mod kit;
 mod mail;
 mod ownership;
@@ -188,6 +191,68 @@ macro_rules! __with_conformance_cases {
                 a_mailbox_is_opened_again
                 a_full_mailbox_holds_up_nobody
                 mail_is_binary
+                mail_to_a_queue_reaches_its_workers
+                mail_to_a_queue_and_to_a_worker_keeps_its_order
+                mail_to_an_unserved_queue_is_no_error
+                odd_queue_names_get_their_own_mail
+                a_mailbox_that_is_opened_again_serves_its_new_queues
+            }
+            cache {
+                a_missing_entry_is_vacant
+                a_filled_entry_is_a_hit
+                the_newest_value_stands
+                others_wait_while_an_entry_is_filled
+                the_holder_extends_its_time
+                an_expired_hold_is_taken_over
+                an_abandoned_entry_is_taken_at_once
+                abandoning_what_another_holds_changes_nothing
+                a_fill_by_another_ends_the_duty
+                an_entry_expires
+                a_refill_sets_the_time_anew
+                odd_cache_keys_are_kept_apart
+                a_group_is_cleared
+                the_whole_cache_is_cleared
+                many_entries_are_cleared
+                what_is_being_filled_is_filled_after_a_clear
+                cached_values_are_binary
+                one_of_many_askers_makes_a_value
+                long_cache_keys_are_refused
+            }
+            items {
+                an_item_is_put_and_read
+                an_unknown_item_is_none
+                an_item_is_replaced
+                an_item_is_deleted
+                an_item_expires
+                an_item_that_is_put_anew_has_a_new_time
+                an_item_is_touched
+                touching_nothing_makes_nothing
+                items_are_scanned_in_order
+                a_scan_goes_on_behind_an_item
+                a_scan_stops_at_the_maximum
+                a_scan_steps_over_what_is_gone
+                a_prefix_is_made_of_whole_labels
+                odd_item_names_are_kept_apart
+                namespaces_are_listed_once_and_sorted
+                a_namespace_goes_with_its_last_item
+                items_are_binary
+                long_item_names_are_refused
+                concurrent_puts_are_all_kept
+            }
+            deletion {
+                a_deleted_thread_is_gone
+                deleting_an_unknown_thread_is_nothing
+                a_deletion_leaves_other_threads
+                a_deletion_leaves_event_logs
+                what_follows_a_deletion_in_its_write_stays
+                a_deleted_thread_is_made_anew
+                a_long_thread_is_deleted_and_made_anew
+                a_refused_deletion_deletes_nothing
+                dropped_checkpoints_are_gone
+                a_dropped_checkpoint_is_written_again
+                a_dropped_base_is_not_loaded
+                dropping_unknown_checkpoints_is_nothing
+                many_checkpoints_are_dropped
             }
         }
     };

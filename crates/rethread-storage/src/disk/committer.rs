@@ -11,6 +11,7 @@ use rethread_core::ids::{Millis, NodeId, OpId, PartitionId, RunId, ThreadKey};
 use tokio::sync::oneshot;
 
 use super::group::Group;
+use super::shelf::ShelfWrite;
 use super::sweep::Sweeper;
 use super::tables::Tables;
 use crate::live::{Begun, Counted, Live, OrderId};
@@ -49,6 +50,12 @@ pub(super) enum Request {
         orders: Vec<(PartitionId, OrderId)>,
         reply: Reply<()>,
     },
+    /// Items of the store or entries of the cache. What is not durable waits for no sync.
+    Shelve {
+        write: ShelfWrite,
+        is_durable: bool,
+        reply: Reply<()>,
+    },
     /// How often orders were fetched. Need not survive power loss, so it waits for no sync.
     Fetched {
         counts: Vec<Counted>,
@@ -57,6 +64,11 @@ pub(super) enum Request {
 }
 
 impl Request {
+    /// Whether its answer waits until it is durable.
+    fn needs_sync(&self) -> bool {
+        !matches!(self, Self::Fetched { .. } | Self::Shelve { is_durable: false, .. })
+    }
+
     fn refuse(self, error: StorageError) {
         // A caller that does not wait any more needs no answer, here and below.
         match self {
@@ -64,6 +76,7 @@ impl Request {
             Self::Submit { reply, .. }
             | Self::Commit { reply, .. }
             | Self::Forget { reply, .. }
+            | Self::Shelve { reply, .. }
             | Self::Fetched { reply, .. } => drop(reply.send(Err(error))),
         }
     }
@@ -143,9 +156,9 @@ impl Committer {
     }
 
     fn serve(&mut self, requests: Vec<Request>) {
-        let (counts, writes): (Vec<_>, Vec<_>) =
-            requests.into_iter().partition(|request| matches!(request, Request::Fetched { .. }));
-        for requests in [counts, writes] {
+        let (durable, quick): (Vec<_>, Vec<_>) =
+            requests.into_iter().partition(Request::needs_sync);
+        for requests in [quick, durable] {
             match &self.failure {
                 None if requests.is_empty() => {}
                 None => self.serve_group(requests),
@@ -162,7 +175,7 @@ impl Committer {
     fn serve_group(&mut self, requests: Vec<Request>) {
         let tables = Arc::clone(&self.tables);
         let mut group = Group::new(&tables);
-        let needs_sync = requests.iter().any(|r| !matches!(r, Request::Fetched { .. }));
+        let needs_sync = requests.iter().any(Request::needs_sync);
         let mode = if needs_sync { self.mode } else { PersistMode::Buffer };
         let now = self.clock.now();
         let decided: Vec<_> =
@@ -210,6 +223,10 @@ impl Committer {
                 }
                 Some(Decided::Done { reply })
             }
+            Request::Shelve { write, reply, .. } => {
+                let ((), reply) = or_refuse(group.shelve(write, now), reply)?;
+                Some(Decided::Done { reply })
+            }
             Request::Fetched { counts, reply } => {
                 for (partition, order, counts) in counts {
                     group.set_counts(partition, order, counts);
@@ -242,7 +259,10 @@ impl Committer {
         let drop_at = now.plus(self.event_retention_ms);
         group.commit(&commit, &consumed, first_order, now, drop_at);
         let runs = commit.runs_with_events();
-        let activities = commit.threads.iter().filter_map(|w| Some((w.thread, w.activity?)));
+        let activities = commit.threads.iter().filter_map(|write| {
+            let activity = write.activity_change()?;
+            Some((write.thread, activity))
+        });
         let activities = activities.collect();
         let applied = Applied { partition, first_order, orders: commit.orders, activities, runs };
         Some(Decided::Committed { applied, reply })

@@ -1,16 +1,17 @@
 //! One group of writes: everything in it becomes durable together.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use fjall::{OwnedWriteBatch, PersistMode};
+use fjall::{OwnedWriteBatch, PersistMode, Readable};
 use rethread_core::ids::{Millis, OpId, PartitionId, ThreadKey};
 
 use super::keys;
+use super::shelf::{Shelf, ShelfWrite};
 use super::sweep;
-use super::tables::Tables;
-use super::values::{Standing, encode_counters, encode_counts, encode_order};
+use super::tables::{Tables, unreadable};
+use super::values::{Kept, Standing, encode_counters, encode_counts, encode_order};
 use crate::live::{Counts, OrderId, Origin};
 use crate::memory::last_event;
 use crate::{Activity, Commit, JournalWrite, Result, StorageError, ThreadWrite};
@@ -25,6 +26,12 @@ pub(super) struct Group<'a> {
     /// Threads that were prepared, as they stand after this group.
     standings: BTreeMap<(PartitionId, ThreadKey), Prepared>,
     counters: BTreeMap<PartitionId, (u64, u64)>,
+    /// Keys of checkpoints that this group writes: no view of the tables has them.
+    fresh_checkpoints: BTreeSet<Vec<u8>>,
+    /// Keys of the stored checkpoints of the threads that the prepared commit deletes.
+    doomed_checkpoints: Vec<Vec<u8>>,
+    /// Items and cache entries that this group changes, as they stand after it.
+    kept: BTreeMap<(Shelf, Vec<u8>), Option<Kept>>,
 }
 
 struct Prepared {
@@ -35,18 +42,34 @@ struct Prepared {
 impl<'a> Group<'a> {
     pub(super) fn new(tables: &'a Tables) -> Self {
         let batch = tables.db.batch();
-        Self { tables, batch, standings: BTreeMap::new(), counters: BTreeMap::new() }
+        Self {
+            tables,
+            batch,
+            standings: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            fresh_checkpoints: BTreeSet::new(),
+            doomed_checkpoints: Vec::new(),
+            kept: BTreeMap::new(),
+        }
     }
 
     /// Reads where the threads of a commit stand, so that writing it cannot fail half-way.
     pub(super) fn prepare(&mut self, commit: &Commit) -> Result<()> {
         let view = self.tables.view();
+        self.doomed_checkpoints.clear();
         for write in &commit.threads {
             let key = (commit.lease.partition, write.thread);
             if let btree_map::Entry::Vacant(entry) = self.standings.entry(key) {
                 let standing = self.tables.standing(&view, key.0, key.1)?;
                 let standing = standing.unwrap_or_default();
                 entry.insert(Prepared { standing, is_changed: false });
+            }
+            if write.delete {
+                let prefix = keys::thread(key.0, key.1);
+                for pair in view.prefix(&self.tables.checkpoints, prefix) {
+                    let checkpoint = pair.key().map_err(unreadable)?;
+                    self.doomed_checkpoints.push(checkpoint.to_vec());
+                }
             }
         }
         Ok(())
@@ -106,6 +129,9 @@ impl<'a> Group<'a> {
             let key = keys::order(partition, id);
             self.batch.insert(&self.tables.live, key, encode_order(order));
         }
+        for key in std::mem::take(&mut self.doomed_checkpoints) {
+            self.batch.remove(&self.tables.checkpoints, key);
+        }
         for write in &commit.threads {
             self.thread(partition, write, now, drop_at);
         }
@@ -120,14 +146,23 @@ impl<'a> Group<'a> {
     ) {
         let tables = self.tables;
         let thread = write.thread;
+        let prepared = self.standings.get(&(partition, thread));
+        let mut standing = prepared.expect("invariant: commits are prepared").standing;
+        if write.delete {
+            self.delete(partition, thread, &mut standing, now);
+        }
         if let Some(header) = &write.header {
             self.batch.insert(&tables.threads, keys::header(partition, thread), &header[..]);
         }
-        let prepared = self.standings.get(&(partition, thread));
-        let mut standing = prepared.expect("invariant: commits are prepared").standing;
         self.journal(partition, thread, &mut standing, &write.journal, now);
+        for id in &write.drop_checkpoints {
+            let key = keys::checkpoint(partition, thread, *id);
+            self.fresh_checkpoints.remove(&key);
+            self.batch.remove(&tables.checkpoints, key);
+        }
         for checkpoint in &write.checkpoints {
             let key = keys::checkpoint(partition, thread, checkpoint.id);
+            self.fresh_checkpoints.insert(key.clone());
             self.batch.insert(&tables.checkpoints, key, &checkpoint.record[..]);
         }
         standing.base = write.base.or(standing.base);
@@ -142,7 +177,7 @@ impl<'a> Group<'a> {
             }
         }
         let active = keys::active(partition, thread);
-        match write.activity {
+        match write.activity_change() {
             None => {}
             Some(Activity::Parked) => self.batch.remove(&tables.live, active),
             Some(Activity::Due(at)) => {
@@ -150,6 +185,29 @@ impl<'a> Group<'a> {
             }
         }
         self.standings.insert((partition, thread), Prepared { standing, is_changed: true });
+    }
+
+    /// Removes what is stored of a thread and what this group has written of it; of the stored
+    /// checkpoints, the commit has taken care.
+    fn delete(
+        &mut self,
+        partition: PartitionId,
+        thread: ThreadKey,
+        standing: &mut Standing,
+        now: Millis,
+    ) {
+        let prefix = keys::thread(partition, thread);
+        self.batch.remove(&self.tables.threads, keys::header_of(&prefix));
+        let from_here = self.fresh_checkpoints.range(prefix.clone()..);
+        let fresh: Vec<_> = from_here.take_while(|key| key.starts_with(&prefix)).cloned().collect();
+        for key in fresh {
+            self.fresh_checkpoints.remove(&key);
+            self.batch.remove(&self.tables.checkpoints, key);
+        }
+        self.journal(partition, thread, standing, &JournalWrite::Replace(Vec::new()), now);
+        *standing = Standing { generation: standing.generation, ..Standing::default() };
+        let standing = [&prefix[..], &standing.generation.to_be_bytes()].concat();
+        self.discard(now.plus(1), sweep::STANDINGS, &standing);
     }
 
     fn journal(
@@ -185,9 +243,42 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Leaves all keys with this prefix to the sweeper.
-    fn discard(&mut self, due: Millis, table: u8, prefix: &[u8]) {
-        self.batch.insert(&self.tables.live, keys::garbage(due, table, prefix), &b""[..]);
+    /// Puts, replaces or removes items or cache entries.
+    ///
+    /// # Errors
+    /// When what is stored cannot be read; nothing is added then.
+    pub(super) fn shelve(&mut self, write: ShelfWrite, now: Millis) -> Result<()> {
+        match write {
+            ShelfWrite::Put { shelf, key, kept } => self.keep(shelf, key, kept, now),
+            ShelfWrite::Remove { shelf, keys } => {
+                self.kept.extend(keys.into_iter().map(|key| ((shelf, key), None)));
+            }
+            ShelfWrite::Touch { shelf, key, expires_at } => {
+                let row = (shelf, key);
+                let kept = match self.kept.get(&row) {
+                    Some(kept) => kept.clone(),
+                    None => shelf.read(self.tables, &row.1)?,
+                };
+                if let Some(kept) = kept.filter(|kept| kept.lasts(now)) {
+                    let kept = Kept { expires_at: Some(expires_at), ..kept };
+                    self.keep(shelf, row.1, kept, now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, shelf: Shelf, key: Vec<u8>, kept: Kept, now: Millis) {
+        if let Some(at) = kept.expires_at {
+            // The sweeper does not look at times that it has been through.
+            self.discard(at.max(now), shelf.garbage(), &key);
+        }
+        self.kept.insert((shelf, key), Some(kept));
+    }
+
+    /// Leaves keys to the sweeper; what they are says `what`, see there.
+    fn discard(&mut self, due: Millis, what: u8, key: &[u8]) {
+        self.batch.insert(&self.tables.live, keys::garbage(due, what, key), &b""[..]);
     }
 
     /// Makes the writes, all or none.
@@ -199,6 +290,12 @@ impl<'a> Group<'a> {
             if prepared.is_changed {
                 let key = keys::standing(*partition, *thread);
                 self.batch.insert(&self.tables.threads, key, prepared.standing.encode());
+            }
+        }
+        for ((shelf, key), kept) in std::mem::take(&mut self.kept) {
+            match kept {
+                Some(kept) => self.batch.insert(shelf.table(self.tables), key, kept.encode()),
+                None => self.batch.remove(shelf.table(self.tables), key),
             }
         }
         for (partition, counters) in &self.counters {

@@ -7,6 +7,8 @@
 //! journals     partition ‖ thread ‖ generation ‖ number      entry
 //! checkpoints  partition ‖ thread ‖ checkpoint               record
 //! events       partition ‖ run ‖ number                      record
+//! items        sortable form of the name                     end ‖ record
+//! cache        group ‖ entry                                 end ‖ value
 //! ```
 
 use rethread_core::ids::{CheckpointId, Millis, OpId, PartitionId, RunId, ThreadKey};
@@ -25,7 +27,7 @@ pub(super) mod live_tag {
     pub(crate) const FETCHES: u8 = b'f';
     /// partition ‖ thread → when it is due
     pub(crate) const ACTIVE: u8 = b'a';
-    /// due ‖ table ‖ prefix → nothing: keys to be deleted
+    /// due ‖ what ‖ key or prefix → nothing: what is to be deleted; see `sweep`
     pub(crate) const GARBAGE: u8 = b'g';
 }
 
@@ -57,8 +59,8 @@ pub(super) fn active(partition: PartitionId, thread: ThreadKey) -> Vec<u8> {
     join([&[live_tag::ACTIVE], &partition.0.to_be_bytes(), thread.as_bytes()])
 }
 
-pub(super) fn garbage(due: Millis, table: u8, prefix: &[u8]) -> Vec<u8> {
-    join([&[live_tag::GARBAGE], &due.0.to_be_bytes(), &[table], prefix])
+pub(super) fn garbage(due: Millis, what: u8, key: &[u8]) -> Vec<u8> {
+    join([&[live_tag::GARBAGE], &due.0.to_be_bytes(), &[what], key])
 }
 
 /// Before all garbage that is due at `due` or later.
@@ -66,12 +68,27 @@ pub(super) fn garbage_from(due: Millis) -> Vec<u8> {
     join([&[live_tag::GARBAGE], &due.0.to_be_bytes()])
 }
 
+/// What the keys of everything of a thread begin with, in each table of their own.
+pub(super) fn thread(partition: PartitionId, thread: ThreadKey) -> Vec<u8> {
+    join([&partition.0.to_be_bytes(), thread.as_bytes()])
+}
+
 pub(super) fn header(partition: PartitionId, thread: ThreadKey) -> Vec<u8> {
-    join([&partition.0.to_be_bytes(), thread.as_bytes(), b"h"])
+    header_of(&self::thread(partition, thread))
+}
+
+/// The key of the header of the thread whose keys begin like this.
+pub(super) fn header_of(thread: &[u8]) -> Vec<u8> {
+    join([thread, b"h"])
 }
 
 pub(super) fn standing(partition: PartitionId, thread: ThreadKey) -> Vec<u8> {
-    join([&partition.0.to_be_bytes(), thread.as_bytes(), b"m"])
+    standing_of(&self::thread(partition, thread))
+}
+
+/// The key of the standing of the thread whose keys begin like this.
+pub(super) fn standing_of(thread: &[u8]) -> Vec<u8> {
+    join([thread, b"m"])
 }
 
 pub(super) fn journal(partition: PartitionId, thread: ThreadKey, generation: u64) -> Vec<u8> {
@@ -87,10 +104,6 @@ pub(super) fn entry(
     let mut key = journal(partition, thread, generation);
     key.extend(number.to_be_bytes());
     key
-}
-
-pub(super) fn checkpoints(partition: PartitionId, thread: ThreadKey) -> Vec<u8> {
-    join([&partition.0.to_be_bytes(), thread.as_bytes()])
 }
 
 pub(super) fn checkpoint(partition: PartitionId, thread: ThreadKey, id: CheckpointId) -> Vec<u8> {

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Inboxes, queues, leases and the list of active threads are held in memory and brought back
-//! from the tables on opening; journals, checkpoints and events are only in the tables.
+//! from the tables on opening; journals, checkpoints, events, items of the store and the cache
+//! are only in the tables, and who fills which cache entry is only in memory.
 //! Messages that workers hand in stay in memory until a commit consumes them, and the orders
 //! that they finish stay stored until that same commit: a result is *recorded* by the commit,
 //! and a crash before it runs the order again.
@@ -18,22 +19,24 @@ mod directory;
 mod group;
 mod keys;
 mod options;
+mod recall;
 mod restore;
+mod shelf;
 mod sweep;
 mod tables;
 mod values;
+mod writer;
 
 use std::path::Path;
-use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use rethread_core::ids::{
     CheckpointId, Millis, NodeId, OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId,
 };
+use rethread_core::store::Namespace;
 use tokio::sync::oneshot;
 
 pub use options::{DiskOptions, Sync};
@@ -42,12 +45,14 @@ use crate::clock::millis;
 use crate::live::{Counts, Live};
 use crate::wake::{Wakes, lock};
 use crate::{
-    Acquisition, Clock, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem,
-    Lease, LoadedThread, Mailbox, QueuedOrder, Receipt, Result, Storage, StorageError,
+    Acquisition, CacheKey, CacheLookup, Clock, Commit, Delivery, Durability, EventWatch, HandIn,
+    InboxCursor, InboxItem, ItemName, ItemRecord, Lease, LoadedThread, Mailbox, QueuedOrder,
+    Receipt, Result, Storage, StorageError,
 };
 use committer::{Committer, Reply, Request};
 use sweep::Sweeper;
 use tables::Tables;
+use writer::Writer;
 
 /// A durable storage in a directory of its own. Clones share it; the last one closes it.
 #[derive(Debug, Clone)]
@@ -66,25 +71,6 @@ struct Inner {
     writer: Writer,
 }
 
-/// The committer thread, seen from outside.
-#[derive(Debug)]
-struct Writer {
-    requests: Option<mpsc::Sender<Request>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        // The thread serves what is queued, sees that nobody can ask any more, and ends.
-        self.requests = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the committer thread panicked");
-        }
-    }
-}
-
 impl DiskStorage {
     /// Opens the storage in a directory, which is created if it does not exist.
     ///
@@ -98,7 +84,7 @@ impl DiskStorage {
     pub fn open(path: impl AsRef<Path>, options: DiskOptions) -> Result<Self> {
         let (tables, partitions) =
             Tables::open(path.as_ref(), options.partitions, options.cache_bytes)?;
-        let clock = options.clock.unwrap_or_else(|| Clock::starting_at(wall_time()));
+        let clock = options.clock.unwrap_or_else(Clock::system);
         let live = restore::restore(&tables, partitions, clock.now())?;
         let live = Arc::new(Mutex::new(live));
         let (tables, wakes) = (Arc::new(tables), Arc::new(Wakes::default()));
@@ -112,14 +98,7 @@ impl DiskStorage {
             sweeper: Sweeper::default(),
             failure: None,
         };
-        let (requests, received) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("rethread-commit".into())
-            .spawn(move || committer.run(&received))
-            .map_err(|error| StorageError::Unavailable {
-                reason: format!("cannot start the committer thread: {error}"),
-            })?;
-        let writer = Writer { requests: Some(requests), thread: Some(thread) };
+        let writer = Writer::start(committer)?;
         let sync = options.sync;
         let inner = Inner { live, wakes, tables, clock, sync, partitions, writer };
         Ok(Self { inner: Arc::new(inner) })
@@ -132,28 +111,25 @@ impl DiskStorage {
     /// Has the committer write something and waits for its answer.
     async fn ask<T>(&self, make: impl FnOnce(Reply<T>) -> Request) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        self.send(make(reply))?;
-        answered(answer).await
+        self.inner.writer.send(make(reply))?;
+        writer::answered(answer).await
     }
 
-    fn send(&self, request: Request) -> Result<()> {
-        let requests = self.inner.writer.requests.as_ref();
-        match requests.map(|requests| requests.send(request)) {
-            Some(Ok(())) => Ok(()),
-            Some(Err(_)) | None => {
-                let reason = "the committer thread has ended; restart the process".into();
-                Err(StorageError::Unavailable { reason })
-            }
-        }
-    }
-
-    /// Reads from the tables on a thread that may block.
+    /// Reads what is kept of a partition.
     async fn read<T: Send + 'static>(
         &self,
         partition: PartitionId,
         work: impl FnOnce(&Tables) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.with(|live| live.partition(partition).map(drop))?;
+        self.read_tables(work).await
+    }
+
+    /// Reads from the tables on a thread that may block.
+    async fn read_tables<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Tables) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let tables = Arc::clone(&self.inner.tables);
         tokio::task::spawn_blocking(move || work(&tables)).await.unwrap_or_else(|error| {
             Err(StorageError::Unavailable { reason: format!("a read was cut off: {error}") })
@@ -324,11 +300,11 @@ impl Storage for DiskStorage {
         // Sent before anybody can fetch the orders, so that the counts of that are written later.
         let sent = self.with(|live| {
             let counts = live.retire(worker, queues);
-            self.send(Request::Fetched { counts, reply })
+            self.inner.writer.send(Request::Fetched { counts, reply })
         });
         self.inner.wakes.queues_changed();
         sent?;
-        answered(answer).await
+        writer::answered(answer).await
     }
 
     async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
@@ -336,23 +312,67 @@ impl Storage for DiskStorage {
     }
 
     async fn tell_worker(&self, worker: &WorkerId, mail: Vec<Bytes>) -> Result<()> {
-        self.inner.wakes.tell_worker(worker, mail);
+        self.inner.wakes.tell_worker(worker, &mail);
         Ok(())
     }
 
-    async fn open_mailbox(&self, worker: &WorkerId) -> Result<Mailbox> {
-        Ok(self.inner.wakes.open_mailbox(worker))
+    async fn open_mailbox(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<Mailbox> {
+        Ok(self.inner.wakes.open_mailbox(worker, queues))
     }
-}
 
-async fn answered<T>(answer: oneshot::Receiver<Result<T>>) -> Result<T> {
-    answer.await.unwrap_or_else(|_| {
-        let reason = "the committer thread ended during the write; restart the process".into();
-        Err(StorageError::Unknown { reason })
-    })
-}
+    async fn tell_queue(&self, queue: &QueueName, mail: Vec<Bytes>) -> Result<()> {
+        self.inner.wakes.tell_queue(queue, &mail);
+        Ok(())
+    }
 
-fn wall_time() -> Millis {
-    // A clock before 1970 is as good as one at 1970.
-    Millis(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis))
+    async fn look_up_cache(
+        &self,
+        key: &CacheKey,
+        holder: &str,
+        hold: Duration,
+    ) -> Result<CacheLookup> {
+        self.look_up(key, holder, hold).await
+    }
+
+    async fn fill_cache(&self, key: &CacheKey, value: Bytes, ttl: Option<Duration>) -> Result<()> {
+        self.fill(key, value, ttl).await
+    }
+
+    async fn abandon_cache(&self, key: &CacheKey, holder: &str) -> Result<()> {
+        self.with(|live| live.duties.abandon(key, holder));
+        Ok(())
+    }
+
+    async fn clear_cache(&self, group: Option<&str>) -> Result<()> {
+        self.clear(group).await
+    }
+
+    async fn put_item(&self, name: &ItemName, record: ItemRecord) -> Result<()> {
+        self.put(name, record).await
+    }
+
+    async fn read_item(&self, name: &ItemName) -> Result<Option<ItemRecord>> {
+        self.item(name).await
+    }
+
+    async fn delete_item(&self, name: &ItemName) -> Result<()> {
+        self.delete(name).await
+    }
+
+    async fn touch_item(&self, name: &ItemName, expires_at: Millis) -> Result<()> {
+        self.touch(name, expires_at).await
+    }
+
+    async fn scan_items(
+        &self,
+        prefix: &[String],
+        after: Option<&ItemName>,
+        max: usize,
+    ) -> Result<Vec<(ItemName, ItemRecord)>> {
+        self.scan(prefix, after, max).await
+    }
+
+    async fn item_namespaces(&self, prefix: &[String]) -> Result<Vec<Namespace>> {
+        self.namespaces(prefix).await
+    }
 }

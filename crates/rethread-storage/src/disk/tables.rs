@@ -27,6 +27,8 @@ pub(super) struct Tables {
     pub(super) journals: Keyspace,
     pub(super) checkpoints: Keyspace,
     pub(super) events: Keyspace,
+    pub(super) items: Keyspace,
+    pub(super) cache: Keyspace,
     pub(super) db: Database,
     // Fields are dropped in order: the directory is freed after the tables are closed.
     _lock: File,
@@ -57,10 +59,13 @@ impl Tables {
         let journals = table("journals")?;
         let checkpoints = table("checkpoints")?;
         let events = table("events")?;
+        let items = table("items")?;
+        let cache = table("cache")?;
         db.persist(fjall::PersistMode::SyncAll).map_err(failed)?;
         let partitions = directory.settle_partitions(partitions)?;
         let lock = directory.into_lock();
-        let tables = Self { live, threads, journals, checkpoints, events, db, _lock: lock };
+        let tables =
+            Self { live, threads, journals, checkpoints, events, items, cache, db, _lock: lock };
         Ok((tables, partitions))
     }
 
@@ -138,7 +143,7 @@ impl Tables {
         max: usize,
     ) -> Result<Vec<Bytes>> {
         let view = self.view();
-        let prefix = keys::checkpoints(partition, thread);
+        let prefix = keys::thread(partition, thread);
         match before {
             None => values(view.prefix(&self.checkpoints, prefix).rev().take(max)),
             Some(id) => {

@@ -1,7 +1,7 @@
 //! Stored forms of what the adapter itself keeps; everything else is opaque bytes.
 
 use bytes::Bytes;
-use rethread_core::ids::{CheckpointId, QueueName, RunId};
+use rethread_core::ids::{CheckpointId, Millis, QueueName, RunId};
 
 use crate::live::Counts;
 use crate::{QueuedOrder, Result, StorageError};
@@ -53,6 +53,50 @@ impl Standing {
         reader.end()?;
         Some(Self { generation, entries, base, last_event })
     }
+}
+
+/// A value that may have an end: an item of the store, or an entry of the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) value: Bytes,
+    /// None: it has no end.
+    pub(super) expires_at: Option<Millis>,
+}
+
+impl Kept {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let end = self.expires_at.map_or(u64::MAX, |at| at.0);
+        [&end.to_be_bytes(), &self.value[..]].concat()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let expires_at = Self::end_of(bytes)?;
+        let value = bytes.get(size_of::<u64>()..).map(Bytes::copy_from_slice);
+        Ok(Self { value: value.ok_or_else(damaged_end)?, expires_at })
+    }
+
+    /// Whether it is still there at `now`.
+    pub(super) fn lasts(&self, now: Millis) -> bool {
+        lasts(self.expires_at, now)
+    }
+
+    /// Whether the one in this stored form is still there at `now`.
+    pub(super) fn stored_lasts(bytes: &[u8], now: Millis) -> Result<bool> {
+        Ok(lasts(Self::end_of(bytes)?, now))
+    }
+
+    fn end_of(bytes: &[u8]) -> Result<Option<Millis>> {
+        let end = Reader(bytes).number().ok_or_else(damaged_end)?;
+        Ok((end != u64::MAX).then_some(Millis(end)))
+    }
+}
+
+fn lasts(expires_at: Option<Millis>, now: Millis) -> bool {
+    expires_at.is_none_or(|at| at > now)
+}
+
+fn damaged_end() -> StorageError {
+    damaged("an item or a cache entry")
 }
 
 /// Queue and record of an order: length of the name (2 bytes), name, record.
@@ -172,6 +216,18 @@ mod tests {
             }
             assert!(Standing::decode(&[&bytes[..], b"x"].concat()).is_err(), "too long");
         }
+    }
+
+    #[test]
+    fn ends_survive_and_damage_is_noticed() {
+        for expires_at in [None, Some(Millis(0)), Some(Millis(7))] {
+            let kept = Kept { value: Bytes::from_static(b"value"), expires_at };
+            let bytes = kept.encode();
+            assert_eq!(Kept::stored_lasts(&bytes, Millis(6)), Ok(expires_at != Some(Millis(0))));
+            assert_eq!(Kept::stored_lasts(&bytes, Millis(7)), Ok(expires_at.is_none()));
+            assert_eq!(Kept::decode(&bytes), Ok(kept));
+        }
+        assert!(Kept::decode(&[0; 7]).is_err() && Kept::stored_lasts(&[], Millis(0)).is_err());
     }
 
     #[test]

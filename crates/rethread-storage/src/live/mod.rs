@@ -6,6 +6,7 @@
 //! `begin_commit` and `finish_commit`). The memory adapter takes both at once; the disk adapter
 //! makes the write durable in between, so that nobody sees what a power cut could take back.
 
+mod duties;
 mod inbox;
 mod lease;
 mod work;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rethread_core::ids::{Millis, NodeId, OpId, PartitionId, QueueName, ThreadKey, WorkerId};
 
+pub(crate) use duties::Duties;
 pub(crate) use inbox::{Accepted, Inbox, Origin};
 pub(crate) use lease::{Ownership, Step};
 pub(crate) use work::{Counted, Counts, OrderId, Work};
@@ -30,6 +32,7 @@ use crate::{
 pub(crate) struct Live {
     partitions: Vec<Partition>,
     work: Work,
+    pub(crate) duties: Duties,
 }
 
 /// The state of one partition.
@@ -57,7 +60,7 @@ pub(crate) enum Begun {
 impl Live {
     pub(crate) fn new(partitions: u16) -> Self {
         let partitions = (0..partitions.max(1)).map(|_| Partition::default()).collect();
-        Self { partitions, work: Work::default() }
+        Self { partitions, work: Work::default(), duties: Duties::default() }
     }
 
     pub(crate) fn partition_count(&self) -> u16 {

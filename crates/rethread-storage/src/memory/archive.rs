@@ -22,7 +22,7 @@ pub(super) struct Archive {
     ended: VecDeque<(Millis, LogKey)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Thread {
     header: Option<Bytes>,
     journal: Vec<Bytes>,
@@ -34,7 +34,14 @@ struct Thread {
 impl Archive {
     /// Applies a change; logs that end with it are dropped at `drop_at`.
     pub(super) fn apply(&mut self, partition: PartitionId, write: ThreadWrite, drop_at: Millis) {
-        let thread = self.threads.entry((partition, write.thread)).or_default();
+        let key = (partition, write.thread);
+        if write.delete {
+            self.threads.remove(&key);
+        }
+        let thread = self.threads.entry(key).or_default();
+        for id in &write.drop_checkpoints {
+            thread.checkpoints.remove(id);
+        }
         if let Some(header) = write.header {
             thread.header = Some(header);
         }
@@ -47,11 +54,14 @@ impl Archive {
         thread.base = write.base.or(thread.base);
         for events in write.events {
             thread.last_event = last_event(&events).or(thread.last_event);
-            let key = (partition, events.run);
+            let log = (partition, events.run);
             if events.ends {
-                self.ended.push_back((drop_at, key));
+                self.ended.push_back((drop_at, log));
             }
-            self.logs.entry(key).or_default().extend((events.first_seq..).zip(events.records));
+            self.logs.entry(log).or_default().extend((events.first_seq..).zip(events.records));
+        }
+        if *thread == Thread::default() {
+            self.threads.remove(&key);
         }
     }
 

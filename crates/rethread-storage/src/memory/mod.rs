@@ -2,6 +2,8 @@
 
 mod archive;
 mod model;
+mod recall;
+mod shelf;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +13,7 @@ use bytes::Bytes;
 use rethread_core::ids::{
     CheckpointId, Millis, NodeId, OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId,
 };
+use rethread_core::store::Namespace;
 
 #[cfg(feature = "disk")]
 pub(crate) use archive::last_event;
@@ -18,8 +21,9 @@ pub use model::Model;
 
 use crate::wake::{Wakes, lock};
 use crate::{
-    Acquisition, Clock, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem,
-    Lease, LoadedThread, Mailbox, QueuedOrder, Receipt, Result, Storage,
+    Acquisition, CacheKey, CacheLookup, Clock, Commit, Delivery, Durability, EventWatch, HandIn,
+    InboxCursor, InboxItem, ItemName, ItemRecord, Lease, LoadedThread, Mailbox, QueuedOrder,
+    Receipt, Result, Storage,
 };
 
 /// How long the events of ended runs are kept unless options say otherwise.
@@ -32,7 +36,8 @@ pub struct MemoryOptions {
     pub partitions: u16,
     /// How long the events of ended runs are kept; a day by default.
     pub event_retention: Duration,
-    /// The time that leases and heartbeats follow; tokio's by default.
+    /// The time that leases, heartbeats, retention and times to live follow. By default the system's
+    /// time at opening, and tokio's from then on.
     pub clock: Option<Clock>,
 }
 
@@ -65,7 +70,7 @@ impl MemoryStorage {
     /// An empty storage.
     pub fn with_options(options: MemoryOptions) -> Self {
         let model = Model::new(options.partitions, options.event_retention);
-        let clock = options.clock.unwrap_or_else(|| Clock::starting_at(Millis(0)));
+        let clock = options.clock.unwrap_or_else(Clock::system);
         let partitions = model.partitions();
         let model = Mutex::new(model);
         Self { shared: Arc::new(Shared { model, wakes: Wakes::default(), clock, partitions }) }
@@ -239,12 +244,78 @@ impl Storage for MemoryStorage {
     }
 
     async fn tell_worker(&self, worker: &WorkerId, mail: Vec<Bytes>) -> Result<()> {
-        self.shared.wakes.tell_worker(worker, mail);
+        self.shared.wakes.tell_worker(worker, &mail);
         Ok(())
     }
 
-    async fn open_mailbox(&self, worker: &WorkerId) -> Result<Mailbox> {
-        Ok(self.shared.wakes.open_mailbox(worker))
+    async fn open_mailbox(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<Mailbox> {
+        Ok(self.shared.wakes.open_mailbox(worker, queues))
+    }
+
+    async fn tell_queue(&self, queue: &QueueName, mail: Vec<Bytes>) -> Result<()> {
+        self.shared.wakes.tell_queue(queue, &mail);
+        Ok(())
+    }
+
+    async fn look_up_cache(
+        &self,
+        key: &CacheKey,
+        holder: &str,
+        hold: Duration,
+    ) -> Result<CacheLookup> {
+        let now = self.now();
+        self.with(|model| model.look_up_cache(key, holder, hold, now))
+    }
+
+    async fn fill_cache(&self, key: &CacheKey, value: Bytes, ttl: Option<Duration>) -> Result<()> {
+        let now = self.now();
+        self.with(|model| model.fill_cache(key, value, ttl, now))
+    }
+
+    async fn abandon_cache(&self, key: &CacheKey, holder: &str) -> Result<()> {
+        self.with(|model| model.abandon_cache(key, holder));
+        Ok(())
+    }
+
+    async fn clear_cache(&self, group: Option<&str>) -> Result<()> {
+        self.with(|model| model.clear_cache(group));
+        Ok(())
+    }
+
+    async fn put_item(&self, name: &ItemName, record: ItemRecord) -> Result<()> {
+        let now = self.now();
+        self.with(|model| model.put_item(name, record, now))
+    }
+
+    async fn read_item(&self, name: &ItemName) -> Result<Option<ItemRecord>> {
+        let now = self.now();
+        Ok(self.with(|model| model.read_item(name, now)))
+    }
+
+    async fn delete_item(&self, name: &ItemName) -> Result<()> {
+        self.with(|model| model.delete_item(name));
+        Ok(())
+    }
+
+    async fn touch_item(&self, name: &ItemName, expires_at: Millis) -> Result<()> {
+        let now = self.now();
+        self.with(|model| model.touch_item(name, expires_at, now));
+        Ok(())
+    }
+
+    async fn scan_items(
+        &self,
+        prefix: &[String],
+        after: Option<&ItemName>,
+        max: usize,
+    ) -> Result<Vec<(ItemName, ItemRecord)>> {
+        let now = self.now();
+        Ok(self.with(|model| model.scan_items(prefix, after, max, now)))
+    }
+
+    async fn item_namespaces(&self, prefix: &[String]) -> Result<Vec<Namespace>> {
+        let now = self.now();
+        Ok(self.with(|model| model.item_namespaces(prefix, now)))
     }
 }
 

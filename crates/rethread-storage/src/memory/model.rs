@@ -8,11 +8,12 @@ use rethread_core::ids::{
 };
 
 use super::archive::Archive;
+use super::shelf::Shelf;
 use crate::clock::millis;
 use crate::live::{Begun, Live};
 use crate::{
-    Acquisition, Commit, Delivery, HandIn, InboxCursor, InboxItem, Lease, LoadedThread,
-    QueuedOrder, Receipt, Result,
+    Acquisition, CacheKey, Commit, Delivery, HandIn, InboxCursor, InboxItem, ItemName, Lease,
+    LoadedThread, QueuedOrder, Receipt, Result,
 };
 
 /// A whole storage in memory.
@@ -22,8 +23,10 @@ use crate::{
 /// [`crate::Storage`] means; where that one waits, this one answers what is there.
 #[derive(Debug)]
 pub struct Model {
-    live: Live,
+    pub(super) live: Live,
     archive: Archive,
+    pub(super) cache: Shelf<CacheKey>,
+    pub(super) items: Shelf<ItemName>,
     event_retention_ms: u64,
 }
 
@@ -34,6 +37,8 @@ impl Model {
         Self {
             live: Live::new(partitions),
             archive: Archive::default(),
+            cache: Shelf::default(),
+            items: Shelf::default(),
             event_retention_ms: millis(event_retention),
         }
     }
@@ -113,7 +118,10 @@ impl Model {
             return Ok(());
         };
         let partition = commit.lease.partition;
-        let activities = commit.threads.iter().filter_map(|w| Some((w.thread, w.activity?)));
+        let activities = commit
+            .threads
+            .iter()
+            .filter_map(|write| Some((write.thread, write.activity_change()?)));
         self.live.finish_commit(partition, first_order, commit.orders, activities);
         for write in commit.threads {
             self.archive.apply(partition, write, now.plus(self.event_retention_ms));

@@ -1,14 +1,13 @@
 //! What bodies ask for.
 
 use crate::event::EventKind;
-use crate::failure::{Failure, kind};
 use crate::ids::{CallId, Millis};
 use crate::journal::{Asked, Delivery, Fact};
-use crate::message::{CallNews, OpenCall, Target, TaskOrder};
+use crate::message::CallNews;
 use crate::payload::Payload;
 use crate::replay::{Ask, CallRequest};
 use crate::thread::calls::{CallState, Waiter};
-use crate::thread::execution::Execution;
+use crate::thread::execution::{Arrival, Execution};
 use crate::thread::turn::{RunLog, Turn};
 
 impl Execution {
@@ -22,6 +21,9 @@ impl Execution {
     ) {
         match ask {
             Ask::Call { slot, id, request } => {
+                if let CallRequest::Entrypoint { name, .. } = &request {
+                    self.place_child(id, scope, name);
+                }
                 if !self.is_silent() {
                     self.show_call(id, scope, &request, now, turn, log);
                 }
@@ -44,12 +46,16 @@ impl Execution {
                     question.is_withdrawn = true;
                 }
             }
-            Ask::Emit(value) => {
+            Ask::Emit(emission) => {
+                self.show_progress(scope, now);
                 if !self.is_silent() {
                     let call = (scope != CallId::root(self.id)).then_some(scope);
-                    turn.event(log, now, EventKind::Custom { call, attempt: 1, value });
+                    turn.event(log, now, EventKind::emitted(call, 1, emission));
                 }
             }
+            Ask::Cancel(call) => self.cancelled.push(call),
+            // The entrypoint's body is run again rather than gone on with: nothing is kept of it.
+            Ask::Heartbeat(_) => self.show_progress(scope, now),
         }
     }
 
@@ -64,11 +70,14 @@ impl Execution {
     ) {
         match request {
             CallRequest::Task { name, input, .. } | CallRequest::Entrypoint { name, input } => {
-                let (kind, name, input) = (request.kind(), name.to_string(), input.clone());
-                let started = EventKind::CallStarted { call, scope, kind, name, input };
+                let kind = request.kind();
+                let child = matches!(request, CallRequest::Entrypoint { .. })
+                    .then(|| Box::new(self.child_start(call, name)));
+                let (name, input) = (name.to_string(), input.clone());
+                let started = EventKind::CallStarted { call, scope, kind, name, input, child };
                 turn.event(log, now, started);
             }
-            CallRequest::Timer { .. } => {}
+            CallRequest::Timer { .. } | CallRequest::Store(_) => {}
         }
     }
 
@@ -77,20 +86,17 @@ impl Execution {
     pub(super) fn begin_at_once(&mut self, id: CallId, made_at: Millis) {
         let Some(call) = self.calls.get(id) else { return };
         match call.request.clone() {
-            _ if self.is_over_limit(id) => {}
-            CallRequest::Task { .. } => {}
+            _ if self.limit_of(id).is_some() => {}
+            CallRequest::Task { .. } | CallRequest::Store(_) => {}
             CallRequest::Entrypoint { name, input } => {
                 if self.index.is_recorded(id) {
                     return;
                 }
                 self.calls.set_state(id, CallState::Running);
-                match self.start_body(id, &name, &input, None) {
-                    Ok(()) => {
-                        if let Some(child) = self.scopes.get(&id) {
-                            child.set_now(made_at);
-                        }
-                    }
-                    Err(failure) => self.arrive(id, Err(failure)),
+                let previous = self.child_state(id).map(|state| state.previous().clone());
+                let called = self.call_for_body(id, &name, &input, previous, made_at);
+                if let Err(failure) = called {
+                    self.arrive(id, Err(failure));
                 }
             }
             CallRequest::Timer { duration_ms } => {
@@ -99,75 +105,25 @@ impl Execution {
         }
     }
 
-    /// At the end of the journal, decides what happens with calls that have no outcome in it.
-    pub(super) fn decide_undecided(&mut self, now: Millis, turn: &mut Turn) -> bool {
-        if self.undecided.is_empty() {
-            return false;
-        }
-        for id in std::mem::take(&mut self.undecided) {
-            self.take_leftover_calls(id, now);
-            if let Some(outcome) = self.leftovers.remove(&id) {
-                self.bodies.remove(&id);
-                self.arrive(id, outcome);
-                continue;
-            }
-            if self.calls.get(id).is_some_and(|call| call.state == CallState::Undecided) {
-                self.decide(id, now, turn);
-            }
-        }
-        true
-    }
-
-    fn decide(&mut self, id: CallId, now: Millis, turn: &mut Turn) {
-        if self.is_over_limit(id) {
-            let limit = self.around.limits.calls_max;
-            let message = format!("more than {limit} calls in one execution (setting calls_max)");
-            self.arrive(id, Err(Failure::new(kind::LIMIT, message).final_()));
-            return;
-        }
-        let attempts = self.attempts.get(&id).copied().unwrap_or_default();
-        let attempt = attempts.newest + 1;
-        let reported = self.reported_attempt(id);
-        let open = OpenCall { execution: self.id, call: id };
-        if self.in_flight.remove(&open) || reported.is_some() {
-            let attempt = reported.unwrap_or(attempt);
-            self.calls.set_state(id, CallState::InFlight { attempt });
-        } else if self.questions.is_asking(id) || self.is_blocked_on_people(id) {
-            self.calls.set_state(id, CallState::Asking { attempt: attempts.newest.max(1) });
-        } else if attempts.retry_at > now {
-            self.calls.set_state(id, CallState::Backoff { attempt, until: attempts.retry_at });
-        } else {
-            self.dispatch(id, attempt, turn);
-        }
-    }
-
-    fn is_over_limit(&self, id: CallId) -> bool {
-        self.calls.place(id) >= self.around.limits.calls_max
-    }
-
-    pub(super) fn dispatch(&mut self, id: CallId, attempt: u32, turn: &mut Turn) {
-        let Some(call) = self.calls.get(id) else { return };
-        let CallRequest::Task { name, input, options } = &call.request else { return };
-        let order = TaskOrder {
-            partition: self.around.partition,
-            target: Target { thread: self.around.key, execution: self.id, call: id, attempt },
-            thread: self.around.thread.clone(),
-            run: self.run,
-            name: name.to_string(),
-            input: input.clone(),
-            answers: self.questions.answers_of(id),
-            timeout_ms: options.timeout_ms,
-        };
-        turn.dispatch(options.queue.clone(), order);
-        self.calls.set_state(id, CallState::InFlight { attempt });
-    }
-
-    /// Records questions that are not in the journal.
+    /// Records questions that are not in the journal. The first one of an execution may have its
+    /// answer already.
     pub(super) fn record_questions(&mut self, now: Millis, turn: &mut Turn) -> bool {
         let unrecorded = self.questions.take_unrecorded();
         let any = !unrecorded.is_empty();
         for asked in unrecorded {
+            let (interrupt, scope) = (asked.interrupt, asked.scope);
             self.append(now, Fact::Asked(asked), turn);
+            let Some(value) = self.answer.take() else { continue };
+            self.append(now, Fact::Answered { interrupt, value: value.clone() }, turn);
+            let Some(question) = self.questions.get_mut(interrupt) else { continue };
+            question.answer = Some(value.clone());
+            match question.waiting {
+                Some(slot) => self.deliver(scope, slot, now, Ok(value)),
+                None => {
+                    self.calls.set_state(scope, CallState::Undecided);
+                    self.undecided.push(scope);
+                }
+            }
         }
         any
     }
@@ -179,17 +135,19 @@ impl Execution {
         turn: &mut Turn,
         log: &mut RunLog,
     ) -> bool {
-        let Some((id, outcome)) = self.arrived.pop_front() else { return false };
+        let Some(arrival) = self.arrived.pop_front() else { return false };
+        let Arrival { call: id, outcome, is_cached } = arrival;
         let Some(call) = self.calls.get(id) else { return true };
         let (scope, waiter) = (call.scope, call.waiter);
         let name = call.request.name().to_owned();
-        let is_timer = matches!(call.request, CallRequest::Timer { .. });
+        let is_shown =
+            matches!(call.request, CallRequest::Task { .. } | CallRequest::Entrypoint { .. });
         let made = self.scopes.get(&scope).map_or(0, |scope| scope.made());
         let delivery = Delivery { call: id, scope, name: name.clone(), made };
         let (fact, shown) = match &outcome {
             Ok(value) => (
-                Fact::Completed { delivery, value: value.clone() },
-                EventKind::Updated { call: id, name, value: value.clone() },
+                Fact::Completed { delivery, value: value.clone(), is_cached },
+                EventKind::Updated { call: id, name, value: value.clone(), is_cached },
             ),
             Err(failure) => (
                 Fact::Failed { delivery, failure: failure.clone() },
@@ -197,7 +155,7 @@ impl Execution {
             ),
         };
         self.append(now, fact, turn);
-        if !is_timer {
+        if is_shown {
             turn.event(log, now, shown);
         }
         self.calls.set_state(id, CallState::Settled);

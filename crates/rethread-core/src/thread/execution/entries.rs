@@ -20,21 +20,31 @@ impl Execution {
         let taken = match fact {
             Fact::Began(began) => {
                 let root = CallId::root(self.id);
-                let started = self.start_body(root, &began.entrypoint, &began.input, Some(&began));
-                match started {
-                    Ok(()) => {
-                        if let Some(scope) = self.scopes.get(&root) {
-                            scope.set_now(at);
-                        }
-                        true
-                    }
+                self.children = began.children;
+                self.answer = began.answer.filter(|_| !self.index.has_questions());
+                let (name, input) = (&began.entrypoint, &began.input);
+                match self.call_for_body(root, name, input, began.previous, at) {
+                    Ok(()) => true,
                     Err(failure) => {
-                        self.mismatch(format!("a run of `{}`", began.entrypoint), failure.message);
+                        self.mismatch(format!("a run of `{name}`"), failure.message);
                         false
                     }
                 }
             }
-            Fact::Completed { delivery, value } => {
+            Fact::Completed { delivery: Delivery { scope, .. }, .. }
+            | Fact::Failed { delivery: Delivery { scope, .. }, .. }
+            | Fact::Called { caller: scope, .. }
+                if self.index.is_given_up(position, scope) =>
+            {
+                true
+            }
+            Fact::Asked(asked) if self.index.is_given_up(position, asked.scope) => {
+                if self.index.late_beginning(asked.scope).is_some() {
+                    self.questions.recall_given_up(&asked);
+                }
+                true
+            }
+            Fact::Completed { delivery, value, is_cached: _ } => {
                 self.take_outcome(position, at, &delivery, Ok(value))
             }
             Fact::Failed { delivery, failure } => {
@@ -60,11 +70,19 @@ impl Execution {
             }
             Fact::Answered { .. } if self.index.is_void(position) => true,
             Fact::Answered { interrupt, value } => {
+                if self.index.is_given_up_question(position, interrupt) {
+                    self.cursor += 1;
+                    return true;
+                }
                 let Some(question) = self.questions.get_mut(interrupt) else {
                     return false;
                 };
                 let (scope, waiting) = (question.asked.scope, question.waiting);
                 match waiting {
+                    _ if self.index.is_given_up(position, scope) => {
+                        question.answer = Some(value);
+                        true
+                    }
                     Some(slot) => {
                         question.answer = Some(value.clone());
                         self.deliver(scope, slot, at, Ok(value));
@@ -80,7 +98,23 @@ impl Execution {
             Fact::Called { caller, attempt, call, request } => {
                 self.take_nested_call(at, NestedCall { call, request }, caller, attempt)
             }
-            Fact::RunBegan { .. } | Fact::RunStopped { .. } => true,
+            Fact::RunBegan { .. } => {
+                // Each run has all its attempts (semantics 8.7).
+                self.attempts.values_mut().for_each(|attempts| attempts.failures = 0);
+                true
+            }
+            Fact::RunStopped { .. } => true,
+            Fact::BodyFailed { body, .. } => {
+                self.attempts.entry(body).or_default().failures += 1;
+                true
+            }
+            Fact::BodyBegan { body, attempt, abandoned: _ } => {
+                self.take_beginning(position, body, attempt, at)
+            }
+            Fact::ChildSaved { place, state } => {
+                self.children.insert(place, state);
+                true
+            }
             Fact::Held(report) => {
                 self.held.push(HeldReport { report, is_recorded: true });
                 true
@@ -164,7 +198,10 @@ impl Execution {
 
     pub(super) fn found_instead(&self) -> String {
         let calls = self.calls.unsettled_names();
-        match &self.root_result {
+        let root = CallId::root(self.id);
+        let ended = self.ended_bodies.iter().find(|(body, _)| *body == root);
+        let result = ended.map(|(_, result)| result);
+        match result.or(self.root_end.as_ref().map(|end| &end.result)) {
             Some(Ok(_)) => "ends before it".into(),
             Some(Err(failure)) => format!("fails before it: {failure}"),
             None if calls.is_empty() => "makes no further call".into(),
@@ -190,6 +227,9 @@ fn expected_at(entry: &Entry) -> String {
         Fact::Began(began) => format!("a run of `{}`", began.entrypoint),
         Fact::RunBegan { run, .. } | Fact::RunStopped { run, .. } => format!("run {run}"),
         Fact::AttemptFailed { call, .. } => format!("a failed attempt of {call}"),
+        Fact::BodyFailed { body, .. } => format!("a failed attempt of {body}"),
+        Fact::BodyBegan { body, attempt, .. } => format!("attempt {attempt} of {body}"),
+        Fact::ChildSaved { place, .. } => format!("a result of `{place}`"),
         Fact::Called { caller, request, .. } => {
             format!("a call of `{}` by {caller}", request.name())
         }

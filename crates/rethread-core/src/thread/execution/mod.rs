@@ -1,26 +1,33 @@
 //! One run of an execution.
 
 mod asks;
+mod bodies;
+mod cancels;
+mod children;
+mod dispatch;
 mod entries;
+mod jobs;
 mod nested;
 mod reports;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::checkpoint::ChildState;
 use crate::event::Interrupt;
-use crate::failure::{Failure, kind};
+use crate::failure::Failure;
 use crate::ids::{CallId, ExecutionId, Millis, PartitionId, RunId, ThreadId, ThreadKey, WorkerId};
-use crate::journal::{Began, Entry, Fact};
-use crate::message::{NestedCall, OpenCall, Report};
+use crate::journal::{Entry, Fact};
+use crate::message::{CacheSlot, NestedCall, OpenCall, Report};
 use crate::payload::Payload;
+use crate::policy::EntrypointOptions;
 use crate::replay::{
-    Body, BodyOutput, OnWake, Outcome, Program, ReplayMismatch, Rest, Scope, ScopeInfo, SlotIndex,
-    start_caught,
+    Body, BodyOutput, OnWake, Outcome, Program, ReplayMismatch, Rest, Scope, SlotIndex,
 };
+use crate::settings::{RunConfig, RunSettings};
 use crate::thread::Limits;
 use crate::thread::calls::{CallState, Calls};
-use crate::thread::index::JournalIndex;
+use crate::thread::index::{JournalIndex, last_settings};
 use crate::thread::question::Questions;
 use crate::thread::turn::{RunLog, Turn};
 
@@ -47,7 +54,17 @@ pub(super) enum Standing {
     /// The code does not fit the journal.
     Mismatched(ReplayMismatch),
     /// The root body ended, and so did everything it started.
-    Ended(Result<BodyOutput, Failure>),
+    Ended(Result<Ending, Failure>),
+}
+
+/// How an execution completed.
+#[derive(Debug)]
+pub(super) struct Ending {
+    pub(super) output: BodyOutput,
+    /// Whether the result came from the cache.
+    pub(super) is_cached: bool,
+    /// What child entrypoints with a history of their own have saved.
+    pub(super) children: BTreeMap<String, ChildState>,
 }
 
 /// One run of an execution: the bodies that are being polled, and the journal that they replay
@@ -66,8 +83,35 @@ pub(super) struct Execution {
     /// While no more than these entries have been taken up, bodies only repeat what they have
     /// shown before, and are silent.
     silent_until: usize,
+    /// What the caller set for this run.
+    settings: RunSettings,
+    config: Arc<RunConfig>,
+    began_at: Millis,
     bodies: BTreeMap<CallId, Body>,
     scopes: BTreeMap<CallId, Arc<Scope>>,
+    /// What each entrypoint's body is, also of those that are still to begin or have ended.
+    begun: BTreeMap<CallId, EntrypointBody>,
+    /// Bodies that ended, with nothing decided yet.
+    ended_bodies: Vec<(CallId, Result<BodyOutput, Failure>)>,
+    /// Bodies that wait for a further attempt.
+    retries: BTreeMap<CallId, BodyRetry>,
+    /// Bodies that are to be looked up in the cache, and those that the shell looks up.
+    to_look_up: Vec<CallId>,
+    looking_up: BTreeSet<CallId>,
+    /// Results that the shell puts into the cache.
+    filling: BTreeMap<CallId, BodyOutput>,
+    /// What child entrypoints with a history of their own have saved, by place.
+    children: BTreeMap<String, ChildState>,
+    /// The places of child entrypoints with a history of their own.
+    places: BTreeMap<CallId, String>,
+    /// How many such children of a name a body has called.
+    child_counts: BTreeMap<(CallId, String), u32>,
+    /// The answer to the first question that is asked.
+    answer: Option<Payload>,
+    /// Calls that bodies cancelled.
+    cancelled: Vec<CallId>,
+    /// Attempts that wait for something other than their calls.
+    waiting: BTreeSet<CallId>,
     calls: Calls,
     questions: Questions,
     /// Calls made in the replay, to be decided at its end.
@@ -86,17 +130,56 @@ pub(super) struct Execution {
     leftover_calls: Vec<(CallId, u32, NestedCall)>,
     /// Recorded outcomes of calls that were not made at their place, after a reopening.
     leftovers: BTreeMap<CallId, Outcome>,
-    arrived: VecDeque<(CallId, Outcome)>,
+    arrived: VecDeque<Arrival>,
     /// Reports that are to be handled when the execution is live.
     held: Vec<HeldReport>,
     /// Reports for calls that are not made yet: something foreign comes first.
     unclaimed: Vec<Report>,
     /// Results of child bodies whose own calls have not all settled.
-    ended_children: BTreeMap<CallId, Outcome>,
-    root_result: Option<Result<BodyOutput, Failure>>,
+    ended_children: BTreeMap<CallId, BodyEnd>,
+    root_end: Option<BodyEnd>,
     mismatch: Option<ReplayMismatch>,
     looked: bool,
     stuck_until: Option<Millis>,
+}
+
+/// An outcome that is still to be recorded and delivered.
+#[derive(Debug)]
+struct Arrival {
+    call: CallId,
+    outcome: Outcome,
+    is_cached: bool,
+}
+
+/// How the body of an entrypoint ended for good.
+#[derive(Debug)]
+struct BodyEnd {
+    result: Result<BodyOutput, Failure>,
+    is_cached: bool,
+}
+
+/// What an entrypoint's body is.
+#[derive(Debug)]
+struct EntrypointBody {
+    name: String,
+    input: Payload,
+    options: EntrypointOptions,
+    previous: Option<Payload>,
+    /// Where its result is cached.
+    cache: Option<CacheSlot>,
+    /// The attempt in progress, from 1.
+    attempt: u32,
+    /// When the attempt has taken too long.
+    deadline: Option<Millis>,
+    /// When it has shown no progress for too long.
+    idle_until: Option<Millis>,
+}
+
+/// A further attempt of a body.
+#[derive(Debug, Clone, Copy)]
+struct BodyRetry {
+    attempt: u32,
+    not_before: Millis,
 }
 
 #[derive(Debug)]
@@ -132,16 +215,36 @@ impl Execution {
         shown: usize,
         in_flight: BTreeSet<OpenCall>,
     ) -> Self {
+        let index = JournalIndex::new(&journal);
+        let settings = last_settings(&journal).cloned().unwrap_or_default();
+        let began = journal.iter().rev().find(|entry| {
+            matches!(entry.fact, Fact::Began(_) | Fact::RunBegan { .. })
+        });
         Self {
             around,
             id,
             run,
-            index: JournalIndex::new(&journal),
+            index,
+            config: Arc::new(settings.config.clone()),
+            settings,
+            began_at: began.map(|entry| entry.at).unwrap_or_default(),
             journal,
             cursor: 0,
             silent_until: shown,
             bodies: BTreeMap::new(),
             scopes: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            ended_bodies: Vec::new(),
+            retries: BTreeMap::new(),
+            to_look_up: Vec::new(),
+            looking_up: BTreeSet::new(),
+            filling: BTreeMap::new(),
+            children: BTreeMap::new(),
+            places: BTreeMap::new(),
+            child_counts: BTreeMap::new(),
+            answer: None,
+            cancelled: Vec::new(),
+            waiting: BTreeSet::new(),
             calls: Calls::default(),
             questions: Questions::default(),
             undecided: Vec::new(),
@@ -156,7 +259,7 @@ impl Execution {
             held: Vec::new(),
             unclaimed: Vec::new(),
             ended_children: BTreeMap::new(),
-            root_result: None,
+            root_end: None,
             mismatch: None,
             looked: false,
             stuck_until: None,
@@ -180,8 +283,9 @@ impl Execution {
 
     /// When [`Execution::handle_timeout`] has something to do.
     pub(super) fn next_due(&self) -> Option<Millis> {
-        let due = self.calls.next_due().filter(|_| self.is_live());
-        due.into_iter().chain(self.stuck_until).min()
+        let live = [self.calls.next_due(), self.next_body_due()];
+        let live = live.into_iter().flatten().filter(|_| self.is_live());
+        live.chain(self.stuck_until).min()
     }
 
     /// Goes on as far as possible and says where that is.
@@ -202,11 +306,16 @@ impl Execution {
                 self.take_entry()
             } else {
                 self.set_unclaimed_aside(now, turn)
+                    || self.cancel_what_was_asked(turn)
+                    || self.look_up_bodies(turn)
                     || self.decide_undecided(now, turn)
                     || self.record_questions(now, turn)
                     || self.handle_held(now, turn)
+                    || self.settle_ended_bodies(now, turn)
                     || self.deliver_arrived(now, turn, log)
-                    || self.end_children()
+                    || self.end_children(now, turn)
+                    || self.begin_due_attempts(now, turn)
+                    || self.dispatch_held(now, turn)
             };
             if !moved {
                 break;
@@ -227,14 +336,15 @@ impl Execution {
         if !self.is_live() {
             return self.standing_when_stuck(now);
         }
-        if self.calls.has_open_work() {
+        if self.calls.has_open_work() || self.has_open_bodies() {
             return Standing::Working;
         }
         let children_run = self.bodies.keys().any(|scope| *scope != CallId::root(self.id));
-        match &self.root_result {
-            Some(Ok(_)) if self.questions.has_open() => Standing::Asking(self.open_questions()),
-            Some(Ok(_)) if children_run => Standing::Working,
-            Some(result) => Standing::Ended(result.clone()),
+        let ends_well = self.root_end.as_ref().map(|end| end.result.is_ok());
+        match ends_well {
+            Some(true) if self.questions.has_open() => Standing::Asking(self.open_questions()),
+            Some(true) if children_run => Standing::Working,
+            Some(_) => self.end(),
             None if !self.questions.has_open() || self.has_locals() => Standing::Working,
             None if !self.looked => {
                 self.looked = true;
@@ -244,8 +354,16 @@ impl Execution {
         }
     }
 
+    fn end(&mut self) -> Standing {
+        let Some(BodyEnd { result, is_cached }) = self.root_end.take() else {
+            return Standing::Working;
+        };
+        let children = std::mem::take(&mut self.children);
+        Standing::Ended(result.map(|output| Ending { output, is_cached, children }))
+    }
+
     fn open_questions(&self) -> Vec<Interrupt> {
-        self.questions.open(|scope| self.calls.place(scope))
+        self.questions.open(|scope| self.calls.place(scope), |scope| self.calls.path(scope))
     }
 
     fn has_locals(&self) -> bool {
@@ -276,31 +394,19 @@ impl Execution {
                 Rest::Yielded => return Pace::Yielded,
                 Rest::Ended(result) => {
                     self.bodies.remove(&scope);
-                    if scope == CallId::root(self.id) {
-                        self.root_result = Some(result);
-                    } else {
-                        self.ended_children.insert(scope, result.map(|output| output.value));
-                    }
+                    self.ended_bodies.push((scope, result));
                 }
             }
         }
     }
 
-    /// Passes on the results of children whose calls have all settled: until then a crash would
-    /// lose track of calls that nobody waits for.
-    fn end_children(&mut self) -> bool {
-        let settled =
-            self.ended_children.keys().copied().find(|scope| self.calls.all_settled(*scope));
-        let Some(scope) = settled else { return false };
-        if let Some(outcome) = self.ended_children.remove(&scope) {
-            self.arrive(scope, outcome);
-        }
-        true
+    fn arrive(&mut self, call: CallId, outcome: Outcome) {
+        self.arrive_from(call, outcome, false);
     }
 
-    fn arrive(&mut self, call: CallId, outcome: Outcome) {
+    fn arrive_from(&mut self, call: CallId, outcome: Outcome, is_cached: bool) {
         self.calls.set_state(call, CallState::Arrived);
-        self.arrived.push_back((call, outcome));
+        self.arrived.push_back(Arrival { call, outcome, is_cached });
     }
 
     /// Appends an entry that is not delivered, or is delivered by the caller.
@@ -312,37 +418,12 @@ impl Execution {
         self.cursor = self.journal.len();
     }
 
-    fn start_body(
-        &mut self,
-        scope: CallId,
-        name: &str,
-        input: &Payload,
-        began: Option<&Began>,
-    ) -> Result<(), Failure> {
-        let future = start_caught(&*self.around.program, name, input)
-            .map_err(|refusal| Failure::new(kind::ERROR, refusal.to_string()).final_())?;
-        let info = ScopeInfo {
-            scope,
-            thread: self.around.thread.clone(),
-            run: self.run,
-            execution: self.id,
-            name: name.to_owned(),
-            attempt: 1,
-            previous: began.and_then(|began| began.previous.clone()),
-            answers: Vec::new(),
-        };
-        let body_scope = Scope::gated(info);
-        self.scopes.insert(scope, Arc::clone(&body_scope));
-        let on_wake = Arc::clone(&self.around.on_wake);
-        self.bodies.insert(scope, Body::new(body_scope, future, on_wake));
-        Ok(())
-    }
-
     /// Gives an outcome to the body that waits for it here.
     fn deliver(&mut self, scope: CallId, slot: SlotIndex, at: Millis, outcome: Outcome) {
         if let Some(body) = self.bodies.get(&scope) {
             body.scope().set_now(at);
             body.deliver(slot, outcome);
+            self.show_progress(scope, at);
         }
     }
 }

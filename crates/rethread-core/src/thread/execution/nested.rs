@@ -7,7 +7,7 @@
 use crate::ids::{CallId, Millis};
 use crate::journal::Fact;
 use crate::message::{CallNews, Called, NestedCall, Target, WorkerMail};
-use crate::replay::Outcome;
+use crate::replay::{CallRequest, Outcome};
 use crate::thread::calls::{Call, CallState, Waiter};
 use crate::thread::execution::{Execution, Nested};
 use crate::thread::turn::{RunLog, Turn};
@@ -24,7 +24,7 @@ impl Execution {
         turn: &mut Turn,
         log: &mut RunLog,
     ) {
-        let Called { target, worker, calls } = called;
+        let Called { target, worker, calls, cancelled } = called;
         let caller = target.call;
         let current = match self.calls.get(caller).map(|call| call.state) {
             Some(CallState::InFlight { attempt }) if self.is_live() => attempt,
@@ -36,11 +36,20 @@ impl Execution {
         let attempt = target.attempt;
         self.calls.set_state(caller, CallState::InFlight { attempt });
         self.callers.insert(caller, worker);
+        if calls.is_empty() && cancelled.is_empty() {
+            self.waiting.insert(caller);
+        } else {
+            self.waiting.remove(&caller);
+        }
+        self.cancelled.extend(cancelled);
         for nested in calls {
             let NestedCall { call, request } = &nested;
             let call = *call;
             match self.calls.get(call).map(|call| call.state) {
                 None => {
+                    if let CallRequest::Entrypoint { name, .. } = request {
+                        self.place_child(call, caller, name);
+                    }
                     self.show_call(call, caller, request, now, turn, log);
                     self.record_nested(now, caller, attempt, &nested, turn);
                     self.insert_nested(nested, caller, attempt, now);
@@ -109,6 +118,9 @@ impl Execution {
             // It was made again after a failure, which is void.
             known.attempt = attempt;
         } else if self.calls.get(caller).is_some_and(Call::is_task) {
+            if let CallRequest::Entrypoint { name, .. } = &nested.request {
+                self.place_child(nested.call, caller, name);
+            }
             self.insert_nested(nested, caller, attempt, at);
         } else if self.index.is_recorded(caller) {
             // The task belongs to a child entrypoint that has ended, and so has all in it.
@@ -146,7 +158,7 @@ impl Execution {
 
     /// Whether a call goes on only when people answer. One that is on a worker does not count:
     /// the worker gives it up first.
-    fn is_call_blocked(&self, call: CallId) -> bool {
+    pub(super) fn is_call_blocked(&self, call: CallId) -> bool {
         match self.calls.get(call).map(|call| call.state) {
             Some(CallState::Asking { .. }) => true,
             Some(CallState::Undecided | CallState::Running) => self.is_blocked_on_people(call),

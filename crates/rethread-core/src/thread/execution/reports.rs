@@ -1,10 +1,11 @@
 //! What workers report, and what time brings.
 
 use crate::event::EventKind;
+use crate::failure::Failure;
 use crate::ids::{CallId, Millis};
 use crate::journal::{Asked, Entry, Fact};
 use crate::message::{AttemptOutcome, Emitted, Report};
-use crate::replay::{CallRequest, ReplayMismatch};
+use crate::replay::ReplayMismatch;
 use crate::retry::{RetryDecision, decide};
 use crate::thread::calls::CallState;
 use crate::thread::execution::{Execution, HeldReport};
@@ -118,32 +119,22 @@ impl Execution {
             CallState::InFlight { attempt }
             | CallState::Backoff { attempt, .. }
             | CallState::Asking { attempt } => attempt,
+            CallState::Held { attempt } => attempt,
             CallState::Undecided
             | CallState::Timer { .. }
+            | CallState::Performing
             | CallState::Running
             | CallState::Arrived
             | CallState::Settled => return,
         };
         let attempt = report.target.attempt;
+        self.waiting.remove(&id);
         match report.outcome {
             AttemptOutcome::Completed(value) => self.arrive(id, Ok(value)),
+            AttemptOutcome::Cached(value) => self.arrive_from(id, Ok(value), true),
             _ if attempt < current || !matches!(state, CallState::InFlight { .. }) => {}
-            AttemptOutcome::Failed(failure) => {
-                let attempts = self.attempts.entry(id).or_default();
-                attempts.failures += 1;
-                attempts.newest = attempts.newest.max(attempt);
-                let CallRequest::Task { options, .. } = &call.request else { return };
-                match decide(&options.retry, &failure, attempts.failures, jitter(id, attempt)) {
-                    RetryDecision::GiveUp => self.arrive(id, Err(failure)),
-                    RetryDecision::After(wait_ms) => {
-                        let retry_at = now.plus(wait_ms);
-                        attempts.retry_at = retry_at;
-                        let next = CallState::Backoff { attempt: attempt + 1, until: retry_at };
-                        self.calls.set_state(id, next);
-                        let fact = Fact::AttemptFailed { call: id, attempt, failure, retry_at };
-                        self.append(now, fact, turn);
-                    }
-                }
+            AttemptOutcome::Failed { failure, predicates } => {
+                self.settle_failure(now, id, attempt, failure, &predicates, turn);
             }
             AttemptOutcome::Asked { index, value } => {
                 let interrupt = scope.interrupt(index);
@@ -160,10 +151,47 @@ impl Execution {
             AttemptOutcome::Suspended if self.is_blocked_on_people(id) => {
                 self.suspend(id, attempt, turn);
             }
-            AttemptOutcome::Suspended => self.dispatch(id, attempt, turn),
+            // What was cancelled is settled; this is of a run that was cancelled and goes on.
+            AttemptOutcome::Suspended | AttemptOutcome::Cancelled => {
+                self.dispatch(id, attempt, turn);
+            }
             AttemptOutcome::UnknownTask => {
                 let until = now.plus(UNKNOWN_TASK_WAIT_MS);
                 self.calls.set_state(id, CallState::Backoff { attempt, until });
+            }
+        }
+    }
+
+    /// An attempt failed: another one follows, or the failure is the outcome of the call.
+    fn settle_failure(
+        &mut self,
+        now: Millis,
+        id: CallId,
+        attempt: u32,
+        failure: Failure,
+        predicates: &[bool],
+        turn: &mut Turn,
+    ) {
+        let attempts = self.attempts.entry(id).or_default();
+        attempts.failures += 1;
+        attempts.newest = attempts.newest.max(attempt);
+        let failures = attempts.failures;
+        let (policies, entrypoint) = self.retry_policies(id);
+        let predicate = |policy: usize| match entrypoint {
+            Some(name) => self.around.program.retries(name, policy, &failure),
+            None => predicates.get(policy).copied().unwrap_or(false),
+        };
+        match decide(policies, &failure, failures, jitter(id, attempt), predicate) {
+            RetryDecision::GiveUp => self.arrive(id, Err(failure)),
+            RetryDecision::After(wait_ms) => {
+                let retry_at = now.plus(wait_ms);
+                if let Some(attempts) = self.attempts.get_mut(&id) {
+                    attempts.retry_at = retry_at;
+                }
+                let next = CallState::Backoff { attempt: attempt + 1, until: retry_at };
+                self.calls.set_state(id, next);
+                let fact = Fact::AttemptFailed { call: id, attempt, failure, retry_at };
+                self.append(now, fact, turn);
             }
         }
     }
@@ -176,7 +204,7 @@ impl Execution {
         self.journal.push(entry);
     }
 
-    /// Custom events of a task body. Values that were seen before are passed over: a worker hands
+    /// What a task body wrote to the stream. Values that were seen before are passed over: a worker hands
     /// them in again when it does not know whether they arrived.
     ///
     /// What was seen is remembered in memory only. After a reload an attempt goes on wherever its
@@ -198,9 +226,12 @@ impl Execution {
         let next = self.emitted.entry((target.call, target.attempt, worker)).or_insert(first);
         let seen = usize::try_from(next.saturating_sub(first)).unwrap_or(usize::MAX);
         *next = first.saturating_add(values.len() as u64).max(*next);
-        for value in values.into_iter().skip(seen) {
-            let (call, attempt) = (Some(target.call), target.attempt);
-            turn.event(log, now, EventKind::Custom { call, attempt, value });
+        for emission in values.into_iter().skip(seen) {
+            let call = Some(target.call);
+            turn.event(log, now, EventKind::emitted(call, target.attempt, emission));
+        }
+        if let Some(body) = self.calls.get(target.call).map(|call| call.body) {
+            self.show_progress(body, now);
         }
     }
 
@@ -216,12 +247,13 @@ impl Execution {
                 _ => {}
             }
         }
+        self.time_out_bodies(now, turn);
     }
 }
 
 /// A fraction from 0 to 1 that is the same for the same attempt: the core draws no random
 /// numbers, and a hash spreads calls as well.
-fn jitter(call: CallId, attempt: u32) -> f64 {
+pub(super) fn jitter(call: CallId, attempt: u32) -> f64 {
     let bits = CallId::nth(u128::from(call.low_bits()), attempt).low_bits();
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }

@@ -1,0 +1,193 @@
+//! What a caller sets for a request before it is sent, shared by all kinds of requests.
+
+use std::collections::BTreeMap;
+
+use rethread_core::ids::{CheckpointId, RunId};
+use rethread_core::message::{Action, Command};
+use rethread_core::payload::Payload;
+use rethread_core::settings::RunSettings;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::error::{ClientError, Result};
+use crate::thread::Thread;
+
+/// The settings of a request. An error of encoding is kept until the request is sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) run: RunId,
+    settings: Result<RunSettings>,
+    pub(crate) at: Option<CheckpointId>,
+    pub(crate) is_lenient: bool,
+}
+
+impl Draft {
+    pub(crate) fn new() -> Self {
+        Self {
+            run: RunId::from_uuid(Uuid::now_v7()),
+            settings: Ok(RunSettings::default()),
+            at: None,
+            is_lenient: false,
+        }
+    }
+
+    pub(crate) fn set(&mut self, set: impl FnOnce(&mut RunSettings)) {
+        if let Ok(settings) = &mut self.settings {
+            set(settings);
+        }
+    }
+
+    /// Encodes a value and puts it where `place` says; `what` names it in an error.
+    pub(crate) fn set_value<V: Serialize + ?Sized>(
+        &mut self,
+        what: &str,
+        value: &V,
+        place: impl FnOnce(&mut RunSettings, Payload),
+    ) {
+        if let Ok(settings) = &mut self.settings {
+            match Payload::encode(value, what) {
+                Ok(value) => place(settings, value),
+                Err(error) => self.settings = Err(error.into()),
+            }
+        }
+    }
+
+    /// Sets a limit, of which zero would let nothing happen.
+    pub(crate) fn set_limit(
+        &mut self,
+        setting: &'static str,
+        max: u32,
+        place: impl FnOnce(&mut RunSettings) -> &mut Option<u32>,
+    ) {
+        match &mut self.settings {
+            Ok(_) if max == 0 => self.settings = Err(ClientError::ZeroLimit { setting }),
+            Ok(settings) => *place(settings) = Some(max),
+            Err(_) => {}
+        }
+    }
+
+    pub(crate) fn set_entry<V: Serialize + ?Sized>(
+        &mut self,
+        what: &str,
+        key: String,
+        value: &V,
+        entries: impl FnOnce(&mut RunSettings) -> &mut BTreeMap<String, Payload>,
+    ) {
+        let what = format!("{what} `{key}`");
+        self.set_value(&what, value, |settings, value| {
+            entries(settings).insert(key, value);
+        });
+    }
+
+    /// Reads the checkpoint that the caller names and sends the command. Gives the run.
+    pub(crate) async fn send(self, thread: &Thread, action: Action) -> Result<RunId> {
+        let Self { run, settings, at, is_lenient } = self;
+        let settings = Box::new(settings?);
+        let at = match at {
+            Some(at) => Some(Box::new(thread.require_checkpoint(at).await?)),
+            None => None,
+        };
+        let command =
+            Command { thread: thread.id().clone(), run, settings, at, is_lenient, action };
+        thread.client().submit(command).await?;
+        Ok(run)
+    }
+}
+
+/// Methods of a request that set what its checkpoints and bodies see. The request has a field
+/// `draft`.
+macro_rules! describes_itself {
+    () => {
+        /// Attaches a fact to the run. Bodies may ask for it; the checkpoints that the run makes
+        /// show it among their metadata.
+        pub fn metadata(
+            mut self,
+            key: impl Into<String>,
+            value: impl Into<$crate::Scalar>,
+        ) -> Self {
+            let value = value.into();
+            let entries = |settings: &mut $crate::draft::Settings| &mut settings.config.metadata;
+            self.draft.set_entry("metadata", key.into(), &value, entries);
+            self
+        }
+
+        /// Gives the bodies of the run a value by name. The checkpoints that the run makes show
+        /// texts, numbers and booleans among their metadata.
+        pub fn configurable(
+            mut self,
+            key: impl Into<String>,
+            value: impl serde::Serialize,
+        ) -> Self {
+            let entries =
+                |settings: &mut $crate::draft::Settings| &mut settings.config.configurable;
+            self.draft.set_entry("configurable", key.into(), &value, entries);
+            self
+        }
+
+        /// Adds a word to find the run by.
+        pub fn tag(mut self, tag: impl Into<String>) -> Self {
+            let tag = tag.into();
+            self.draft.set(|settings| settings.config.tags.push(tag));
+            self
+        }
+
+        /// Works from a checkpoint of the thread instead of the newest. It is read when the
+        /// request is sent; [`ClientError::CheckpointNotFound`](crate::ClientError) when the
+        /// thread has none of this id.
+        pub fn at(mut self, checkpoint: $crate::CheckpointId) -> Self {
+            self.draft.at = Some(checkpoint);
+            self
+        }
+
+        /// Chooses the id of the run; a fresh UUID by default.
+        ///
+        /// A request with the same id on the same thread has its effect once, so a program that
+        /// keeps the id may send the request again after a crash of its own: for at least ten
+        /// minutes, and for longer while no other run has followed on the thread.
+        pub fn run_id(mut self, run: $crate::RunId) -> Self {
+            self.draft.run = run;
+            self
+        }
+    };
+}
+
+/// Methods of a request that set how its run works.
+macro_rules! sets_its_run {
+    () => {
+        /// Gives the bodies of the run a context object, such as who is asking. It is not kept: a
+        /// resume and a retry bring their own.
+        pub fn context(mut self, context: impl serde::Serialize) -> Self {
+            let place = |settings: &mut $crate::draft::Settings, context| {
+                settings.context = Some(context);
+            };
+            self.draft.set_value("context of the run", &context, place);
+            self
+        }
+
+        /// Chooses which checkpoints of the run are kept. Results are recorded before anything
+        /// follows from them in every mode.
+        pub fn durability(mut self, durability: $crate::RunDurability) -> Self {
+            self.draft.set(|settings| settings.durability = durability);
+            self
+        }
+
+        /// Limits how many tasks of the run are queued or running at a time. A task that waits
+        /// for calls of its own does not count.
+        /// Zero is an error when the request is sent.
+        pub fn max_concurrency(mut self, max: u32) -> Self {
+            let place = |settings: &mut $crate::draft::Settings| &mut settings.max_concurrency;
+            self.draft.set_limit("max_concurrency", max, place);
+            self
+        }
+
+        /// Limits how deep calls may be nested. Zero is an error when the request is sent.
+        pub fn recursion_limit(mut self, max: u32) -> Self {
+            let place = |settings: &mut $crate::draft::Settings| &mut settings.recursion_limit;
+            self.draft.set_limit("recursion_limit", max, place);
+            self
+        }
+    };
+}
+
+pub(crate) use {describes_itself, sets_its_run};
+pub(crate) type Settings = RunSettings;

@@ -1,0 +1,169 @@
+use rethread_core::failure::Failure;
+use rethread_core::ids::{CallId, Millis};
+
+use crate::outcome::OpenInterrupt;
+use crate::state::StateSnapshot;
+use crate::value::AnyValue;
+
+/// Which events a stream shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Mode {
+    /// The result of each task and entrypoint when it ends well, and questions. Results that
+    /// are replayed are not shown.
+    Updates,
+    /// The result of the run, or its questions; a resume and a retry begin with the value that
+    /// the thread has.
+    Values,
+    /// What bodies write.
+    Custom,
+    /// Tokens and messages of models.
+    Messages,
+    /// The start and the end of each task and entrypoint. A replayed or cached call shows its
+    /// start only.
+    Tasks,
+    /// The checkpoint that the run works on, and the one it makes.
+    Checkpoints,
+    /// [`Mode::Tasks`] and [`Mode::Checkpoints`] with step and time.
+    Debug,
+}
+
+impl Mode {
+    /// LangGraph's name of the mode.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Updates => "updates",
+            Self::Values => "values",
+            Self::Custom => "custom",
+            Self::Messages => "messages",
+            Self::Tasks => "tasks",
+            Self::Checkpoints => "checkpoints",
+            Self::Debug => "debug",
+        }
+    }
+}
+
+/// One event of a stream.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct StreamEvent {
+    /// Where a new stream goes on behind it; what is shown in several events is repeated whole.
+    pub cursor: u64,
+    /// The mode that shows it.
+    pub mode: Mode,
+    /// The calls that lead to the run it belongs to, each as `name:call`: empty for the run
+    /// itself. A body's second and further child entrypoints have the number of the child, from
+    /// 1, behind their caller. What a body writes has the caller of that body too.
+    ///
+    /// Always empty without [`RunStream::subgraphs`](crate::RunStream::subgraphs).
+    pub ns: Vec<String>,
+    /// What happened.
+    pub data: StreamData,
+}
+
+/// What an event of a stream tells.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum StreamData {
+    /// A task or entrypoint gave its result ([`Mode::Updates`]).
+    Update {
+        /// The call.
+        id: CallId,
+        /// Name of the task or entrypoint.
+        name: String,
+        /// The result.
+        value: AnyValue,
+        /// Whether it came from the cache, without running the body.
+        cached: bool,
+    },
+    /// The run waits for answers ([`Mode::Updates`], [`Mode::Values`]).
+    Interrupts(Vec<OpenInterrupt>),
+    /// The value of the thread, or of a child entrypoint ([`Mode::Values`]).
+    Value(AnyValue),
+    /// A body wrote to the custom stream ([`Mode::Custom`]).
+    Custom {
+        /// The call that wrote, or none for the body of the run's entrypoint.
+        call: Option<CallId>,
+        /// The attempt of that call.
+        attempt: u32,
+        /// What it wrote.
+        value: AnyValue,
+    },
+    /// A body wrote a token or message of a model ([`Mode::Messages`]).
+    Message {
+        /// The call that wrote, or none for the body of the run's entrypoint.
+        call: Option<CallId>,
+        /// The attempt of that call.
+        attempt: u32,
+        /// The token or message.
+        value: AnyValue,
+        /// Facts about it.
+        metadata: AnyValue,
+    },
+    /// A call was made ([`Mode::Tasks`]).
+    TaskStarted {
+        /// The call.
+        id: CallId,
+        /// Name of the task or entrypoint.
+        name: String,
+        /// The input: an array of the arguments for a task.
+        input: AnyValue,
+    },
+    /// A call came to its end ([`Mode::Tasks`]).
+    TaskFinished {
+        /// The call.
+        id: CallId,
+        /// Name of the task or entrypoint.
+        name: String,
+        /// How it ended.
+        end: TaskEnd,
+    },
+    /// A checkpoint as it stands at this moment ([`Mode::Checkpoints`]).
+    Checkpoint(Box<StateSnapshot>),
+    /// An event of another mode with its circumstances ([`Mode::Debug`]).
+    Debug {
+        /// The step of the checkpoint, or the step that the run of the call makes.
+        step: i64,
+        /// When it happened.
+        timestamp: Millis,
+        /// What kind of event it is.
+        kind: DebugKind,
+        /// The event as the other mode shows it.
+        payload: Box<StreamData>,
+    },
+}
+
+/// What an event of [`Mode::Debug`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DebugKind {
+    /// A checkpoint.
+    Checkpoint,
+    /// The start of a call.
+    Task,
+    /// The end of a call.
+    TaskResult,
+}
+
+impl DebugKind {
+    /// LangGraph's name of the kind.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Checkpoint => "checkpoint",
+            Self::Task => "task",
+            Self::TaskResult => "task_result",
+        }
+    }
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum TaskEnd {
+    /// With a result.
+    Result(AnyValue),
+    /// With a failure.
+    Failed(Failure),
+    /// With questions; only entrypoints.
+    Interrupted(Vec<OpenInterrupt>),
+}

@@ -1,0 +1,184 @@
+//! Who called whom in a run, as far as it still matters.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rethread_core::event::{ChildStart, Interrupt};
+use rethread_core::ids::{CallId, CallKind, CheckpointId};
+
+/// A path of callers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Ns(Arc<[String]>);
+
+impl Ns {
+    pub(super) fn to_vec(&self) -> Vec<String> {
+        self.0.to_vec()
+    }
+
+    fn with(&self, more: impl IntoIterator<Item = String>) -> Self {
+        Self(self.0.iter().cloned().chain(more).collect())
+    }
+
+    /// The names alone.
+    fn without_ids(&self) -> Self {
+        let name = |part: &String| part.split_once(':').map(|(name, _)| name.to_owned());
+        Self(self.0.iter().filter_map(name).collect())
+    }
+}
+
+/// One execution of an entrypoint: the root's or a child's. Its tasks belong to it.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// The call of the entrypoint.
+    pub(super) call: CallId,
+    /// The entrypoint.
+    pub(super) name: String,
+    /// The path of its events.
+    pub(super) ns: Ns,
+    /// How many entrypoints enclose it.
+    pub(super) depth: usize,
+    /// The step that it makes.
+    pub(super) step: i64,
+    /// For a child that shows checkpoints: the one that its input made.
+    pub(super) checkpoint: Option<CheckpointId>,
+}
+
+/// The scope of one body.
+#[derive(Debug, Clone)]
+pub(super) struct Scope {
+    /// The run that its events belong to.
+    pub(super) run: Arc<Run>,
+    /// The path of what it writes: that of its caller.
+    pub(super) writes_at: Ns,
+    /// The path of what it calls.
+    path: Ns,
+    caller: Option<CallId>,
+    /// How many child entrypoints it has called.
+    children: usize,
+}
+
+/// A call that was made.
+pub(super) struct Made<'a> {
+    pub(super) call: CallId,
+    pub(super) scope: CallId,
+    pub(super) kind: CallKind,
+    pub(super) name: &'a str,
+    pub(super) child: Option<&'a ChildStart>,
+}
+
+/// The scopes of the bodies that have not shown their end.
+#[derive(Debug, Default)]
+pub(super) struct Scopes {
+    root: Option<CallId>,
+    open: BTreeMap<CallId, Scope>,
+}
+
+impl Scopes {
+    /// The entrypoint of the run began.
+    pub(super) fn begin(&mut self, call: CallId, name: String, step: i64) -> Arc<Run> {
+        let path = Ns::default().with([segment(&name, call)]);
+        let ns = Ns::default();
+        let run = Run { call, name, ns: ns.clone(), depth: 0, step, checkpoint: None };
+        let run = Arc::new(run);
+        let scope =
+            Scope { run: Arc::clone(&run), writes_at: ns, path, caller: None, children: 0 };
+        self.root = Some(call);
+        self.open.insert(call, scope);
+        run
+    }
+
+    /// A body made a call; gives the run that its events belong to.
+    pub(super) fn open(&mut self, made: &Made<'_>) -> Option<Arc<Run>> {
+        let caller = self.find(made.scope)?;
+        let scope = self.open.get_mut(&caller)?;
+        let (run, writes_at) = match made.kind {
+            CallKind::Entrypoint => {
+                let run = Arc::new(child_of(scope, made));
+                scope.children += 1;
+                let ns = run.ns.clone();
+                (run, ns)
+            }
+            _ => (Arc::clone(&scope.run), scope.path.clone()),
+        };
+        let path = writes_at.with([segment(made.name, made.call)]);
+        let caller = Some(caller);
+        let opened = Scope { run: Arc::clone(&run), writes_at, path, caller, children: 0 };
+        // What completed in an earlier run makes no calls and has no end in this one.
+        if made.child.is_none_or(|child| child.before.result.is_none()) {
+            self.open.insert(made.call, opened);
+        }
+        Some(run)
+    }
+
+    /// A call ended; gives its scope.
+    pub(super) fn close(&mut self, call: CallId) -> Option<Scope> {
+        match self.root == Some(call) {
+            // Tasks that its body dropped may still run.
+            true => self.open.get(&call).cloned(),
+            false => self.open.remove(&call),
+        }
+    }
+
+    /// The scope of a body; none stands for that of the root.
+    pub(super) fn get(&self, call: Option<CallId>) -> Option<&Scope> {
+        self.open.get(&call.or(self.root)?)
+    }
+
+    /// The run itself.
+    pub(super) fn root(&self) -> Option<&Arc<Run>> {
+        self.get(None).map(|scope| &scope.run)
+    }
+
+    /// The child entrypoints that wait for answers, the innermost first, with the places of
+    /// their questions in `asked`.
+    pub(super) fn waiting(&self, asked: &[Interrupt]) -> Vec<(Arc<Run>, Vec<usize>)> {
+        let mut waiting: Vec<(Arc<Run>, Vec<usize>)> = Vec::new();
+        for (place, interrupt) in asked.iter().enumerate() {
+            for run in self.children_around(interrupt.scope) {
+                match waiting.iter_mut().find(|(known, _)| known.call == run.call) {
+                    Some((_, places)) => places.push(place),
+                    None => waiting.push((run, vec![place])),
+                }
+            }
+        }
+        waiting.sort_by_key(|(run, _)| std::cmp::Reverse(run.depth));
+        waiting
+    }
+
+    /// The child entrypoints that a body runs in.
+    fn children_around(&self, body: CallId) -> Vec<Arc<Run>> {
+        let mut around: Vec<Arc<Run>> = Vec::new();
+        let mut next = self.find(body);
+        while let Some(scope) = next.and_then(|call| self.open.get(&call)) {
+            let is_new = around.last().is_none_or(|inner| inner.call != scope.run.call);
+            if scope.run.depth > 0 && is_new {
+                around.push(Arc::clone(&scope.run));
+            }
+            next = scope.caller;
+        }
+        around
+    }
+
+    fn find(&self, body: CallId) -> Option<CallId> {
+        self.open.contains_key(&body).then_some(body)
+    }
+}
+
+fn child_of(caller: &Scope, made: &Made<'_>) -> Run {
+    let number = (caller.children > 0).then(|| caller.children.to_string());
+    let has_history = made.child.is_some_and(|child| child.has_history);
+    // A history of its own is kept by the names of the callers.
+    let around = if has_history { caller.path.without_ids() } else { caller.path.clone() };
+    Run {
+        call: made.call,
+        name: made.name.to_owned(),
+        ns: around.with(number),
+        depth: caller.run.depth + 1,
+        step: made.child.map_or(0, |child| child.step + 1),
+        checkpoint: made.child.map(|child| child.checkpoint),
+    }
+}
+
+fn segment(name: &str, call: CallId) -> String {
+    format!("{name}:{call}")
+}

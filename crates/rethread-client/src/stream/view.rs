@@ -1,0 +1,105 @@
+//! What a stream shows of what happens.
+
+use rethread_core::ids::Millis;
+
+use crate::stream::event::{DebugKind, Mode, StreamData};
+use crate::stream::scopes::{Ns, Run};
+
+/// The choice of the reader.
+#[derive(Debug, Clone)]
+pub(super) struct View {
+    modes: Vec<Mode>,
+    pub(super) subgraphs: bool,
+    /// Whether there are checkpoints to be shown.
+    pub(super) checkpoints: bool,
+}
+
+impl View {
+    pub(super) fn new(modes: Vec<Mode>) -> Self {
+        Self { modes, subgraphs: false, checkpoints: true }
+    }
+
+    pub(super) fn has(&self, mode: Mode) -> bool {
+        self.modes.contains(&mode)
+    }
+
+    pub(super) fn has_any(&self, modes: &[Mode]) -> bool {
+        modes.iter().any(|mode| self.has(*mode))
+    }
+}
+
+/// Collects what one event of the log shows.
+#[derive(Debug)]
+pub(super) struct Sheet<'a> {
+    pub(super) view: &'a View,
+    pub(super) at: Millis,
+    pub(super) shown: Vec<(Mode, Ns, StreamData)>,
+}
+
+impl<'a> Sheet<'a> {
+    pub(super) fn new(view: &'a View, at: Millis) -> Self {
+        Self { view, at, shown: Vec::new() }
+    }
+
+    /// Shows what happened in a run, in one mode.
+    pub(super) fn show(&mut self, mode: Mode, run: &Run, data: impl FnOnce() -> StreamData) {
+        self.show_at(mode, run, &run.ns, data);
+    }
+
+    /// The same, under another path than the run's.
+    pub(super) fn show_at(
+        &mut self,
+        mode: Mode,
+        run: &Run,
+        ns: &Ns,
+        data: impl FnOnce() -> StreamData,
+    ) {
+        if self.view.has(mode) && self.is_visible(run) {
+            let ns = if self.view.subgraphs { ns.clone() } else { Ns::default() };
+            self.shown.push((mode, ns, data()));
+        }
+    }
+
+    /// Shows the start or the end of a call, with its twin of the debug mode.
+    pub(super) fn show_task(
+        &mut self,
+        kind: DebugKind,
+        run: &Run,
+        data: impl FnOnce() -> StreamData,
+    ) {
+        self.show_twins(Mode::Tasks, kind, run.step, run, data);
+    }
+
+    /// Shows a checkpoint, with its twin of the debug mode.
+    pub(super) fn show_checkpoint(
+        &mut self,
+        step: i64,
+        run: &Run,
+        data: impl FnOnce() -> StreamData,
+    ) {
+        if self.view.checkpoints {
+            self.show_twins(Mode::Checkpoints, DebugKind::Checkpoint, step, run, data);
+        }
+    }
+
+    fn show_twins(
+        &mut self,
+        mode: Mode,
+        kind: DebugKind,
+        step: i64,
+        run: &Run,
+        data: impl FnOnce() -> StreamData,
+    ) {
+        if !self.is_visible(run) || !self.view.has_any(&[mode, Mode::Debug]) {
+            return;
+        }
+        let (data, timestamp) = (data(), self.at);
+        self.show(mode, run, || data.clone());
+        let payload = Box::new(data);
+        self.show(Mode::Debug, run, || StreamData::Debug { step, timestamp, kind, payload });
+    }
+
+    fn is_visible(&self, run: &Run) -> bool {
+        self.view.subgraphs || run.depth == 0
+    }
+}

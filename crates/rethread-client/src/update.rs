@@ -1,0 +1,152 @@
+use std::fmt;
+use std::future::IntoFuture;
+
+use futures::future::BoxFuture;
+use rethread_core::event::Refusal;
+use rethread_core::ids::CheckpointId;
+use rethread_core::message::{Action, Update, UpdateAs};
+use rethread_core::payload::{Payload, PayloadError};
+use serde::Serialize;
+
+use crate::draft::{Draft, describes_itself};
+use crate::error::{ClientError, Result};
+use crate::run::RunHandle;
+use crate::thread::Thread;
+
+/// An edit of the state of a thread; awaiting it gives the checkpoint that it made.
+///
+/// In whose name it is made decides what is left to do: as the entrypoint (the default) and as
+/// the end nothing is, what an interrupted or failed run had left is given up; as an input the
+/// value stands ready, and [`Thread::retry`] runs it.
+///
+/// Cancel safety: an edit that was sent is made, also when the future is dropped.
+#[must_use = "an edit does nothing until it is awaited"]
+pub struct UpdateRequest {
+    thread: Thread,
+    draft: Draft,
+    values: Result<Payload, PayloadError>,
+    save: Option<Result<Payload, PayloadError>>,
+    kind: UpdateAs,
+    entrypoint: Option<String>,
+}
+
+impl UpdateRequest {
+    pub(crate) fn new(
+        thread: Thread,
+        values: Result<Payload, PayloadError>,
+        kind: UpdateAs,
+    ) -> Self {
+        Self { thread, draft: Draft::new(), values, save: None, kind, entrypoint: None }
+    }
+
+    describes_itself!();
+
+    /// In the name of the entrypoint, which must be the thread's. LangGraph's `__input__`,
+    /// `__end__` and `__copy__` are the other ways.
+    pub fn as_node(mut self, name: impl AsRef<str>) -> Self {
+        self.kind = match name.as_ref() {
+            "__input__" => UpdateAs::Input,
+            "__end__" => UpdateAs::End,
+            "__copy__" => UpdateAs::Copy,
+            name => UpdateAs::Node(Some(name.to_owned())),
+        };
+        self
+    }
+
+    /// As a new input: [`Thread::retry`] runs it.
+    pub fn as_input(mut self) -> Self {
+        self.kind = UpdateAs::Input;
+        self
+    }
+
+    /// As the end: nothing remains to be done, and the value stays what it was. The value of the
+    /// edit must be null.
+    pub fn as_end(mut self) -> Self {
+        self.kind = UpdateAs::End;
+        self
+    }
+
+    /// As a copy of the checkpoint: a sibling of it, with nothing of what was recorded there. The
+    /// value of the edit is not used.
+    pub fn copy(mut self) -> Self {
+        self.kind = UpdateAs::Copy;
+        self
+    }
+
+    /// What the next execution finds as `previous`, where that differs from the value.
+    pub fn save(mut self, save: impl Serialize) -> Self {
+        self.save = Some(Payload::encode(&save, "value saved by an edit"));
+        self
+    }
+
+    /// Names the entrypoint of a thread that has never run; it is needed for an input.
+    pub fn entrypoint(mut self, name: impl Into<String>) -> Self {
+        self.entrypoint = Some(name.into());
+        self
+    }
+
+    async fn send(self) -> Result<CheckpointId> {
+        let Self { thread, mut draft, values, save, kind, entrypoint } = self;
+        if kind == UpdateAs::Copy && draft.at.is_none() {
+            let nothing = || Refusal::InvalidUpdate {
+                reason: "the thread has no checkpoint to copy".to_owned(),
+            };
+            draft.at = Some(thread.header().await?.ok_or_else(nothing)?.head);
+        }
+        let update = Update { kind, values: values?, save: save.transpose()?, entrypoint };
+        let run = draft.send(&thread, Action::Update(Box::new(update))).await?;
+        let made = RunHandle::untyped(thread, run).edited().await?;
+        made.ok_or(ClientError::Unknown { what: "the end of the edit" })
+    }
+}
+
+impl IntoFuture for UpdateRequest {
+    type Output = Result<CheckpointId>;
+    type IntoFuture = BoxFuture<'static, Result<CheckpointId>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl fmt::Debug for UpdateRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpdateRequest")
+            .field("thread", self.thread.id())
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Thread {
+    /// Edits the state: the thread's value and what the next execution finds as `previous` become
+    /// `values`.
+    ///
+    /// ```no_run
+    /// # async fn example(thread: rethread_client::Thread) -> rethread_client::Result<()> {
+    /// thread.update_state("corrected").await?;
+    /// // Another input for what waits there, and go.
+    /// thread.update_state("dog").as_input().await?;
+    /// let _outcome = thread.retry().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When awaited: [`ClientError::Refused`] for an edit that the thread cannot take, such as
+    /// one in the name of another entrypoint or while a run is in progress;
+    /// [`ClientError::CheckpointNotFound`] for [`UpdateRequest::at`]; and as [`Thread::status`].
+    pub fn update_state(&self, values: impl Serialize) -> UpdateRequest {
+        let values = Payload::encode(&values, "value of an edit");
+        UpdateRequest::new(self.clone(), values, UpdateAs::Node(None))
+    }
+
+    /// Makes a checkpoint the newest again, as a copy of itself without what was recorded of it.
+    /// [`Thread::retry`] then runs the step that starts there once more.
+    ///
+    /// # Errors
+    /// As [`Thread::update_state`].
+    pub async fn fork(&self, checkpoint: CheckpointId) -> Result<CheckpointId> {
+        self.update_state(()).copy().at(checkpoint).await
+    }
+}

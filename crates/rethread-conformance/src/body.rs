@@ -1,0 +1,304 @@
+//! Bodies: interprets the statements of a task or entrypoint inside a run.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use rethread::client::Failure;
+use rethread::{Call, EntrypointRef, Error, Result, emit, interrupt, run_info, sleep};
+use serde_json::{Value, json};
+
+use crate::case::Case;
+use crate::counters::Counters;
+use crate::data::{Data, is_true, text};
+use crate::errors;
+use crate::eval::{Eval, Held, ReadCounter, Variables};
+use crate::expr::Expr;
+use crate::program::{self, Arguments};
+use crate::statement::{Block, Statement};
+
+/// What the bodies of a case share.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) case: Arc<Case>,
+    /// The text that the case was read from.
+    pub(crate) source: Arc<str>,
+    pub(crate) counters: Counters,
+    /// Whether entrypoints may be replayed within a run: then each of their effects on counters
+    /// is had once a run.
+    pub(crate) is_evicting: bool,
+}
+
+/// What ends a body: its value, and what the next run finds as `previous` if that is not it.
+#[derive(Debug)]
+pub(crate) struct Returned {
+    pub(crate) value: Value,
+    pub(crate) save: Option<Value>,
+}
+
+/// One execution of a body.
+pub(crate) struct Body {
+    world: World,
+    variables: Variables,
+    calls: Vec<Handle>,
+    cache: bool,
+    counting: Counting,
+}
+
+/// A call that a body has made. It can be waited for any number of times.
+enum Handle {
+    Made(Call<Data>),
+    Ended(Result<Value, Failure>),
+}
+
+/// Counts in the name of a body.
+struct Counting {
+    counters: Counters,
+    /// Prefix of the keys of effects that are had once; empty if each is to be had.
+    scope: String,
+    effects: AtomicU64,
+}
+
+impl Counting {
+    fn key(&self) -> String {
+        if self.scope.is_empty() {
+            return String::new();
+        }
+        format!("{}/{}", self.scope, self.effects.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn add(&self, name: &str) -> Result<()> {
+        self.counters.add(name, &self.key()).map_err(trouble)
+    }
+}
+
+impl ReadCounter for Counting {
+    fn read(&self, name: &str) -> Result<u64, String> {
+        self.counters.read(name, &self.key())
+    }
+}
+
+/// The error of a program that the language does not define, or of the test itself.
+fn trouble(message: String) -> Error {
+    Error::new("BrokenTest", message).retryable(false)
+}
+
+/// Runs the body of a task.
+pub(crate) async fn task(world: World, name: &str, args: Vec<Value>) -> Result<Data> {
+    let case = Arc::clone(&world.case);
+    let Some(spec) = case.program.tasks.get(name) else {
+        return Err(trouble(format!("no task `{name}`")));
+    };
+    let mut body = Body::begin(world, name, None)?;
+    for (param, value) in spec.params.iter().zip(args) {
+        body.set(param, value);
+    }
+    let returned = body.block(&spec.body).await?;
+    Ok(Data(returned.map(|returned| returned.value).unwrap_or_default()))
+}
+
+/// Runs the body of an entrypoint.
+pub(crate) async fn entrypoint(world: World, name: &str, input: Value) -> Result<Returned> {
+    let case = Arc::clone(&world.case);
+    let Some(spec) = case.entrypoint(name) else {
+        return Err(trouble(format!("no entrypoint `{name}`")));
+    };
+    let mut body = Body::begin(world, name, Some(spec.use_cache))?;
+    body.set(&spec.param, input);
+    body.set("previous", rethread::previous::<Value>()?.unwrap_or_default());
+    let returned = body.block(&spec.body).await?;
+    Ok(returned.unwrap_or(Returned { value: Value::Null, save: None }))
+}
+
+impl Body {
+    /// Counts the start of a body and gives it the variables that each body has. The last
+    /// argument is told for entrypoints only: whether cache policies have an effect.
+    fn begin(world: World, name: &str, entrypoint: Option<bool>) -> Result<Self> {
+        let info = run_info()?;
+        let scope = match entrypoint {
+            Some(_) if world.is_evicting => {
+                let key = rethread::idempotency_key()?;
+                format!("{}/{key}/{}", info.run, info.attempt)
+            }
+            _ => String::new(),
+        };
+        let counters = world.counters.clone();
+        let counting = Counting { counters, scope, effects: AtomicU64::default() };
+        counting.add(name)?;
+        let any = world.case.program.entrypoints.0.iter().any(|(_, spec)| spec.use_cache);
+        let cache = entrypoint.unwrap_or(any);
+        let mut body =
+            Self { world, variables: Variables::new(), calls: Vec::new(), cache, counting };
+        body.set("attempt", Value::from(info.attempt));
+        body.set("thread", Value::from(info.thread.as_str()));
+        Ok(body)
+    }
+
+    fn set(&mut self, name: &str, value: Value) {
+        self.variables.insert(name.to_owned(), Held::Value(value));
+    }
+
+    fn put(&mut self, to: Option<&String>, value: Value) {
+        if let Some(name) = to {
+            self.set(name, value);
+        }
+    }
+
+    fn eval(&self, expr: &Expr) -> Result<Value> {
+        let eval = Eval { variables: &self.variables, counters: &self.counting };
+        eval.value(expr).map_err(trouble)
+    }
+
+    fn call(&mut self, task: &str, args: &[Expr]) -> Result<usize> {
+        let eval = Eval { variables: &self.variables, counters: &self.counting };
+        let args = eval.all(args).map_err(trouble)?;
+        let Some(task) = program::task_ref(&self.world, task, self.cache) else {
+            return Err(trouble(format!("no task `{task}`")));
+        };
+        self.calls.push(Handle::Made(task.call(Arguments(args))));
+        Ok(self.calls.len() - 1)
+    }
+
+    async fn wait(&mut self, call: usize) -> Result<Value> {
+        let Some(handle) = self.calls.get_mut(call) else {
+            return Err(trouble("no such call".into()));
+        };
+        if let Handle::Made(call) = handle {
+            let ended = call.await.map(|data| data.0).map_err(Error::into_failure);
+            *handle = Handle::Ended(ended);
+        }
+        match handle {
+            Handle::Ended(Ok(value)) => Ok(value.clone()),
+            Handle::Ended(Err(failure)) => Err(Error::from_failure(failure.clone())),
+            Handle::Made(_) => Err(trouble("a call did not end".into())),
+        }
+    }
+
+    fn block<'a>(&'a mut self, block: &'a Block) -> BoxFuture<'a, Result<Option<Returned>>> {
+        Box::pin(async move {
+            for statement in block {
+                if let Some(returned) = self.statement(statement).await? {
+                    return Ok(Some(returned));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    async fn statement(&mut self, statement: &Statement) -> Result<Option<Returned>> {
+        match statement {
+            Statement::Let(s) => {
+                let value = self.eval(&s.be)?;
+                self.set(&s.name, value);
+            }
+            Statement::Do(s) => {
+                let call = self.call(&s.task, &s.args)?;
+                let value = self.wait(call).await?;
+                self.put(s.to.as_ref(), value);
+            }
+            Statement::Spawn(s) => {
+                let call = self.call(&s.task, &s.args)?;
+                if let Some(name) = &s.push {
+                    self.push(name, call);
+                }
+                if let Some(name) = &s.to {
+                    self.variables.insert(name.clone(), Held::Call(call));
+                }
+            }
+            Statement::Await(s) => {
+                let value = match self.variables.get(&s.future).cloned() {
+                    Some(Held::Call(call)) => self.wait(call).await?,
+                    Some(Held::Calls(calls)) => {
+                        let mut values = Vec::with_capacity(calls.len());
+                        for call in calls {
+                            values.push(self.wait(call).await?);
+                        }
+                        Value::Array(values)
+                    }
+                    Some(Held::Value(Value::Array(items))) if items.is_empty() => json!([]),
+                    // The recorded traces have this error for a list that nothing was pushed to.
+                    None => return Err(Error::new("KeyError", &s.future)),
+                    Some(_) => return Err(trouble(format!("`{}` is no future", s.future))),
+                };
+                self.put(s.to.as_ref(), value);
+            }
+            Statement::Sub(s) => {
+                let input = Data(self.eval(&s.input)?);
+                let child = EntrypointRef::<Data, Data>::named(&s.entrypoint);
+                let value = child.call(input).await?.0;
+                self.put(s.to.as_ref(), value);
+            }
+            Statement::Interrupt(s) => {
+                let answer: Data = interrupt(Data(self.eval(&s.value)?)).await?;
+                self.put(s.to.as_ref(), answer.0);
+            }
+            Statement::Write(s) => emit(Data(self.eval(&s.value)?))?,
+            Statement::If(s) => {
+                let is_met = is_true(&self.eval(&s.condition)?);
+                return self.block(if is_met { &s.then } else { &s.otherwise }).await;
+            }
+            Statement::For(s) => {
+                let Value::Array(items) = self.eval(&s.items)? else {
+                    return Err(trouble("`for` needs a list".into()));
+                };
+                for item in items {
+                    self.set(&s.name, item);
+                    if let Some(returned) = self.block(&s.body).await? {
+                        return Ok(Some(returned));
+                    }
+                }
+            }
+            Statement::While(s) => {
+                while is_true(&self.eval(&s.condition)?) {
+                    if let Some(returned) = self.block(&s.body).await? {
+                        return Ok(Some(returned));
+                    }
+                }
+            }
+            Statement::Raise(s) => {
+                let message = s.message.as_ref().map(|message| self.eval(message)).transpose()?;
+                let message = message.as_ref().map(text).unwrap_or_default();
+                return Err(Error::new(&s.kind, message));
+            }
+            Statement::Try(s) => match self.block(&s.block).await {
+                Err(error) => {
+                    if let Some(name) = &s.error {
+                        self.set(name, errors::raised(error.kind(), error.message()));
+                    }
+                    return self.block(&s.catch).await;
+                }
+                returned => return returned,
+            },
+            Statement::SleepMs(s) => self.sleep(Duration::from_millis(s.ms)).await?,
+            Statement::Count(s) => self.counting.add(&s.counter)?,
+            Statement::Return(s) => {
+                return Ok(Some(Returned { value: self.eval(&s.value)?, save: None }));
+            }
+            Statement::Final(s) => {
+                let [value, save] = &s.parts;
+                let (value, save) = (self.eval(value)?, Some(self.eval(save)?));
+                return Ok(Some(Returned { value, save }));
+            }
+            Statement::Put(_)
+            | Statement::Delete(_)
+            | Statement::Get(_)
+            | Statement::Search(_)
+            | Statement::Namespaces(_) => return Err(trouble("no store".into())),
+        }
+        Ok(None)
+    }
+
+    fn push(&mut self, name: &str, call: usize) {
+        let mut calls = match self.variables.remove(name) {
+            Some(Held::Calls(calls)) => calls,
+            _ => Vec::new(),
+        };
+        calls.push(call);
+        self.variables.insert(name.to_owned(), Held::Calls(calls));
+    }
+
+    async fn sleep(&self, duration: Duration) -> Result<()> {
+        sleep(duration).await
+    }
+}

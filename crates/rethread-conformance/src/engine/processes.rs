@@ -1,0 +1,112 @@
+//! Coordinator and worker as processes of their own: this program in other roles.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+
+use rethread::{Client, ClientOptions};
+use tempfile::TempDir;
+
+use super::Result;
+use crate::body::World;
+use crate::case::Case;
+use crate::counters::Counters;
+use crate::program;
+
+/// Where a role finds the case.
+const CASE: &str = "RETHREAD_TEST_CASE";
+/// Where a role finds the counters.
+const COUNTERS: &str = "RETHREAD_TEST_COUNTERS";
+/// Says that entrypoints are replayed within a run.
+const EVICTING: &str = "RETHREAD_TEST_EVICTING";
+/// The first arguments that make this program a service.
+const ROLES: [&str; 2] = ["coordinator", "worker"];
+
+/// The services of one case; killed when dropped.
+pub(super) struct Processes {
+    folder: TempDir,
+    children: Vec<Child>,
+}
+
+impl Processes {
+    /// Starts a coordinator and a worker.
+    pub(super) fn start(world: &World, redis: &str) -> Result<Self> {
+        let folder = TempDir::new()?;
+        let mut processes = Self { folder, children: Vec::new() };
+        let case = processes.folder.path().join("case.json");
+        std::fs::write(&case, &*world.source)?;
+        let counters = world.counters.serve()?;
+        let program = std::env::current_exe()?;
+        for role in ROLES {
+            let log = File::create(processes.log(role))?;
+            let mut command = Command::new(&program);
+            if world.is_evicting {
+                command.env(EVICTING, "yes").env("RETHREAD_EVICT_AFTER_MS", "0");
+            }
+            let child = command
+                .args([role, "--redis", redis, "--namespace", &processes.namespace()])
+                .args(["--slots", &super::SLOTS.to_string()])
+                .env(CASE, &case)
+                .env(COUNTERS, &counters)
+                .env("RETHREAD_PARTITIONS", "1")
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log)
+                .spawn()?;
+            processes.children.push(child);
+        }
+        Ok(processes)
+    }
+
+    fn log(&self, role: &str) -> PathBuf {
+        self.folder.path().join(role)
+    }
+
+    fn namespace(&self) -> String {
+        super::name_of(&self.folder)
+    }
+
+    /// Reaches the services by what they share.
+    pub(super) async fn client(&self, redis: &str) -> Result<Client> {
+        let options = ClientOptions::default().namespace(self.namespace());
+        Ok(Client::connect_with(redis, options).await?)
+    }
+
+    /// Kills them.
+    pub(super) fn stop(self) {}
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Whether this process was started as a service.
+pub(crate) fn is_role() -> bool {
+    let role = std::env::args().nth(1);
+    std::env::var_os(CASE).is_some() && role.is_some_and(|role| ROLES.contains(&role.as_str()))
+}
+
+/// Runs as a service.
+pub(crate) fn main() -> ExitCode {
+    match world() {
+        Ok(world) => program::app(&world).main(),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn world() -> Result<World> {
+    let source: Arc<str> = std::fs::read_to_string(std::env::var(CASE)?)?.into();
+    let case = Arc::new(Case::read(&source)?);
+    let counters = Counters::connect(&std::env::var(COUNTERS)?)?;
+    Ok(World { case, source, counters, is_evicting: std::env::var_os(EVICTING).is_some() })
+}

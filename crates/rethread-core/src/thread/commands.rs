@@ -1,0 +1,295 @@
+//! What clients ask for that runs something.
+
+use std::collections::BTreeMap;
+
+use crate::checkpoint::{Checkpoint, ChildState, Progress, Source};
+use crate::event::{EventKind, Refusal, RunOutcome};
+use crate::header::{ThreadHeader, ThreadStatus};
+use crate::ids::{CallId, CheckpointId, ExecutionId, Millis, RunId};
+use crate::journal::{Began, Entry, Fact};
+use crate::message::{Action, Answers, Command};
+use crate::payload::Payload;
+use crate::replay::start_caught;
+use crate::settings::RunSettings;
+use crate::thread::answers::{match_answers, only_answer};
+use crate::thread::turn::RunLog;
+use crate::thread::{State, ThreadMachine, index};
+
+/// Who asks, and how.
+pub(super) struct Request {
+    pub(super) run: RunId,
+    pub(super) settings: Box<RunSettings>,
+    /// The checkpoint to work from instead of the newest.
+    pub(super) at: Option<Box<Checkpoint>>,
+    pub(super) is_lenient: bool,
+}
+
+/// What a new checkpoint is made from.
+pub(super) struct Origin {
+    pub(super) parent: Option<CheckpointId>,
+    /// The step of the new checkpoint; none for the first one of a thread.
+    pub(super) step: Option<i64>,
+    pub(super) values: Payload,
+    pub(super) previous: Option<Payload>,
+    pub(super) children: BTreeMap<String, ChildState>,
+}
+
+/// An input and where its execution starts.
+pub(super) struct Beginning {
+    pub(super) entrypoint: String,
+    pub(super) input: Payload,
+    pub(super) source: Source,
+    /// An answer to the first question it asks.
+    pub(super) answer: Option<Payload>,
+}
+
+impl ThreadMachine {
+    pub(super) fn try_command(&mut self, now: Millis, command: Command) -> Result<(), Refusal> {
+        let Command { thread, run, settings, at, is_lenient, action } = command;
+        if thread != self.setup.thread {
+            return Err(Refusal::IdCollision { other: self.setup.thread.to_string() });
+        }
+        let request = Request { run, settings, at, is_lenient };
+        if let (State::Running(_), Some(header)) = (&self.state, &self.header) {
+            return match action {
+                Action::Cancel => {
+                    self.cancel_run(now, run);
+                    Ok(())
+                }
+                _ => Err(Refusal::Busy { run: header.run }),
+            };
+        }
+        match action {
+            Action::Start { entrypoint, input } => self.start(now, request, entrypoint, input),
+            Action::Resume(answers) => self.resume(now, request, answers),
+            Action::Retry => self.go_on(now, request),
+            Action::Update(update) => self.update(now, request, *update),
+            Action::Delete => {
+                self.delete(now, run);
+                Ok(())
+            }
+            Action::Prune(checkpoints) => self.prune(now, run, &checkpoints),
+            Action::Import(copy) => self.import(now, run, *copy),
+            Action::Cancel => Err(self.nothing_to_continue()),
+        }
+    }
+
+    fn start(
+        &mut self,
+        now: Millis,
+        request: Request,
+        entrypoint: String,
+        input: Payload,
+    ) -> Result<(), Refusal> {
+        // Makes a body only to see whether the name and the input fit.
+        drop(start_caught(&*self.setup.program, &entrypoint, &input)?);
+        let beginning = Beginning { entrypoint, input, source: Source::Input, answer: None };
+        self.begin_execution(now, request, beginning);
+        Ok(())
+    }
+
+    fn resume(&mut self, now: Millis, request: Request, answers: Answers) -> Result<(), Refusal> {
+        if let Some(at) = self.older_checkpoint(&request) {
+            let answer = only_answer(&at.progress.interrupts, answers, request.is_lenient)?;
+            return self.run_again(now, request, answer);
+        }
+        let open = match self.header.as_ref().map(|header| &header.status) {
+            Some(ThreadStatus::Interrupted(open)) => open,
+            None if request.is_lenient => return Err(Refusal::EmptyInput),
+            Some(ThreadStatus::Idle) if request.is_lenient => {
+                self.give_value(now, request.run);
+                return Ok(());
+            }
+            _ => return Err(self.nothing_to_continue()),
+        };
+        let answers = match_answers(open, answers, request.is_lenient)?;
+        let answered =
+            answers.into_iter().map(|(interrupt, value)| Fact::Answered { interrupt, value });
+        self.begin_further_run(now, request, Vec::new(), answered.collect());
+        Ok(())
+    }
+
+    /// Goes on with what the thread has left to do, if anything.
+    fn go_on(&mut self, now: Millis, request: Request) -> Result<(), Refusal> {
+        if let Some(at) = &request.at {
+            if at.input.is_some() {
+                return self.run_again(now, request, None);
+            }
+            self.fork_finished(now, request);
+            return Ok(());
+        }
+        let Some(header) = &self.header else { return Err(Refusal::EmptyInput) };
+        match header.status {
+            ThreadStatus::Idle => {
+                self.give_value(now, request.run);
+                return Ok(());
+            }
+            ThreadStatus::Running => return Err(Refusal::Busy { run: header.run }),
+            ThreadStatus::Interrupted(_)
+            | ThreadStatus::Failed(_)
+            | ThreadStatus::Parked(_)
+            | ThreadStatus::Cancelled
+            | ThreadStatus::Pending => {}
+        }
+        // A run that was parked goes on with the failures it had, reopened or not.
+        let has_failed = matches!(header.status, ThreadStatus::Failed(_));
+        let reopened = match &self.state {
+            State::Resting { journal, .. } if has_failed => index::calls_to_reopen(journal),
+            _ => Vec::new(),
+        };
+        self.begin_further_run(now, request, reopened, Vec::new());
+        Ok(())
+    }
+
+    /// Runs the step that started at an older checkpoint once more, on a branch of its own.
+    /// Nothing that was recorded of it is used (semantics 4.2, D07).
+    fn run_again(
+        &mut self,
+        now: Millis,
+        request: Request,
+        answer: Option<Payload>,
+    ) -> Result<(), Refusal> {
+        let Some(at) = &request.at else { return Err(Refusal::EmptyInput) };
+        let Some(input) = at.input.clone() else {
+            let reason = "no run starts there".to_owned();
+            return Err(Refusal::InvalidCheckpoint { checkpoint: at.id, reason });
+        };
+        let entrypoint = at.entrypoint.clone();
+        drop(start_caught(&*self.setup.program, &entrypoint, &input)?);
+        let beginning = Beginning { entrypoint, input, source: Source::Fork, answer };
+        self.begin_execution(now, request, beginning);
+        Ok(())
+    }
+
+    /// The checkpoint that was named, if it is not the newest.
+    fn older_checkpoint<'a>(&self, request: &'a Request) -> Option<&'a Checkpoint> {
+        let head = self.header.as_ref().map(|header| header.head);
+        request.at.as_deref().filter(|at| Some(at.id) != head)
+    }
+
+    pub(super) fn origin(&self, at: Option<&Checkpoint>) -> Origin {
+        match (at, &self.header) {
+            (Some(at), _) => Origin {
+                parent: Some(at.id),
+                step: Some(at.step + 1),
+                values: at.values.clone(),
+                previous: at.previous().cloned(),
+                children: at.children.clone(),
+            },
+            (None, header) => {
+                let base = self.base.as_ref();
+                Origin {
+                    parent: header.as_ref().map(|header| header.head),
+                    step: header.as_ref().map(|header| header.step + 1),
+                    values: base.map(|base| base.values.clone()).unwrap_or_default(),
+                    previous: base.and_then(|base| base.previous().cloned()),
+                    children: base.map(|base| base.children.clone()).unwrap_or_default(),
+                }
+            }
+        }
+    }
+
+    /// Writes the first entry of an execution and its checkpoint; it is not run yet.
+    pub(super) fn lay_out_execution(
+        &mut self,
+        now: Millis,
+        request: &Request,
+        origin: Origin,
+        beginning: Beginning,
+    ) -> Entry {
+        let Beginning { entrypoint, input, source, answer } = beginning;
+        let step = origin.step.unwrap_or(-1);
+        let checkpoint = self.next_checkpoint(now, request.run);
+        if let Some(at) = &request.at {
+            // What the next execution starts from, should this one not complete.
+            self.turn.set_base(at.id);
+            self.base = Some((**at).clone());
+        }
+        let began = Began {
+            run: request.run,
+            entrypoint: entrypoint.clone(),
+            input,
+            previous: origin.previous,
+            values: origin.values,
+            children: origin.children,
+            answer,
+            source,
+            checkpoint,
+            parent: origin.parent,
+            step,
+            settings: request.settings.clone(),
+        };
+        let made = self.header.as_ref().map_or(0, |header| header.checkpoints_made);
+        self.header = Some(ThreadHeader {
+            thread: self.setup.thread.clone(),
+            entrypoint,
+            status: ThreadStatus::Pending,
+            run: request.run,
+            execution: Some(ExecutionId::from(request.run)),
+            head: checkpoint,
+            step,
+            base: self.base.as_ref().map(|base| base.id),
+            checkpoints_made: made + 1,
+            updated_at: now,
+        });
+        self.turn.drop_journal();
+        self.turn.put_checkpoint(Self::first_checkpoint(&began, now, Progress::default()));
+        let entry = Entry { at: now, fact: Fact::Began(Box::new(began)) };
+        self.turn.append(entry.clone());
+        entry
+    }
+
+    fn begin_execution(&mut self, now: Millis, request: Request, beginning: Beginning) {
+        let continues = beginning.source == Source::Fork;
+        let origin = self.origin(request.at.as_deref());
+        // What an execution that was given up has in flight is reported and dropped.
+        let in_flight = self.in_flight();
+        let began = self.lay_out_execution(now, &request, origin, beginning);
+        self.begin_run(now, request.run, vec![began], in_flight, continues);
+    }
+
+    fn begin_further_run(
+        &mut self,
+        now: Millis,
+        request: Request,
+        reopened: Vec<CallId>,
+        facts: Vec<Fact>,
+    ) {
+        let Request { run, settings, .. } = request;
+        let (mut journal, in_flight) = self.take_rest();
+        let began = Fact::RunBegan { run, reopened, settings };
+        for fact in std::iter::once(began).chain(facts) {
+            let entry = Entry { at: now, fact };
+            self.turn.append(entry.clone());
+            journal.push(entry);
+        }
+        self.begin_run(now, run, journal, in_flight, true);
+    }
+
+    /// Nothing is left to do: gives the value that the thread has.
+    pub(super) fn give_value(&mut self, now: Millis, run: RunId) {
+        let values = self.base.as_ref().map(|base| base.values.clone()).unwrap_or_default();
+        let Some(header) = &self.header else { return };
+        let started = EventKind::RunStarted {
+            entrypoint: header.entrypoint.clone(),
+            root: CallId::root(ExecutionId::from(run)),
+            checkpoint: header.head,
+            continues: true,
+            before: Progress::default(),
+        };
+        let mut log = RunLog::new(run);
+        self.turn.event(&mut log, now, started);
+        self.turn.event(&mut log, now, EventKind::RunEnded(RunOutcome::Done(values)));
+    }
+
+    pub(super) fn nothing_to_continue(&self) -> Refusal {
+        let status = self.header.as_ref().map(|header| &header.status);
+        let status = status.map_or("it has never run", ThreadStatus::name).to_owned();
+        Refusal::NothingToContinue { status }
+    }
+
+    pub(super) fn next_checkpoint(&self, now: Millis, run: RunId) -> CheckpointId {
+        let made = self.header.as_ref().map_or(0, |header| header.checkpoints_made);
+        CheckpointId::at(now, made, run)
+    }
+}

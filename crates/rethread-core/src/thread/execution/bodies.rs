@@ -1,0 +1,273 @@
+//! The bodies of entrypoints: how they begin, end, take too long, and begin again.
+
+use crate::cache;
+use crate::failure::{Failure, kind};
+use crate::ids::{CallId, CallKind, Millis};
+use crate::journal::Fact;
+use crate::payload::Payload;
+use crate::replay::{Body, BodyOutput, Scope, ScopeInfo, start_caught};
+use crate::retry::{RetryDecision, decide};
+use crate::thread::calls::CallState;
+use crate::thread::effect::Job;
+use crate::thread::execution::reports::jitter;
+use crate::thread::execution::{BodyEnd, BodyRetry, EntrypointBody, Execution};
+use crate::thread::turn::Turn;
+
+impl Execution {
+    /// A body is called for: it begins at once, or when the journal or the cache says so.
+    pub(super) fn call_for_body(
+        &mut self,
+        body: CallId,
+        name: &str,
+        input: &Payload,
+        previous: Option<Payload>,
+        at: Millis,
+    ) -> Result<(), Failure> {
+        let program = &self.around.program;
+        let options = program.options(name);
+        let cache = options.cache.map(|policy| {
+            let key = program.cache_key(name, input);
+            let version = options.version.as_deref();
+            cache::slot(CallKind::Entrypoint, name, version, input, key.as_deref(), policy)
+        });
+        let is_cached = cache.is_some();
+        let (name, input) = (name.to_owned(), input.clone());
+        let (deadline, idle_until) = (None, None);
+        let begun = EntrypointBody {
+            name,
+            input,
+            options,
+            previous,
+            cache,
+            attempt: 1,
+            deadline,
+            idle_until,
+        };
+        self.begun.insert(body, begun);
+        match self.index.late_beginning(body) {
+            // When its entry is taken up.
+            Some(late) if late.position.is_some() => Ok(()),
+            Some(late) => {
+                let retry = BodyRetry { attempt: late.attempt, not_before: late.not_before };
+                self.retries.insert(body, retry);
+                Ok(())
+            }
+            // Results are cached only from some deployment on: it had begun before.
+            None if is_cached && !self.index.mentions(body) => {
+                self.to_look_up.push(body);
+                Ok(())
+            }
+            None => self.begin_body(body, 1, at),
+        }
+    }
+
+    /// Begins an attempt of a body that was called for.
+    pub(super) fn begin_body(
+        &mut self,
+        body: CallId,
+        attempt: u32,
+        at: Millis,
+    ) -> Result<(), Failure> {
+        let Some(begun) = self.begun.get_mut(&body) else { return Ok(()) };
+        begun.attempt = attempt;
+        let future = start_caught(&*self.around.program, &begun.name, &begun.input)
+            .map_err(|refusal| Failure::new(kind::ERROR, refusal.to_string()).final_())?;
+        let failures = self.attempts.get(&body).map_or(0, |attempts| attempts.failures);
+        let info = ScopeInfo {
+            scope: body,
+            calls: body.of_attempt(attempt),
+            thread: self.around.thread.clone(),
+            run: self.run,
+            execution: self.id,
+            name: begun.name.clone(),
+            attempt: failures + 1,
+            previous: begun.previous.clone(),
+            answers: Vec::new(),
+            config: self.config.clone(),
+            context: self.settings.context.clone(),
+            progress: None,
+            provided: self.around.program.provided(),
+        };
+        let counts_from = at.max(self.began_at);
+        let timeouts = begun.options.timeouts;
+        begun.deadline = timeouts.run_ms.map(|limit| counts_from.plus(limit));
+        begun.idle_until = timeouts.idle_ms.map(|limit| counts_from.plus(limit));
+        let scope = Scope::gated(info);
+        scope.set_now(at);
+        self.scopes.insert(body, scope.clone());
+        self.child_counts.retain(|(caller, _), _| *caller != body);
+        let on_wake = self.around.on_wake.clone();
+        self.bodies.insert(body, Body::new(scope, future, on_wake));
+        Ok(())
+    }
+
+    /// Begins a body at the entry that says so; false if it was not called for.
+    pub(super) fn take_beginning(
+        &mut self,
+        position: usize,
+        body: CallId,
+        attempt: u32,
+        at: Millis,
+    ) -> bool {
+        let late = self.index.late_beginning(body);
+        let is_last = late.is_some_and(|late| late.position == Some(position));
+        if !is_last || self.index.is_recorded(body) || self.index.is_given_up(position, body) {
+            return true;
+        }
+        if !self.begun.contains_key(&body) {
+            return self.index.reopened;
+        }
+        match self.begin_body(body, attempt, at) {
+            Ok(()) => true,
+            Err(failure) => {
+                self.mismatch(format!("attempt {attempt} of {body}"), failure.message);
+                false
+            }
+        }
+    }
+
+    /// Decides what becomes of bodies that ended: they are tried again, cached or done.
+    pub(super) fn settle_ended_bodies(&mut self, now: Millis, turn: &mut Turn) -> bool {
+        let ended = std::mem::take(&mut self.ended_bodies);
+        let any = !ended.is_empty();
+        for (body, result) in ended {
+            match result {
+                Ok(output) => self.keep_result(body, output, turn),
+                Err(failure) => self.retry_or_fail(body, failure, now, turn),
+            }
+        }
+        any
+    }
+
+    fn keep_result(&mut self, body: CallId, output: BodyOutput, turn: &mut Turn) {
+        match self.begun.get(&body).and_then(|begun| begun.cache.clone()) {
+            Some(slot) => {
+                turn.perform(body, Job::FillCache(slot, encode_output(&output)));
+                self.filling.insert(body, output);
+            }
+            None => self.end_body(body, BodyEnd { result: Ok(output), is_cached: false }),
+        }
+    }
+
+    fn retry_or_fail(&mut self, body: CallId, failure: Failure, now: Millis, turn: &mut Turn) {
+        let Some(begun) = self.begun.get(&body) else { return };
+        let attempts = self.attempts.entry(body).or_default();
+        let failures = attempts.failures + 1;
+        let attempt = begun.attempt;
+        let (program, name) = (&self.around.program, &begun.name);
+        let predicate = |policy| program.retries(name, policy, &failure);
+        let draw = jitter(body, attempt);
+        match decide(&begun.options.retry, &failure, failures, draw, predicate) {
+            RetryDecision::GiveUp => {
+                self.end_body(body, BodyEnd { result: Err(failure), is_cached: false });
+            }
+            RetryDecision::After(wait_ms) => {
+                attempts.failures = failures;
+                let retry_at = now.plus(wait_ms);
+                let retry = BodyRetry { attempt: attempt + 1, not_before: retry_at };
+                self.retries.insert(body, retry);
+                self.append(now, Fact::BodyFailed { body, attempt, failure, retry_at }, turn);
+            }
+        }
+    }
+
+    pub(super) fn end_body(&mut self, body: CallId, end: BodyEnd) {
+        if body == CallId::root(self.id) {
+            self.root_end = Some(end);
+        } else {
+            self.ended_children.insert(body, end);
+        }
+    }
+
+    /// Begins further attempts that are due, once nothing of the attempt before goes on: what
+    /// that one had asked people is given up.
+    pub(super) fn begin_due_attempts(&mut self, now: Millis, turn: &mut Turn) -> bool {
+        let ready = |(body, retry): (&CallId, &BodyRetry)| {
+            (retry.not_before <= now && self.is_quiet(*body)).then_some((*body, *retry))
+        };
+        let Some((body, BodyRetry { attempt, .. })) = self.retries.iter().find_map(ready) else {
+            return false;
+        };
+        self.retries.remove(&body);
+        let abandoned = self.calls.open_under(body);
+        for call in &abandoned {
+            self.bodies.remove(call);
+            self.calls.set_state(*call, CallState::Settled);
+        }
+        self.questions.withdraw(|scope| scope == body || abandoned.contains(&scope));
+        self.append(now, Fact::BodyBegan { body, attempt, abandoned }, turn);
+        if let Err(failure) = self.begin_body(body, attempt, now) {
+            self.end_body(body, BodyEnd { result: Err(failure), is_cached: false });
+        }
+        true
+    }
+
+    /// Whether nothing that a body called goes on without an answer from a person.
+    fn is_quiet(&self, body: CallId) -> bool {
+        self.calls.open_calls_of(body).all(|(call, _)| self.is_call_blocked(call))
+            && self.calls.open_under(body).into_iter().all(|call| {
+                self.calls.get(call).is_none_or(|call| !call.state.is_open_work())
+            })
+    }
+
+    /// A body did something, or something came to it.
+    pub(super) fn show_progress(&mut self, body: CallId, now: Millis) {
+        if let Some(begun) = self.begun.get_mut(&body)
+            && let Some(limit) = begun.options.timeouts.idle_ms
+        {
+            begun.idle_until = Some(now.max(self.began_at).plus(limit));
+        }
+    }
+
+    /// When a body has taken too long, or a further attempt may begin.
+    pub(super) fn next_body_due(&self) -> Option<Millis> {
+        let running = self.bodies.keys().filter_map(|body| self.begun.get(body));
+        let deadlines = running.flat_map(|begun| [begun.deadline, begun.idle_until]).flatten();
+        let quiet = self.retries.iter().filter(|(body, _)| self.is_quiet(**body));
+        deadlines.chain(quiet.map(|(_, retry)| retry.not_before)).min()
+    }
+
+    /// Ends attempts that have taken too long, with all that they called.
+    pub(super) fn time_out_bodies(&mut self, now: Millis, turn: &mut Turn) {
+        let is_due = |due: Option<Millis>| due.is_some_and(|due| due <= now);
+        let timed_out = self.bodies.keys().filter_map(|body| {
+            let begun = self.begun.get(body)?;
+            let (name, timeouts) = (&begun.name, begun.options.timeouts);
+            let message = if is_due(begun.deadline) {
+                let limit = timeouts.run_ms.unwrap_or_default();
+                format!("entrypoint `{name}` took longer than {limit} ms")
+            } else if is_due(begun.idle_until) {
+                let limit = timeouts.idle_ms.unwrap_or_default();
+                format!("entrypoint `{name}` showed no progress for {limit} ms")
+            } else {
+                return None;
+            };
+            Some((*body, Failure::new(kind::TIMEOUT, message)))
+        });
+        for (body, failure) in timed_out.collect::<Vec<_>>() {
+            self.bodies.remove(&body);
+            self.questions.withdraw(|scope| scope == body);
+            for call in self.calls.open_under(body) {
+                self.cancel_call(call, turn);
+            }
+            self.ended_bodies.push((body, Err(failure)));
+        }
+    }
+
+    /// Whether a body waits for something that no call tells of.
+    pub(super) fn has_open_bodies(&self) -> bool {
+        !self.retries.is_empty() || !self.looking_up.is_empty() || !self.filling.is_empty()
+    }
+}
+
+/// A result with what it saves, as it is cached.
+fn encode_output(output: &BodyOutput) -> Payload {
+    let BodyOutput { value, save } = output;
+    Payload::encode(&(value, save), "a cached result").expect("invariant: payloads always encode")
+}
+
+/// A result from the cache; none if it is not one.
+pub(super) fn decode_output(cached: &Payload) -> Option<BodyOutput> {
+    let (value, save) = cached.decode("a cached result").ok()?;
+    Some(BodyOutput { value, save })
+}

@@ -1,0 +1,73 @@
+//! Calls that are to end before they are done.
+
+use crate::failure::{Failure, kind};
+use crate::ids::CallId;
+use crate::message::{CallNews, Target, WorkerMail};
+use crate::replay::CallRequest;
+use crate::thread::calls::CallState;
+use crate::thread::execution::Execution;
+use crate::thread::turn::Turn;
+
+impl Execution {
+    /// Ends the calls that bodies need no longer. Not in a replay: the journal tells how those
+    /// ended.
+    pub(super) fn cancel_what_was_asked(&mut self, turn: &mut Turn) -> bool {
+        let cancelled = std::mem::take(&mut self.cancelled);
+        let any = !cancelled.is_empty();
+        for call in cancelled {
+            self.cancel_call(call, turn);
+        }
+        any
+    }
+
+    /// Ends a call with all that it called, unless its outcome is known. Workers are told; what
+    /// they still report is dropped.
+    pub(super) fn cancel_call(&mut self, id: CallId, turn: &mut Turn) {
+        let state = self.calls.get(id).map(|call| call.state);
+        if matches!(state, None | Some(CallState::Arrived | CallState::Settled)) {
+            return;
+        }
+        for call in self.calls.open_under(id) {
+            self.cancel_one(call, turn);
+        }
+        self.cancel_one(id, turn);
+    }
+
+    fn cancel_one(&mut self, id: CallId, turn: &mut Turn) {
+        let Some(call) = self.calls.get(id) else { return };
+        if matches!(call.state, CallState::Arrived | CallState::Settled) {
+            return;
+        }
+        let name = call.request.name().to_owned();
+        self.tell_of_cancel(id, turn);
+        self.bodies.remove(&id);
+        self.retries.remove(&id);
+        self.looking_up.remove(&id);
+        self.filling.remove(&id);
+        self.ended_bodies.retain(|(body, _)| *body != id);
+        self.ended_children.remove(&id);
+        self.undecided.retain(|call| *call != id);
+        self.questions.withdraw(|scope| scope == id);
+        let message = format!("the call of `{name}` was cancelled");
+        self.arrive(id, Err(Failure::new(kind::CANCELLED, message).final_()));
+    }
+
+    /// Tells workers to give up every attempt that is queued or running.
+    pub(in crate::thread) fn cancel_attempts(&self, turn: &mut Turn) {
+        for call in self.calls.in_flight() {
+            self.tell_of_cancel(call, turn);
+        }
+    }
+
+    fn tell_of_cancel(&self, id: CallId, turn: &mut Turn) {
+        let Some(call) = self.calls.get(id) else { return };
+        if let (CallState::InFlight { attempt }, CallRequest::Task { options, .. }) =
+            (call.state, &call.request)
+        {
+            let target =
+                Target { thread: self.around.key, execution: self.id, call: id, attempt };
+            let mail = WorkerMail { target, call: id, news: CallNews::Cancelled };
+            turn.cancel(options.queue.clone(), mail);
+        }
+    }
+}

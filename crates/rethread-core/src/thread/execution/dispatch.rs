@@ -1,0 +1,154 @@
+//! Orders for workers.
+
+use std::sync::Arc;
+
+use crate::cache;
+use crate::ids::{CallId, CallKind, Millis};
+use crate::message::{CacheSlot, OpenCall, Target, TaskOrder};
+use crate::policy::Retry;
+use crate::replay::CallRequest;
+use crate::thread::calls::CallState;
+use crate::thread::effect::Job;
+use crate::thread::execution::Execution;
+use crate::thread::turn::Turn;
+
+impl Execution {
+    /// At the end of the journal, decides what happens with calls that have no outcome in it.
+    pub(super) fn decide_undecided(&mut self, now: Millis, turn: &mut Turn) -> bool {
+        if self.undecided.is_empty() {
+            return false;
+        }
+        for id in std::mem::take(&mut self.undecided) {
+            self.take_leftover_calls(id, now);
+            if let Some(outcome) = self.leftovers.remove(&id) {
+                self.bodies.remove(&id);
+                self.to_look_up.retain(|body| *body != id);
+                self.arrive(id, outcome);
+                continue;
+            }
+            if self.calls.get(id).is_some_and(|call| call.state == CallState::Undecided) {
+                self.decide(id, now, turn);
+            }
+        }
+        true
+    }
+
+    fn decide(&mut self, id: CallId, now: Millis, turn: &mut Turn) {
+        if let Some(message) = self.limit_of(id) {
+            self.arrive(id, Err(Self::limit_failure(message)));
+            return;
+        }
+        let Some(call) = self.calls.get(id) else { return };
+        if let CallRequest::Store(request) = &call.request {
+            turn.perform(id, Job::Store(request.clone()));
+            self.calls.set_state(id, CallState::Performing);
+            return;
+        }
+        let attempts = self.attempts.get(&id).copied().unwrap_or_default();
+        let attempt = attempts.newest + 1;
+        let reported = self.reported_attempt(id);
+        let open = OpenCall { execution: self.id, call: id };
+        if self.in_flight.remove(&open) || reported.is_some() {
+            let attempt = reported.unwrap_or(attempt);
+            self.calls.set_state(id, CallState::InFlight { attempt });
+        } else if self.questions.is_asking(id) || self.is_blocked_on_people(id) {
+            self.calls.set_state(id, CallState::Asking { attempt: attempts.newest.max(1) });
+        } else if attempts.retry_at > now {
+            self.calls.set_state(id, CallState::Backoff { attempt, until: attempts.retry_at });
+        } else {
+            self.dispatch(id, attempt, turn);
+        }
+    }
+
+    /// Which limit the call exceeds, if it does.
+    pub(super) fn limit_of(&self, id: CallId) -> Option<String> {
+        let calls_max = self.around.limits.calls_max;
+        if self.calls.place(id) >= calls_max {
+            return Some(format!(
+                "more than {calls_max} calls in one execution (setting calls_max)"
+            ));
+        }
+        let limit = self.settings.recursion_limit?;
+        let is_too_deep = self.calls.get(id).is_some_and(|call| call.depth >= limit);
+        is_too_deep.then(|| format!("calls nested deeper than the run's recursion_limit, {limit}"))
+    }
+
+    /// Orders an attempt, or holds it back while the run has as many in flight as it may.
+    pub(super) fn dispatch(&mut self, id: CallId, attempt: u32, turn: &mut Turn) {
+        self.waiting.remove(&id);
+        if self.has_place() {
+            self.order(id, attempt, turn);
+        } else {
+            self.calls.set_state(id, CallState::Held { attempt });
+        }
+    }
+
+    /// Orders the next attempt that was held back, if there is a place for it.
+    pub(super) fn dispatch_held(&mut self, _now: Millis, turn: &mut Turn) -> bool {
+        let Some(id) = self.calls.next_held() else { return false };
+        let Some(CallState::Held { attempt }) = self.calls.get(id).map(|call| call.state) else {
+            return false;
+        };
+        let has_place = self.has_place();
+        if has_place {
+            self.order(id, attempt, turn);
+        }
+        has_place
+    }
+
+    /// Whether the run may have one more attempt in flight. An attempt that waits for its own
+    /// calls takes no place: else calls of calls would wait for each other for ever (D22).
+    fn has_place(&self) -> bool {
+        let Some(limit) = self.settings.max_concurrency else { return true };
+        let is_working = |id: &CallId| {
+            !self.waiting.contains(id) && self.calls.open_calls_of(*id).next().is_none()
+        };
+        let limit = usize::try_from(limit.max(1)).unwrap_or(usize::MAX);
+        self.calls.in_flight().filter(is_working).take(limit).count() < limit
+    }
+
+    fn order(&mut self, id: CallId, attempt: u32, turn: &mut Turn) {
+        let Some(call) = self.calls.get(id) else { return };
+        let CallRequest::Task { name, input, options, .. } = &call.request else { return };
+        let failures = self.attempts.get(&id).map_or(0, |attempts| attempts.failures);
+        let order = TaskOrder {
+            partition: self.around.partition,
+            target: Target { thread: self.around.key, execution: self.id, call: id, attempt },
+            thread: self.around.thread.clone(),
+            run: self.run,
+            name: name.to_string(),
+            input: input.clone(),
+            answers: self.questions.answers_of(id),
+            try_number: failures + 1,
+            timeouts: options.timeouts,
+            cache: self.cache_slot(id),
+            config: Arc::clone(&self.config),
+            context: self.settings.context.clone(),
+        };
+        turn.dispatch(options.queue.clone(), order);
+        self.calls.set_state(id, CallState::InFlight { attempt });
+    }
+
+    /// Where the result of a task is cached: as the task says, or the entrypoint it runs in.
+    fn cache_slot(&self, id: CallId) -> Option<CacheSlot> {
+        let call = self.calls.get(id)?;
+        let CallRequest::Task { name, input, options, cache_key } = &call.request else {
+            return None;
+        };
+        let inherited = || self.begun.get(&call.body).and_then(|body| body.options.cache);
+        let policy = options.cache.or_else(inherited)?;
+        let version = options.version.as_deref();
+        Some(cache::slot(CallKind::Task, name, version, input, cache_key.as_deref(), policy))
+    }
+
+    /// The retry policies of a task: its own, or those of the entrypoint it runs in, and whether
+    /// they are the entrypoint's.
+    pub(super) fn retry_policies(&self, id: CallId) -> (&[Retry], Option<&str>) {
+        let Some(call) = self.calls.get(id) else { return (&[], None) };
+        let CallRequest::Task { options, .. } = &call.request else { return (&[], None) };
+        match self.begun.get(&call.body) {
+            Some(body) if options.retry.is_empty() => (&body.options.retry, Some(&body.name)),
+            _ => (&options.retry, None),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What a task body asks of the store: done here and at once, beside the body.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rethread_core::failure::{Failure, kind};
+use rethread_core::ids::CallId;
+use rethread_core::payload::Payload;
+use rethread_core::replay::{Outcome, SlotIndex, panic_failure};
+use rethread_core::store::StoreRequest;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+
+use crate::worker::side::WorkerSide;
+
+/// The requests of one attempt that have no answer yet. They end with it.
+#[derive(Debug, Default)]
+pub(super) struct StoreCalls {
+    requests: JoinSet<Outcome>,
+    calls: HashMap<Id, Request>,
+}
+
+#[derive(Debug)]
+struct Request {
+    call: CallId,
+    slot: SlotIndex,
+    task: AbortHandle,
+}
+
+impl StoreCalls {
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        side: &Arc<WorkerSide>,
+        call: CallId,
+        slot: SlotIndex,
+        request: StoreRequest,
+    ) {
+        let side = Arc::clone(side);
+        let task = self.requests.spawn(async move {
+            let reply = side.store.ask(request).await?;
+            Ok(Payload::encode(&reply, "an answer of the store")?)
+        });
+        self.calls.insert(task.id(), Request { call, slot, task });
+    }
+
+    /// Ends a request that nobody waits for any more; gives the place of its outcome unless it
+    /// has ended before. It may have had its effect.
+    pub(super) fn cancel(&mut self, call: CallId) -> Option<SlotIndex> {
+        let id = self.calls.iter().find(|(_, request)| request.call == call).map(|(id, _)| *id)?;
+        let request = self.calls.remove(&id)?;
+        request.task.abort();
+        Some(request.slot)
+    }
+
+    /// Waits for the next answer; for ever if there is none to come.
+    ///
+    /// # Cancel safety
+    /// Loses nothing.
+    pub(super) async fn next(&mut self) -> (SlotIndex, Outcome) {
+        loop {
+            let ended = match self.requests.join_next_with_id().await {
+                Some(Ok(ended)) => ended,
+                Some(Err(error)) => (error.id(), Err(ended_without_answer(error))),
+                None => std::future::pending().await,
+            };
+            // One that was cancelled has none.
+            if let Some(request) = self.calls.remove(&ended.0) {
+                return (request.slot, ended.1);
+            }
+        }
+    }
+
+    /// Waits until all of them have had their effect.
+    ///
+    /// # Cancel safety
+    /// Loses answers.
+    pub(super) async fn settle(&mut self) {
+        while self.requests.join_next().await.is_some() {}
+        self.calls.clear();
+    }
+}
+
+fn ended_without_answer(error: JoinError) -> Failure {
+    match error.try_into_panic() {
+        Ok(panic) => panic_failure(panic.as_ref()),
+        Err(error) => Failure::new(kind::STORE, format!("the store gave no answer: {error}")),
+    }
+}

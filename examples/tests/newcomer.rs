@@ -1,0 +1,158 @@
+//! Runs each example as a newcomer does, in an empty folder, and looks at what it prints.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Longest time that an example may take to end by itself.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The folder of this package.
+const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The folder with the built examples; builds them if they are not up to date.
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let test = std::env::current_exe().expect("a test has a path");
+        let target = test.parent().and_then(Path::parent).expect("target/<profile>/deps");
+        let profile = if target.ends_with("release") { "release" } else { "dev" };
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "-p", "rethread-examples", "--examples"])
+            .args(["--profile", profile])
+            .current_dir(PACKAGE)
+            .status();
+        assert!(status.is_ok_and(|status| status.success()), "the examples can be built");
+        target.join("examples")
+    })
+}
+
+/// Runs an example to its end, which must be a good one, and gives what it printed.
+fn printed(name: &str, arguments: &[&str]) -> String {
+    let folder = TempDir::new().expect("a folder");
+    let output = folder.path().join("output");
+    let mut example = Command::new(built().join(name))
+        .args(arguments)
+        .current_dir(folder.path())
+        .env_remove("MODEL_URL")
+        .stdin(Stdio::null())
+        .stdout(fs::File::create(&output).expect("a file"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the example starts");
+    let mut pipe = example.stderr.take().expect("piped");
+    let errors = std::thread::spawn(move || {
+        let mut text = String::new();
+        let _ = pipe.read_to_string(&mut text);
+        text
+    });
+    let begin = Instant::now();
+    let status = loop {
+        if let Some(status) = example.try_wait().expect("a child can be waited for") {
+            break Some(status);
+        }
+        if begin.elapsed() > PATIENCE {
+            example.kill().expect("a child can be killed");
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let text = fs::read_to_string(&output).expect("text");
+    let errors = errors.join().expect("read");
+    let is_success = status.is_some_and(|status| status.success());
+    assert!(is_success, "{name} ended with {status:?}\n{text}\n{errors}");
+    text
+}
+
+macro_rules! examples {
+    ($($name:ident $(($($argument:literal),*))?: [$($line:literal),* $(,)?],)*) => {
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        $(
+            #[test]
+            fn $name() {
+                let text = printed(stringify!($name), &[$($($argument),*)?]);
+                let mut rest = text.as_str();
+                $(
+                    let Some((_, behind)) = rest.split_once($line) else {
+                        panic!("`{}` is missing, or in another place, in\n{text}", $line);
+                    };
+                    rest = behind;
+                )*
+                let _ = rest;
+            }
+        )*
+    };
+}
+
+// For each: the essential parts of what it prints, in order.
+examples! {
+    agent: ["In Rome it is sunny, 21 degrees; in Oslo it is rain, 4 degrees."],
+    chatbot: ["model: You are Ada.", "-- another thread", "model: You have not told me."],
+    child: [
+        "{\"article\":\"butter\",\"price\":60",
+        "{\"article\":\"bread\",\"price\":50",
+        "total: 160\n",
+    ],
+    classifier: ["7: The number is odd.\n", "42: The number is even.\n"],
+    conversation: [
+        "{\"travel\":\"Aruba is warm all the year.\"}",
+        "{\"hotels\":\"The inn at the beach has rooms.\"}",
+        "{\"travel\":",
+        "\n3\n",
+    ],
+    essay("cat", "--answer", "true"): [
+        "Please approve/reject the essay",
+        "{\"essay\":\"An essay about topic: cat\",\"is_approved\":true}\n",
+    ],
+    handover: ["Travel hands over to Hotels\n", "Hotels: In Rome, take the inn at the river.\n"],
+    parallel: ["about owls", "about ducks", "about geese"],
+    resume: ["slow work on 12\nfailed: nobody publishes anything today\npublished 144\n"],
+    retry: [
+        "fetch, attempt 1\nfetch, attempt 2\nfetch, attempt 3\ncharge, attempt 1\n",
+        "the facts about owls, not paid: card 1234 was declined\n",
+    ],
+    review_tool_calls: [
+        "{\"arguments\":{\"hotel\":\"Grand Hotel\",\"nights\":\"2\"},\"tool\":\"book\"}\n",
+        "book({\"hotel\":\"Hostel\",\"nights\":\"3\"})\n",
+        "book({\"hotel\":\"Inn at the airport\",\"nights\":\"2\"})\n",
+        "Both rooms are reserved.",
+    ],
+    service("run", "workflow", "\"cat\"", "--answer", "true"): [
+        "{\"essay\":\"An essay about topic: cat\",\"is_approved\":true}\n",
+    ],
+    side_effect: ["Ada comes: true\nsent from the body: 2\nsent from the task: 1\n"],
+    time: ["offered at ", "1 question is open\noffered at ", "sold for 30\n"],
+    wrapped: ["2 lines so far\n", "writer: an ode to ducks", "4 lines so far\n", "writer: a sonnet"],
+}
+
+#[test]
+fn a_replay_finds_what_the_clock_said() {
+    let text = printed("time", &[]);
+    let times: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("offered at ")).collect();
+    assert!(times.len() == 2 && times[0] == times[1], "{text}");
+}
+
+#[test]
+fn every_example_is_run_here_and_told_of_in_the_guide() {
+    let manifest = fs::read_to_string(Path::new(PACKAGE).join("Cargo.toml")).expect("a manifest");
+    let guide = Path::new(PACKAGE).join("../docs/guide/README.md");
+    let guide = fs::read_to_string(guide).expect("the guide");
+    let mut files: Vec<String> = fs::read_dir(PACKAGE)
+        .expect("a folder")
+        .filter_map(|entry| entry.expect("an entry").file_name().into_string().ok())
+        .filter_map(|name| Some(name.strip_suffix(".rs")?.to_owned()))
+        .collect();
+    files.sort();
+    assert_eq!(files, NAMES, "files of examples, and those run here");
+    for name in NAMES {
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "{name} in Cargo.toml");
+        assert!(guide.contains(&format!("`{name}`")), "{name} in the guide");
+    }
+}
