@@ -210,7 +210,9 @@ pub enum Refusal {
         run: crate::ids::RunId,
     },
     /// There is nothing to go on with, and no input was given.
-    #[error("nothing to continue and no input: start a run with an input, or answer by id to give nothing as an answer")]
+    #[error(
+        "nothing to continue and no input: start a run with an input, or answer by id to give nothing as an answer"
+    )]
     EmptyInput,
     /// The state cannot be edited so.
     #[error("state cannot be edited: {reason}")]

@@ -243,6 +243,11 @@ pub enum AttemptOutcome {
 }
 
 impl AttemptOutcome {
+    /// A failure that no predicate was asked about.
+    pub fn failed(failure: Failure) -> Self {
+        Self::Failed { failure, predicates: Vec::new() }
+    }
+
     /// Whether it says something of the call that must not be lost. The others only hand the
     /// order back: a further attempt comes to the same.
     pub fn is_lasting(&self) -> bool {

@@ -126,6 +126,8 @@ pub mod kind {
     pub const TASK: u8 = 6;
     /// [`crate::message::WorkerMail`]
     pub const MAIL: u8 = 7;
+    /// An item of the store.
+    pub const ITEM: u8 = 8;
 }
 
 #[cfg(test)]

@@ -53,8 +53,8 @@ pub fn decide(
     predicate: impl Fn(usize) -> bool,
 ) -> RetryDecision {
     let mut policies = policies.iter().enumerate();
-    let matching = policies
-        .find(|(nth, policy)| matches(&policy.retry_on, failure, || predicate(*nth)));
+    let matching =
+        policies.find(|(nth, policy)| matches(&policy.retry_on, failure, || predicate(*nth)));
     let Some((_, policy)) = matching else {
         return RetryDecision::GiveUp;
     };
@@ -99,9 +99,8 @@ mod tests {
     fn a_predicate_is_asked_for_its_own_policy() {
         let when = || Retry::attempts(2).jitter(false).on(RetryOn::When);
         let policies = [when(), when().initial_interval(std::time::Duration::from_millis(7))];
-        let decided = |nth: usize| {
-            super::decide(&policies, &failure("A"), 1, 0.0, move |asked| asked == nth)
-        };
+        let decided =
+            |nth: usize| super::decide(&policies, &failure("A"), 1, 0.0, move |asked| asked == nth);
         assert_eq!(decided(0), RetryDecision::After(500));
         assert_eq!(decided(1), RetryDecision::After(7));
         assert_eq!(decided(2), RetryDecision::GiveUp);
@@ -114,7 +113,11 @@ mod tests {
             assert_eq!(decide(&policy, &failure(kind), 1, 0.0), RetryDecision::GiveUp, "{kind}");
         }
         for kind in ["Error", "ConnectionError", kind::TIMEOUT] {
-            assert_eq!(decide(&policy, &failure(kind), 1, 0.0), RetryDecision::After(500), "{kind}");
+            assert_eq!(
+                decide(&policy, &failure(kind), 1, 0.0),
+                RetryDecision::After(500),
+                "{kind}"
+            );
         }
     }
 

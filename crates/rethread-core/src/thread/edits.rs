@@ -32,7 +32,8 @@ impl ThreadMachine {
                     return Err(Refusal::InvalidUpdate { reason });
                 }
                 self.show_result(request.at.as_deref(), &values);
-                let origin = Origin { previous: save, values, ..self.origin(request.at.as_deref()) };
+                let origin =
+                    Origin { previous: save, values, ..self.origin(request.at.as_deref()) };
                 self.finish_at(now, &request, origin, Source::Update, entrypoint)
             }
             UpdateAs::End => {
@@ -52,7 +53,8 @@ impl ThreadMachine {
                 drop(start_caught(&*self.setup.program, &entrypoint, &values)?);
                 let origin = self.origin(request.at.as_deref());
                 let input = values;
-                let beginning = Beginning { entrypoint, input, source: Source::Input, answer: None };
+                let beginning =
+                    Beginning { entrypoint, input, source: Source::Input, answer: None };
                 self.make_ready(now, &request, origin, beginning)
             }
             UpdateAs::Copy => self.copy_checkpoint(now, request)?,
@@ -72,11 +74,7 @@ impl ThreadMachine {
     }
 
     /// The checkpoint again as its own sibling, without what is recorded of it.
-    fn copy_checkpoint(
-        &mut self,
-        now: Millis,
-        request: Request,
-    ) -> Result<CheckpointId, Refusal> {
+    fn copy_checkpoint(&mut self, now: Millis, request: Request) -> Result<CheckpointId, Refusal> {
         let Some(at) = request.at.as_deref() else {
             let reason = "a copy needs the checkpoint that is copied".to_owned();
             return Err(Refusal::InvalidUpdate { reason });

@@ -21,6 +21,8 @@ pub(super) struct JournalIndex {
     pub(super) reopened: bool,
     /// Bodies that began later than they were called.
     beginnings: BTreeMap<CallId, LateBeginning>,
+    /// How many attempts of a body failed in the newest run.
+    failures: BTreeMap<CallId, u32>,
     /// Scopes that the journal says something of.
     mentioned: BTreeSet<CallId>,
     /// Who made a call, as far as the journal tells.
@@ -60,6 +62,7 @@ impl JournalIndex {
                 }
                 Fact::RunBegan { reopened, .. } => {
                     index.further_run = Some(position);
+                    index.failures.clear();
                     for call in reopened {
                         index.reopened = true;
                         index.recorded.remove(call);
@@ -81,6 +84,7 @@ impl JournalIndex {
                     let (attempt, not_before) = (attempt + 1, *retry_at);
                     let late = LateBeginning { position: None, attempt, not_before };
                     index.beginnings.insert(*body, late);
+                    *index.failures.entry(*body).or_default() += 1;
                 }
                 Fact::BodyBegan { body, attempt, abandoned } => {
                     let (position, attempt) = (Some(position), *attempt);
@@ -126,6 +130,11 @@ impl JournalIndex {
     /// How a body begins that did not begin when it was called.
     pub(super) fn late_beginning(&self, body: CallId) -> Option<LateBeginning> {
         self.beginnings.get(&body).copied()
+    }
+
+    /// How many attempts of a body failed in the newest run.
+    pub(super) fn failures(&self, body: CallId) -> u32 {
+        self.failures.get(&body).copied().unwrap_or_default()
     }
 
     /// Whether the journal says something of what a body did.

@@ -31,9 +31,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-pub use effect::{
-    Activity, Effect, Job, JobOutcome, JournalChange, RunEvents, Write, WriteNumber,
-};
+pub use effect::{Activity, Effect, Job, JobOutcome, JournalChange, RunEvents, Write, WriteNumber};
 
 use crate::checkpoint::{Checkpoint, Progress, Source};
 use crate::event::{EventKind, RunOutcome};

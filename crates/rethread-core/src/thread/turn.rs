@@ -7,9 +7,7 @@ use crate::header::ThreadHeader;
 use crate::ids::{CallId, CheckpointId, Millis, QueueName, RunId, WorkerId};
 use crate::journal::Entry;
 use crate::message::{TaskOrder, WorkerMail};
-use crate::thread::effect::{
-    Activity, Effect, Job, JournalChange, RunEvents, Write, WriteNumber,
-};
+use crate::thread::effect::{Activity, Effect, Job, JournalChange, RunEvents, Write, WriteNumber};
 
 /// Collects what one input to the machine leads to, so that it is written in one step: no crash
 /// can separate a recorded result from its events.

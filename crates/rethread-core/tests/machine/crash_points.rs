@@ -42,7 +42,7 @@ fn world() -> World {
     let mut world = World::new(code);
     world.task("work", |order| AttemptOutcome::Completed(payload(value::<u64>(&order.input) * 10)));
     world.task("flaky", |order| match order.target.attempt {
-        1 => AttemptOutcome::Failed(Failure::new("Flaky", "not yet")),
+        1 => AttemptOutcome::failed(Failure::new("Flaky", "not yet")),
         _ => AttemptOutcome::Completed(payload(7_u64)),
     });
     world.task("asking", |order| match order.answers.first() {

@@ -1,7 +1,7 @@
 //! Custom events of task bodies that arrive more than once.
 
 use rethread_core::ids::{RunId, WorkerId};
-use rethread_core::message::{Emitted, InboxMessage, Target};
+use rethread_core::message::{Emission, Emitted, InboxMessage, Target};
 
 use crate::support::rng::Rng;
 use crate::support::world::World;
@@ -21,7 +21,7 @@ fn emit(world: &mut World, target: &Target, worker: &str, first: u64, texts: &[&
         target: target.clone(),
         worker: WorkerId::new(worker).expect("valid"),
         first,
-        values: texts.iter().map(payload).collect(),
+        values: texts.iter().map(payload).map(Emission::Custom).collect(),
     };
     world.store.inbox.push_back(InboxMessage::Emitted(emitted));
     world.handle_message();

@@ -4,6 +4,8 @@ mod crash_points;
 mod determinism;
 mod emitted;
 mod nested;
+mod policies;
 mod recovery;
 mod support;
 mod threads;
+mod travel;

@@ -112,7 +112,7 @@ fn a_retried_task_keeps_finished_calls_and_repeats_failed_ones() {
     world.task("bad", move |order| {
         failures.set(failures.get() + 1);
         match failures.get() {
-            1 => AttemptOutcome::Failed(Failure::new("Flaky", "not yet")),
+            1 => AttemptOutcome::failed(Failure::new("Flaky", "not yet")),
             _ => AttemptOutcome::Completed(order.input.clone()),
         }
     });

@@ -98,7 +98,7 @@ fn fails_once(world: &mut World, name: &str) {
     world.task(name, |order| match order.target.attempt {
         1 => {
             let cause = Some(order.target.call);
-            AttemptOutcome::Failed(Failure { cause, ..Failure::new("Flaky", "not yet") })
+            AttemptOutcome::failed(Failure { cause, ..Failure::new("Flaky", "not yet") })
         }
         _ => AttemptOutcome::Completed(payload(7_u64)),
     });

@@ -156,7 +156,7 @@ fn retry_tries_again_only_what_ended_the_run() {
             (_, 1) => {
                 let mut failure = Failure::new("Bad", "no");
                 failure.cause = Some(order.target.call);
-                AttemptOutcome::Failed(failure)
+                AttemptOutcome::failed(failure)
             }
             _ => AttemptOutcome::Completed(payload(())),
         }
@@ -212,7 +212,7 @@ fn an_answer_that_cannot_be_used_is_asked_for_again() {
                     let call = order.target.call;
                     let cause = Some(CallId::of_interrupt(call.interrupt(0)));
                     let failure = Failure::new("Decode", call.to_string()).final_();
-                    AttemptOutcome::Failed(Failure { cause, ..failure })
+                    AttemptOutcome::failed(Failure { cause, ..failure })
                 }
             }
         });

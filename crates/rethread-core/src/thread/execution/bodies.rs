@@ -68,11 +68,15 @@ impl Execution {
         attempt: u32,
         at: Millis,
     ) -> Result<(), Failure> {
+        // A replay may come past the beginning of the newest run later.
+        let failures = match self.is_live() {
+            true => self.attempts.get(&body).map_or(0, |attempts| attempts.failures),
+            false => self.index.failures(body),
+        };
         let Some(begun) = self.begun.get_mut(&body) else { return Ok(()) };
         begun.attempt = attempt;
         let future = start_caught(&*self.around.program, &begun.name, &begun.input)
             .map_err(|refusal| Failure::new(kind::ERROR, refusal.to_string()).final_())?;
-        let failures = self.attempts.get(&body).map_or(0, |attempts| attempts.failures);
         let info = ScopeInfo {
             scope: body,
             calls: body.of_attempt(attempt),
@@ -205,9 +209,11 @@ impl Execution {
     /// Whether nothing that a body called goes on without an answer from a person.
     fn is_quiet(&self, body: CallId) -> bool {
         self.calls.open_calls_of(body).all(|(call, _)| self.is_call_blocked(call))
-            && self.calls.open_under(body).into_iter().all(|call| {
-                self.calls.get(call).is_none_or(|call| !call.state.is_open_work())
-            })
+            && self
+                .calls
+                .open_under(body)
+                .into_iter()
+                .all(|call| self.calls.get(call).is_none_or(|call| !call.state.is_open_work()))
     }
 
     /// A body did something, or something came to it.

@@ -64,8 +64,7 @@ impl Execution {
         if let (CallState::InFlight { attempt }, CallRequest::Task { options, .. }) =
             (call.state, &call.request)
         {
-            let target =
-                Target { thread: self.around.key, execution: self.id, call: id, attempt };
+            let target = Target { thread: self.around.key, execution: self.id, call: id, attempt };
             let mail = WorkerMail { target, call: id, news: CallNews::Cancelled };
             turn.cancel(options.queue.clone(), mail);
         }

@@ -23,6 +23,7 @@ impl Execution {
             if let Some(outcome) = self.leftovers.remove(&id) {
                 self.bodies.remove(&id);
                 self.to_look_up.retain(|body| *body != id);
+                self.retries.remove(&id);
                 self.arrive(id, outcome);
                 continue;
             }

@@ -36,9 +36,8 @@ impl Execution {
     ) {
         match outcome {
             JobOutcome::Store(reply) => {
-                let is_waiting = self.calls.get(id).is_some_and(|call| {
-                    call.state == CallState::Performing
-                });
+                let is_waiting =
+                    self.calls.get(id).is_some_and(|call| call.state == CallState::Performing);
                 if is_waiting {
                     let encode = |reply| Ok(Payload::encode(&reply, "an answer of the store")?);
                     self.arrive(id, reply.and_then(encode));

@@ -217,9 +217,10 @@ impl Execution {
     ) -> Self {
         let index = JournalIndex::new(&journal);
         let settings = last_settings(&journal).cloned().unwrap_or_default();
-        let began = journal.iter().rev().find(|entry| {
-            matches!(entry.fact, Fact::Began(_) | Fact::RunBegan { .. })
-        });
+        let began = journal
+            .iter()
+            .rev()
+            .find(|entry| matches!(entry.fact, Fact::Began(_) | Fact::RunBegan { .. }));
         Self {
             around,
             id,

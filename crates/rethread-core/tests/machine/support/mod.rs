@@ -3,6 +3,7 @@
 pub(crate) mod rng;
 pub(crate) mod world;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,11 +11,13 @@ use std::task::{Context, Poll};
 
 use rethread_core::event::Refusal;
 use rethread_core::failure::Failure;
+use rethread_core::message::Emission;
 use rethread_core::payload::Payload;
-use rethread_core::policy::TaskOptions;
+use rethread_core::policy::{EntrypointOptions, TaskOptions};
 use rethread_core::replay::{
     BodyFuture, BodyOutput, CallRequest, Outcome, Program, Scope, SlotIndex,
 };
+use rethread_core::store::StoreRequest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -55,8 +58,23 @@ impl Drop for Slot {
 pub(crate) fn task_with(name: &str, input: impl Serialize, options: TaskOptions) -> Slot {
     let scope = Scope::current().expect("called in a body");
     let (name, input, options) = (Arc::from(name), payload(input), Arc::new(options));
-    let slot = scope.call(CallRequest::Task { name, input, options }, None);
+    let request = CallRequest::Task { name, input, options, cache_key: None };
+    let slot = scope.call(request, None);
     Slot { scope, slot }
+}
+
+/// Asks the store.
+pub(crate) fn store(request: StoreRequest) -> Slot {
+    let scope = Scope::current().expect("called in a body");
+    let slot = scope.call(CallRequest::Store(request), None);
+    Slot { scope, slot }
+}
+
+impl Slot {
+    /// Ends the call.
+    pub(crate) fn cancel(&self) {
+        self.scope.cancel(self.slot);
+    }
 }
 
 /// Calls a task.
@@ -88,14 +106,14 @@ pub(crate) fn ask(question: impl Serialize) -> Slot {
 
 /// Writes to the custom stream.
 pub(crate) fn emit(text: impl Serialize) {
-    Scope::current().expect("called in a body").emit(payload(text));
+    Scope::current().expect("called in a body").emit(Emission::Custom(payload(text)));
 }
 
 type Start = Box<dyn Fn(&Payload) -> BodyFuture + Send + Sync>;
 
 /// Entrypoints of a test, by name.
 #[derive(Default)]
-pub(crate) struct Code(Vec<(String, Start)>);
+pub(crate) struct Code(Vec<(String, Start)>, BTreeMap<String, EntrypointOptions>);
 
 impl Code {
     /// Adds an entrypoint.
@@ -115,6 +133,25 @@ impl Code {
         self
     }
 
+    /// Adds an entrypoint that saves something else than it gives.
+    pub(crate) fn with_save<F>(
+        mut self,
+        name: &str,
+        body: impl Fn(Payload) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<BodyOutput, Failure>> + Send + 'static,
+    {
+        self.0.push((name.to_owned(), Box::new(move |input| Box::pin(body(input.clone())))));
+        self
+    }
+
+    /// Says what an entrypoint asks of the engine.
+    pub(crate) fn options(mut self, name: &str, options: EntrypointOptions) -> Self {
+        self.1.insert(name.to_owned(), options);
+        self
+    }
+
     /// The only entrypoint, `main`.
     pub(crate) fn main<F>(body: impl Fn(Payload) -> F + Send + Sync + 'static) -> Self
     where
@@ -131,6 +168,10 @@ impl std::fmt::Debug for Code {
 }
 
 impl Program for Code {
+    fn options(&self, entrypoint: &str) -> EntrypointOptions {
+        self.1.get(entrypoint).cloned().unwrap_or_default()
+    }
+
     fn start(&self, entrypoint: &str, input: &Payload) -> Result<BodyFuture, Refusal> {
         let known = || self.0.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>().join(", ");
         self.0

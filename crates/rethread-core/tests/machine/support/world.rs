@@ -3,6 +3,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rethread_core::checkpoint::Checkpoint;
@@ -17,7 +18,11 @@ use rethread_core::message::{
 use rethread_core::payload::Payload;
 use rethread_core::record::Record;
 use rethread_core::replay::{Ask, CallRequest, Outcome, Program, Scope, ScopeInfo, SlotIndex};
-use rethread_core::thread::{Activity, Effect, Limits, Setup, Stored, ThreadMachine, Write};
+use rethread_core::settings::RunSettings;
+use rethread_core::store::{Item, Namespace, StoreReply, StoreRequest};
+use rethread_core::thread::{
+    Activity, Effect, Job, JobOutcome, Limits, Setup, Stored, ThreadMachine, Write,
+};
 use uuid::Uuid;
 
 use super::payload;
@@ -66,6 +71,23 @@ pub(crate) struct World {
     pub(crate) crash_after: Option<usize>,
     pub(crate) limits: Limits,
     pub(crate) crashes: usize,
+    /// How the next command is given.
+    pub(crate) asking: Asking,
+    /// Jobs that the machine asked for and that are not done.
+    jobs: Vec<(CallId, Job)>,
+    pub(crate) jobs_done: usize,
+    pub(crate) cache: BTreeMap<(String, Bytes), Payload>,
+    pub(crate) items: BTreeMap<(Namespace, String), Payload>,
+    /// Attempts that workers were told to give up.
+    pub(crate) cancels: Vec<CallId>,
+}
+
+/// How a command is given.
+#[derive(Debug, Default)]
+pub(crate) struct Asking {
+    pub(crate) settings: RunSettings,
+    pub(crate) at: Option<Box<Checkpoint>>,
+    pub(crate) is_lenient: bool,
 }
 
 impl World {
@@ -84,6 +106,12 @@ impl World {
             crash_after: None,
             limits: Limits::default(),
             crashes: 0,
+            asking: Asking::default(),
+            jobs: Vec::new(),
+            jobs_done: 0,
+            cache: BTreeMap::new(),
+            items: BTreeMap::new(),
+            cancels: Vec::new(),
         }
     }
 
@@ -113,7 +141,9 @@ impl World {
         self.runs += 1;
         let run = RunId::from_uuid(Uuid::from_u128(self.runs));
         let thread = Self::thread();
-        let command = Command { thread, run, metadata: BTreeMap::new(), action };
+        let Asking { settings, at, is_lenient } = std::mem::take(&mut self.asking);
+        let settings = Box::new(settings);
+        let command = Command { thread, run, settings, at, is_lenient, action };
         self.store.inbox.push_back(InboxMessage::Command(command));
         run
     }
@@ -174,11 +204,21 @@ impl World {
     /// Loses the machine and everything it has not written.
     pub(crate) fn crash(&mut self) {
         self.machine = None;
+        self.jobs.clear();
         self.crashes += 1;
     }
 
     fn write(&mut self, write: Write) {
         let store = &mut self.store;
+        if write.delete {
+            let (inbox, queue) =
+                (std::mem::take(&mut store.inbox), std::mem::take(&mut store.queue));
+            let events = std::mem::take(&mut store.events);
+            *store = Store { inbox, queue, events, ..Store::default() };
+        }
+        for checkpoint in write.drop_checkpoints {
+            store.checkpoints.remove(&checkpoint);
+        }
         if let Some(header) = write.header {
             store.header = Some(header);
         }
@@ -217,6 +257,8 @@ impl World {
                     self.store.queue.push(*order);
                 }
                 Effect::Tell { mail, .. } => self.take_mail(*mail),
+                Effect::CancelAttempt { mail, .. } => self.cancel(mail.target.call),
+                Effect::Perform { call, job, .. } => self.jobs.push((call, *job)),
                 Effect::LookAgain => {
                     if let Some(machine) = &mut self.machine {
                         machine.handle_wake(self.now);
@@ -233,6 +275,54 @@ impl World {
             self.store.inbox.pop_front();
         }
         false
+    }
+
+    /// A worker is told that an attempt is cancelled.
+    fn cancel(&mut self, call: CallId) {
+        self.cancels.push(call);
+        self.waiting.remove(&call);
+        if let Some(at) = self.store.queue.iter().position(|order| order.target.call == call) {
+            let target = self.store.queue.remove(at).target;
+            let report = Report { target, worker: worker(), outcome: AttemptOutcome::Cancelled };
+            self.store.inbox.push_back(InboxMessage::Report(report));
+        }
+    }
+
+    /// Does one of the jobs that the machine asked for.
+    fn do_job(&mut self, place: usize) {
+        let (call, job) = self.jobs.remove(place);
+        self.jobs_done += 1;
+        let outcome = match job {
+            Job::LookUpCache(slot) => {
+                JobOutcome::LookedUp(self.cache.get(&(slot.group, slot.entry)).cloned())
+            }
+            Job::FillCache(slot, value) => {
+                self.cache.insert((slot.group, slot.entry), value);
+                JobOutcome::Filled
+            }
+            Job::Store(request) => JobOutcome::Store(Ok(self.ask_store(request))),
+        };
+        if let Some(machine) = &mut self.machine {
+            machine.handle_done(self.now, call, outcome);
+        }
+        self.perform(None);
+    }
+
+    fn ask_store(&mut self, request: StoreRequest) -> StoreReply {
+        match request {
+            StoreRequest::Put { namespace, key, value, .. } => {
+                self.items.insert((namespace, key), value);
+                StoreReply::Done
+            }
+            StoreRequest::Get { namespace, key, .. } => {
+                let value = self.items.get(&(namespace.clone(), key.clone())).cloned();
+                let (created_at, updated_at) = (self.now, self.now);
+                StoreReply::Item(value.map(|value| {
+                    Box::new(Item { namespace, key, value, created_at, updated_at, score: None })
+                }))
+            }
+            other => panic!("the world does not do {other:?}"),
+        }
     }
 
     /// Handles the oldest message of the inbox.
@@ -273,9 +363,14 @@ impl World {
                 run: order.run,
                 execution: order.target.execution,
                 name: order.name.clone(),
-                attempt: order.target.attempt,
+                attempt: order.try_number,
+                calls: call,
                 previous: None,
                 answers: order.answers.clone(),
+                config: order.config.clone(),
+                context: order.context.clone(),
+                progress: None,
+                provided: None,
             });
             let body = body(order.input.clone());
             let (calls, suspended) = (BTreeMap::new(), BTreeSet::new());
@@ -301,11 +396,11 @@ impl World {
                 call,
                 match outcome {
                     Ok(value) => AttemptOutcome::Completed(value),
-                    Err(failure) => AttemptOutcome::Failed(failure),
+                    Err(failure) => AttemptOutcome::failed(failure),
                 },
             );
         }
-        let mut calls = Vec::new();
+        let (mut calls, mut cancelled) = (Vec::new(), Vec::new());
         for ask in waiting.scope.take_asks() {
             match ask {
                 Ask::Call { slot, id, request } => {
@@ -315,12 +410,18 @@ impl World {
                 Ask::Interrupt { index, value, .. } => {
                     return self.report(call, AttemptOutcome::Asked { index, value });
                 }
-                Ask::Emit(_) | Ask::Withdraw(_) => {}
+                Ask::Cancel(call) => cancelled.push(call),
+                Ask::Emit(_) | Ask::Withdraw(_) | Ask::Heartbeat(_) => {}
             }
         }
-        if !calls.is_empty() {
+        if !calls.is_empty() || !cancelled.is_empty() {
             let (target, worker) = (waiting.order.target.clone(), worker());
-            self.store.inbox.push_back(InboxMessage::Called(Called { target, worker, calls }));
+            self.store.inbox.push_back(InboxMessage::Called(Called {
+                target,
+                worker,
+                calls,
+                cancelled,
+            }));
         }
     }
 
@@ -360,7 +461,13 @@ impl World {
                 .map(|(call, (_, request))| NestedCall { call: *call, request: request.clone() })
                 .collect();
             let (target, worker) = (waiting.order.target.clone(), worker());
-            self.store.inbox.push_back(InboxMessage::Called(Called { target, worker, calls }));
+            let cancelled = Vec::new();
+            self.store.inbox.push_back(InboxMessage::Called(Called {
+                target,
+                worker,
+                calls,
+                cancelled,
+            }));
         }
     }
 
@@ -420,12 +527,17 @@ impl World {
         if self.machine.is_none() && self.store.activity != Some(Activity::Parked) {
             self.load();
         }
+        if self.machine.is_some() && !self.jobs.is_empty() && rng.below(2) == 0 {
+            self.do_job(rng.below(self.jobs.len()));
+            return true;
+        }
         let orders = self.idle_orders();
         let (inbox, queue) = (self.store.inbox.len(), orders.len());
         match rng.below(2) {
             0 if inbox > 0 => self.handle_message(),
             _ if queue > 0 => self.run_order(orders[rng.below(queue)]),
             _ if inbox > 0 => self.handle_message(),
+            _ if self.machine.is_some() && !self.jobs.is_empty() => self.do_job(0),
             _ if self.machine.is_none() => return self.store.activity != Some(Activity::Parked),
             _ if self.pass_time() => {}
             _ if !self.waiting.is_empty() => self.ask_again(),
