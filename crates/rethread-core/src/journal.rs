@@ -117,6 +117,9 @@ pub enum Fact {
         attempt: u32,
         /// Calls of the attempts before that wait for people: they are given up.
         abandoned: Vec<CallId>,
+        /// Whether later runs of the execution use what it does. If not
+        /// ([`crate::policy::History::Off`]), they keep the answers of people only.
+        is_kept: bool,
     },
     /// A child entrypoint with a history of its own is about to give its result. Not delivered.
     #[serde(rename = "v")]

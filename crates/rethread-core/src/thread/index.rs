@@ -21,6 +21,8 @@ pub(super) struct JournalIndex {
     pub(super) reopened: bool,
     /// Bodies that began later than they were called.
     beginnings: BTreeMap<CallId, LateBeginning>,
+    /// Bodies of whose earlier runs nothing is kept.
+    unkept: BTreeSet<CallId>,
     /// How many attempts of a body failed in the newest run.
     failures: BTreeMap<CallId, u32>,
     /// Scopes that the journal says something of.
@@ -86,7 +88,12 @@ impl JournalIndex {
                     index.beginnings.insert(*body, late);
                     *index.failures.entry(*body).or_default() += 1;
                 }
-                Fact::BodyBegan { body, attempt, abandoned } => {
+                Fact::BodyBegan { body, attempt, abandoned, is_kept } => {
+                    if *is_kept {
+                        index.unkept.remove(body);
+                    } else {
+                        index.unkept.insert(*body);
+                    }
                     let (position, attempt) = (Some(position), *attempt);
                     let late = LateBeginning { position, attempt, not_before: entry.at };
                     index.beginnings.insert(*body, late);
@@ -103,7 +110,30 @@ impl JournalIndex {
                 | Fact::Held(_) => {}
             }
         }
+        index.forget_unkept();
         index
+    }
+
+    /// What bodies did in earlier runs that keep nothing is done again.
+    fn forget_unkept(&mut self) {
+        for body in std::mem::take(&mut self.unkept) {
+            let began = self.beginnings.get_mut(&body);
+            let Some(began) = began.filter(|began| {
+                let is_earlier = |run| began.position.is_some_and(|position| position < run);
+                self.further_run.is_some_and(is_earlier)
+            }) else {
+                continue;
+            };
+            began.position = None;
+            began.not_before = Millis::default();
+            let further_run = self.further_run.unwrap_or_default();
+            let outcome = self.outcomes.get(&body).copied();
+            if let Some(outcome) = outcome.filter(|outcome| *outcome < further_run) {
+                self.reopened = true;
+                self.recorded.remove(&body);
+                self.void.insert(outcome);
+            }
+        }
     }
 
     fn delivered(&mut self, delivery: &Delivery, position: usize) {

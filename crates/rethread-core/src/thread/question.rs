@@ -15,8 +15,11 @@ pub(super) struct Question {
     pub(super) answer: Option<Payload>,
     /// Whether the body gave it up.
     pub(super) is_withdrawn: bool,
-    /// Whether the journal has it.
+    /// Whether the journal has it, as asked in the newest run if a task asked.
     pub(super) recorded: bool,
+    /// Whether it was asked in the newest run. Each run asks again what has no answer
+    /// (semantics 6.11, E5).
+    pub(super) is_asked_now: bool,
 }
 
 impl Question {
@@ -42,7 +45,11 @@ impl Questions {
             answer: None,
             is_withdrawn: false,
             recorded: false,
+            is_asked_now: true,
         });
+        // A body is run again in any case; for a task the journal must say that this was done.
+        question.recorded &= question.is_asked_now || waiting.is_some();
+        question.is_asked_now = true;
         question.asked = asked;
         question.waiting = waiting;
         question.is_withdrawn = false;
@@ -53,7 +60,7 @@ impl Questions {
     /// to it still does.
     pub(super) fn recall_given_up(&mut self, asked: &Asked) {
         let is_known = self.0.contains_key(&asked.interrupt);
-        self.recall(asked);
+        self.recall(asked, false);
         if let Some(question) = self.0.get_mut(&asked.interrupt).filter(|_| !is_known) {
             question.is_withdrawn = true;
         }
@@ -68,16 +75,18 @@ impl Questions {
         });
     }
 
-    /// The journal says that it was asked.
-    pub(super) fn recall(&mut self, asked: &Asked) {
+    /// The journal says that it was asked, in the newest run or in an earlier one.
+    pub(super) fn recall(&mut self, asked: &Asked, is_asked_now: bool) {
         let question = self.0.entry(asked.interrupt).or_insert_with(|| Question {
             asked: asked.clone(),
             waiting: None,
             answer: None,
             is_withdrawn: false,
             recorded: true,
+            is_asked_now,
         });
         question.recorded = true;
+        question.is_asked_now |= is_asked_now;
     }
 
     /// Answers that a task's next attempt gets: those to its first questions.
@@ -92,9 +101,11 @@ impl Questions {
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
-    /// Whether a body waits for an answer.
+    /// Whether a body waits for an answer, and has asked for it in the newest run.
     pub(super) fn is_asking(&self, scope: CallId) -> bool {
-        self.0.values().any(|question| question.asked.scope == scope && question.is_open())
+        self.0.values().any(|question| {
+            question.asked.scope == scope && question.is_open() && question.is_asked_now
+        })
     }
 
     pub(super) fn has_open(&self) -> bool {

@@ -361,3 +361,64 @@ fn a_resumed_run_shows_what_its_children_had_come_to() {
     assert_eq!(asks.before.interrupts.len(), 1);
     assert_eq!(asks.before.interrupts[0].path.len(), 2, "the child, and its task");
 }
+
+#[test]
+fn a_child_without_a_history_runs_again_in_each_run_and_keeps_answers() {
+    for (seed, crashes) in (0..40).map(|seed| (seed, (seed > 0).then_some(4))) {
+        let off = EntrypointOptions { history: History::Off, ..EntrypointOptions::default() };
+        let code = Code::main(|_| async {
+            let inner: (u32, String) = value(&child("inner", ()).await?);
+            task("after", ()).await?;
+            let last: String = value(&ask("outer").await?);
+            Ok(payload((inner, last)))
+        })
+        .with("inner", |_| async {
+            let n: u32 = value(&task("double", 4_u32).await?);
+            let answer: String = value(&ask("inner").await?);
+            Ok(payload((n, answer)))
+        })
+        .options("inner", off);
+        let mut world = World::new(code);
+        world.runs_recorded_again = true;
+        let mut rng = Rng::new(seed);
+        world.start(0);
+        world.settle(&mut rng, crashes);
+        assert_eq!(world.starts("double"), 1);
+        world.answer("A");
+        world.settle(&mut rng, crashes);
+        assert_eq!(world.starts("double"), 2, "seed {seed}");
+        let run = world.answer("B");
+        world.settle(&mut rng, crashes);
+        let expected = ((4_u32, "A".to_owned()), "B".to_owned());
+        assert_eq!(world.outcome(run), &RunOutcome::Done(payload(expected)), "seed {seed}");
+        assert_eq!(world.starts("double"), 3);
+        assert_eq!(world.starts("after"), 1, "what is outside is kept");
+    }
+}
+
+#[test]
+fn each_run_asks_again_what_has_no_answer() {
+    let mut world = World::new(Code::main(|_| async {
+        let (a, b) = futures::future::join(task("asking", "a"), task("asking", "b")).await;
+        Ok(payload((value::<u32>(&a?), value::<u32>(&b?))))
+    }));
+    world.task("asking", |order| match order.answers.first() {
+        Some(answer) => rethread_core::message::AttemptOutcome::Completed(answer.clone()),
+        None => rethread_core::message::AttemptOutcome::Asked {
+            index: 0,
+            value: order.input.clone(),
+        },
+    });
+    let first = world.start(0);
+    world.settle(&mut Rng::new(1), None);
+    let RunOutcome::Interrupted(open) = world.outcome(first).clone() else { panic!("not asked") };
+    let answers = [(open[0].id, payload(1_u32))].into();
+    let second = world.submit(Action::Resume(Answers::ById(answers)));
+    world.settle(&mut Rng::new(1), Some(5));
+    let RunOutcome::Interrupted(left) = world.outcome(second).clone() else { panic!("not asked") };
+    assert_eq!(left, open[1..], "under the same id");
+    assert_eq!(world.starts("asking"), 4, "once more each, whatever was lost on the way");
+    let third = world.answer(2_u32);
+    world.settle(&mut Rng::new(1), None);
+    assert_eq!(world.outcome(third), &RunOutcome::Done(payload((1_u32, 2_u32))));
+}

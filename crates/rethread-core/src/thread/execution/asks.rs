@@ -25,7 +25,8 @@ impl Execution {
                     self.place_child(id, scope, name);
                 }
                 if !self.is_silent() {
-                    self.show_call(id, scope, &request, now, turn, log);
+                    let is_known = self.index.is_in_earlier_run(self.cursor);
+                    self.show_call(id, scope, &request, is_known, now, turn, log);
                 }
                 let made_at = self.scopes.get(&scope).map_or(now, |scope| scope.now());
                 self.calls.insert(id, scope, Waiter::Body(slot), request);
@@ -59,11 +60,14 @@ impl Execution {
         }
     }
 
+    /// Shows that a call was made; `is_known` if it was made in an earlier run too.
+    #[allow(clippy::too_many_arguments, reason = "a turn and its log go everywhere together")]
     pub(super) fn show_call(
         &self,
         call: CallId,
         scope: CallId,
         request: &CallRequest,
+        is_known: bool,
         now: Millis,
         turn: &mut Turn,
         log: &mut RunLog,
@@ -72,7 +76,7 @@ impl Execution {
             CallRequest::Task { name, input, .. } | CallRequest::Entrypoint { name, input } => {
                 let kind = request.kind();
                 let child = matches!(request, CallRequest::Entrypoint { .. })
-                    .then(|| Box::new(self.child_start(call, name)));
+                    .then(|| Box::new(self.child_start(call, name, is_known)));
                 let (name, input) = (name.to_string(), input.clone());
                 let started = EventKind::CallStarted { call, scope, kind, name, input, child };
                 turn.event(log, now, started);

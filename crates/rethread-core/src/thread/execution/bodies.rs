@@ -5,6 +5,7 @@ use crate::failure::{Failure, kind};
 use crate::ids::{CallId, CallKind, Millis};
 use crate::journal::Fact;
 use crate::payload::Payload;
+use crate::policy::History;
 use crate::replay::{Body, BodyOutput, Scope, ScopeInfo, start_caught};
 use crate::retry::{RetryDecision, decide};
 use crate::thread::calls::CallState;
@@ -57,8 +58,19 @@ impl Execution {
                 self.to_look_up.push(body);
                 Ok(())
             }
+            None if !self.is_kept(body) => {
+                let retry = BodyRetry { attempt: 1, not_before: Millis::default() };
+                self.retries.insert(body, retry);
+                Ok(())
+            }
             None => self.begin_body(body, 1, at),
         }
+    }
+
+    /// Whether later runs use what a body does: not of a child without a history.
+    pub(super) fn is_kept(&self, body: CallId) -> bool {
+        let history = self.begun.get(&body).map(|begun| begun.options.history);
+        body == CallId::root(self.id) || history != Some(History::Off)
     }
 
     /// Begins an attempt of a body that was called for.
@@ -199,7 +211,8 @@ impl Execution {
             self.calls.set_state(*call, CallState::Settled);
         }
         self.questions.withdraw(|scope| scope == body || abandoned.contains(&scope));
-        self.append(now, Fact::BodyBegan { body, attempt, abandoned }, turn);
+        let is_kept = self.is_kept(body);
+        self.append(now, Fact::BodyBegan { body, attempt, abandoned, is_kept }, turn);
         if let Err(failure) = self.begin_body(body, attempt, now) {
             self.end_body(body, BodyEnd { result: Err(failure), is_cached: false });
         }

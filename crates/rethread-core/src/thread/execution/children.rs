@@ -35,10 +35,11 @@ impl Execution {
     }
 
     /// Where the history of a child stands when it is called.
-    pub(super) fn child_start(&self, call: CallId, name: &str) -> ChildStart {
+    pub(super) fn child_start(&self, call: CallId, name: &str, is_known: bool) -> ChildStart {
         let history = self.around.program.options(name).history;
         let state = self.child_state(call);
-        let is_known = self.index.is_in_earlier_run(self.cursor);
+        // Nothing is kept of a child without a history: it begins anew.
+        let is_known = is_known && history != History::Off;
         let before = if is_known { self.child_progress(call) } else { Progress::default() };
         ChildStart {
             history,

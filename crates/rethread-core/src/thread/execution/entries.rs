@@ -44,6 +44,7 @@ impl Execution {
                 }
                 true
             }
+            Fact::Completed { .. } if self.index.is_void(position) => true,
             Fact::Completed { delivery, value, is_cached: _ } => {
                 self.take_outcome(position, at, &delivery, Ok(value))
             }
@@ -64,7 +65,8 @@ impl Execution {
                 true
             }
             Fact::Asked(asked) => {
-                self.questions.recall(&asked);
+                let is_asked_now = !self.index.is_in_earlier_run(position);
+                self.questions.recall(&asked, is_asked_now);
                 self.forget_held_question(&asked);
                 true
             }
@@ -108,7 +110,7 @@ impl Execution {
                 self.attempts.entry(body).or_default().failures += 1;
                 true
             }
-            Fact::BodyBegan { body, attempt, abandoned: _ } => {
+            Fact::BodyBegan { body, attempt, abandoned: _, is_kept: _ } => {
                 self.take_beginning(position, body, attempt, at)
             }
             Fact::ChildSaved { place, state } => {

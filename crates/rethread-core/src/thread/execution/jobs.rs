@@ -67,7 +67,8 @@ impl Execution {
             self.end_body(body, BodyEnd { result: Ok(output), is_cached: true });
             return;
         }
-        self.append(now, Fact::BodyBegan { body, attempt: 1, abandoned: Vec::new() }, turn);
+        let (abandoned, is_kept) = (Vec::new(), self.is_kept(body));
+        self.append(now, Fact::BodyBegan { body, attempt: 1, abandoned, is_kept }, turn);
         if let Err(failure) = self.begin_body(body, 1, now) {
             self.end_body(body, BodyEnd { result: Err(failure), is_cached: false });
         }

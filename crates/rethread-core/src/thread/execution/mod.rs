@@ -126,6 +126,8 @@ pub(super) struct Execution {
     callers: BTreeMap<CallId, WorkerId>,
     /// Calls that tasks made: the attempt that made each, and its outcome for those that ask.
     nested: BTreeMap<CallId, Nested>,
+    /// Calls of tasks that this run has shown.
+    shown: BTreeSet<CallId>,
     /// Recorded calls of tasks whose own call was not made at its place, after a reopening.
     leftover_calls: Vec<(CallId, u32, NestedCall)>,
     /// Recorded outcomes of calls that were not made at their place, after a reopening.
@@ -254,6 +256,7 @@ impl Execution {
             in_flight,
             callers: BTreeMap::new(),
             nested: BTreeMap::new(),
+            shown: BTreeSet::new(),
             leftover_calls: Vec::new(),
             leftovers: BTreeMap::new(),
             arrived: VecDeque::new(),

@@ -45,21 +45,28 @@ impl Execution {
         for nested in calls {
             let NestedCall { call, request } = &nested;
             let call = *call;
-            match self.calls.get(call).map(|call| call.state) {
-                None => {
-                    if let CallRequest::Entrypoint { name, .. } = request {
-                        self.place_child(call, caller, name);
-                    }
-                    self.show_call(call, caller, request, now, turn, log);
-                    self.record_nested(now, caller, attempt, &nested, turn);
-                    self.insert_nested(nested, caller, attempt, now);
-                }
+            let state = self.calls.get(call).map(|call| call.state);
+            if state.is_none()
+                && let CallRequest::Entrypoint { name, .. } = request
+            {
+                self.place_child(call, caller, name);
+            }
+            let is_new_here = self.shown.insert(call);
+            if is_new_here {
+                let is_known = state.is_some();
+                self.show_call(call, caller, request, is_known, now, turn, log);
+                self.record_nested(now, caller, attempt, &nested, turn);
+            }
+            match state {
+                None => self.insert_nested(nested, caller, attempt, now),
                 Some(CallState::Settled) => {
                     let Some(known) = self.nested.get(&call) else { continue };
                     match known.outcome.clone() {
                         // What failed is tried again by a further attempt of the task.
                         Some(Err(_)) if known.attempt < attempt => {
-                            self.record_nested(now, caller, attempt, &nested, turn);
+                            if !is_new_here {
+                                self.record_nested(now, caller, attempt, &nested, turn);
+                            }
                             self.forget_failures(call);
                             self.begin_nested(call, attempt, now);
                         }
@@ -114,8 +121,11 @@ impl Execution {
         caller: CallId,
         attempt: u32,
     ) -> bool {
+        if !self.index.is_in_earlier_run(self.cursor) {
+            self.shown.insert(nested.call);
+        }
         if let Some(known) = self.nested.get_mut(&nested.call) {
-            // It was made again after a failure, which is void.
+            // It was made again: after a failure, which is void, or in a further run.
             known.attempt = attempt;
         } else if self.calls.get(caller).is_some_and(Call::is_task) {
             if let CallRequest::Entrypoint { name, .. } = &nested.request {
