@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Progress;
 use crate::failure::Failure;
-use crate::ids::{CallId, CallKind, CheckpointId, InterruptId, Millis};
+use crate::ids::{CallId, CallKind, CheckpointId, InterruptId, Millis, RunId};
 use crate::message::Emission;
 use crate::payload::Payload;
 use crate::policy::History;
@@ -180,6 +180,9 @@ pub enum RunOutcome {
     /// The request was refused and changed nothing.
     #[serde(rename = "r")]
     Refused(Refusal),
+    /// The answers were given to the run in progress, which goes on with them.
+    #[serde(rename = "j")]
+    Joined(RunId),
     /// The thread was edited: the checkpoint that was made, or none for an edit that makes none.
     #[serde(rename = "u")]
     Edited(Option<CheckpointId>),
@@ -207,7 +210,7 @@ pub enum Refusal {
     #[error("thread is busy with run {run}; wait for it, or choose another thread")]
     Busy {
         /// The run in progress.
-        run: crate::ids::RunId,
+        run: RunId,
     },
     /// There is nothing to go on with, and no input was given.
     #[error(

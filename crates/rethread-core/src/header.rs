@@ -27,6 +27,9 @@ pub struct ThreadHeader {
     pub step: i64,
     /// The checkpoint whose saved value is `previous`; none until an execution completed.
     pub base: Option<CheckpointId>,
+    /// Questions that are open while a run is in progress: they may be answered at once. When the
+    /// run stops for them, its status holds them.
+    pub asking: Vec<Interrupt>,
     /// How many checkpoints the thread has made.
     pub checkpoints_made: u64,
     /// When the header was last written.

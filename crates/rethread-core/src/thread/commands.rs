@@ -56,6 +56,9 @@ impl ThreadMachine {
                     self.cancel_run(now, run);
                     Ok(())
                 }
+                Action::Resume(answers) if request.at.is_none() && !header.asking.is_empty() => {
+                    self.answer_at_once(now, &request, answers)
+                }
                 _ => Err(Refusal::Busy { run: header.run }),
             };
         }
@@ -106,6 +109,28 @@ impl ThreadMachine {
         let answered =
             answers.into_iter().map(|(interrupt, value)| Fact::Answered { interrupt, value });
         self.begin_further_run(now, request, Vec::new(), answered.collect());
+        Ok(())
+    }
+
+    /// Gives answers to the run in progress: something else in it still goes on.
+    fn answer_at_once(
+        &mut self,
+        now: Millis,
+        request: &Request,
+        answers: Answers,
+    ) -> Result<(), Refusal> {
+        let (State::Running(execution), Some(header)) = (&mut self.state, &self.header) else {
+            return Err(self.nothing_to_continue());
+        };
+        let answers = match_answers(&header.asking, answers, request.is_lenient)?;
+        let joined = header.run;
+        for (interrupt, value) in answers {
+            execution.answer(now, interrupt, value, &mut self.turn);
+        }
+        let mut log = RunLog::new(request.run);
+        let outcome = RunOutcome::Joined(joined);
+        self.turn.event(&mut log, now, EventKind::RunEnded(outcome));
+        self.advance(now);
         Ok(())
     }
 
@@ -229,6 +254,7 @@ impl ThreadMachine {
             head: checkpoint,
             step,
             base: self.base.as_ref().map(|base| base.id),
+            asking: Vec::new(),
             checkpoints_made: made + 1,
             updated_at: now,
         });

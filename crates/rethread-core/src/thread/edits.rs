@@ -142,6 +142,7 @@ impl ThreadMachine {
             head: id,
             step,
             base: Some(id),
+            asking: Vec::new(),
             checkpoints_made: made + 1,
             updated_at: now,
         });

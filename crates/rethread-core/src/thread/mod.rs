@@ -349,7 +349,7 @@ impl ThreadMachine {
             return;
         };
         match execution.advance(now, &mut self.turn, log) {
-            Standing::Working => {}
+            Standing::Working => self.show_questions(now),
             Standing::LookAgain => self.turn.look_again(),
             Standing::Asking(open) => {
                 let progress = Progress { interrupts: open.clone(), ..Progress::default() };
@@ -363,6 +363,19 @@ impl ThreadMachine {
                 let status = ThreadStatus::Failed(failure.clone());
                 self.stop(now, status, progress, RunOutcome::Failed(failure));
             }
+        }
+    }
+
+    /// Keeps in the header what the run in progress asks while something else in it goes on.
+    fn show_questions(&mut self, now: Millis) {
+        let (State::Running(execution), Some(header)) = (&self.state, &mut self.header) else {
+            return;
+        };
+        let asking = execution.questions_to_answer();
+        if header.asking != asking {
+            header.asking = asking;
+            header.updated_at = now;
+            self.turn.set_header(header.clone());
         }
     }
 
@@ -475,6 +488,7 @@ impl ThreadMachine {
     fn end_run(&mut self, now: Millis, status: ThreadStatus, outcome: RunOutcome) {
         if let Some(header) = &mut self.header {
             header.status = status;
+            header.asking.clear();
             header.updated_at = now;
             self.turn.set_header(header.clone());
         }

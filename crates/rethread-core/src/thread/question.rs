@@ -112,6 +112,17 @@ impl Questions {
         self.0.values().any(Question::is_open)
     }
 
+    /// The open questions that were asked in the newest run, as [`Questions::open`] gives them.
+    pub(super) fn open_now(
+        &self,
+        place: impl Fn(CallId) -> usize,
+        path: impl Fn(CallId) -> Vec<CallId>,
+    ) -> Vec<Interrupt> {
+        let mut open = self.open(place, path);
+        open.retain(|one| self.0.get(&one.id).is_some_and(|question| question.is_asked_now));
+        open
+    }
+
     /// The open questions: those of entrypoint bodies first, then those of tasks in the order
     /// of `place`; `path` leads to a body.
     pub(super) fn open(

@@ -354,3 +354,60 @@ fn a_stopped_run_goes_on_with_what_it_had() {
     assert_eq!(world.outcome(again), &RunOutcome::Done(payload(3_u32)));
     assert_eq!(world.starts("first"), 1);
 }
+
+/// A question with a deadline, one of a task beside it, and one of a task's task.
+fn deadlines() -> World {
+    let code = Code::main(|_| async {
+        let nested = task("outer", ());
+        let answer = match select(ask("within a day?"), sleep(86_400_000)).await {
+            Either::Left((answer, _)) => value::<String>(&answer?),
+            Either::Right(_) => "too late".to_owned(),
+        };
+        let nested: String = value(&nested.await?);
+        Ok(payload((answer, nested)))
+    });
+    let mut world = World::new(code);
+    world.async_task("outer", |_| async { task("inner", ()).await });
+    world.task("inner", |order| match order.answers.first() {
+        Some(answer) => AttemptOutcome::Completed(answer.clone()),
+        None => AttemptOutcome::Asked { index: 0, value: payload("inner?") },
+    });
+    world
+}
+
+#[test]
+fn a_question_beside_work_is_answered_at_once() {
+    for seed in 0..40 {
+        let mut world = deadlines();
+        let mut rng = Rng::new(seed);
+        let run = world.start(0);
+        let asking = |world: &World| {
+            world.store.header.as_ref().map(|header| header.asking.clone()).unwrap_or_default()
+        };
+        while asking(&world).len() < 2 || world.has_work() {
+            world.work(&mut rng);
+        }
+        let open = asking(&world);
+        assert_eq!(world.status(), Some(&ThreadStatus::Running), "the timer runs");
+        if seed % 2 == 1 {
+            world.crash();
+        }
+        let answers = open.iter().map(|one| (one.id, payload(value::<String>(&one.value))));
+        let answer =
+            world.submit(Action::Resume(rethread_core::message::Answers::ById(answers.collect())));
+        world.settle(&mut rng, (seed % 2 == 1).then_some(6));
+        assert_eq!(world.outcome(answer), &RunOutcome::Joined(run));
+        let expected = ("within a day?".to_owned(), "inner?".to_owned());
+        assert_eq!(world.outcome(run), &RunOutcome::Done(payload(expected)), "seed {seed}");
+        assert!(asking(&world).is_empty());
+    }
+}
+
+#[test]
+fn a_question_that_nobody_answers_in_time_is_given_up() {
+    let mut world = deadlines();
+    let run = world.start(0);
+    world.settle(&mut Rng::new(1), None);
+    let RunOutcome::Interrupted(open) = world.outcome(run) else { panic!("the task still asks") };
+    assert_eq!(open.len(), 1, "only the question of the task is left: {open:?}");
+}

@@ -404,10 +404,9 @@ fn each_run_asks_again_what_has_no_answer() {
     }));
     world.task("asking", |order| match order.answers.first() {
         Some(answer) => rethread_core::message::AttemptOutcome::Completed(answer.clone()),
-        None => rethread_core::message::AttemptOutcome::Asked {
-            index: 0,
-            value: order.input.clone(),
-        },
+        None => {
+            rethread_core::message::AttemptOutcome::Asked { index: 0, value: order.input.clone() }
+        }
     });
     let first = world.start(0);
     world.settle(&mut Rng::new(1), None);

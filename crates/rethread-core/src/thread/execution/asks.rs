@@ -1,7 +1,7 @@
 //! What bodies ask for.
 
 use crate::event::EventKind;
-use crate::ids::{CallId, Millis};
+use crate::ids::{CallId, InterruptId, Millis};
 use crate::journal::{Asked, Delivery, Fact};
 use crate::message::CallNews;
 use crate::payload::Payload;
@@ -115,21 +115,45 @@ impl Execution {
         let unrecorded = self.questions.take_unrecorded();
         let any = !unrecorded.is_empty();
         for asked in unrecorded {
-            let (interrupt, scope) = (asked.interrupt, asked.scope);
+            let interrupt = asked.interrupt;
             self.append(now, Fact::Asked(asked), turn);
-            let Some(value) = self.answer.take() else { continue };
-            self.append(now, Fact::Answered { interrupt, value: value.clone() }, turn);
-            let Some(question) = self.questions.get_mut(interrupt) else { continue };
-            question.answer = Some(value.clone());
-            match question.waiting {
-                Some(slot) => self.deliver(scope, slot, now, Ok(value)),
-                None => {
-                    self.calls.set_state(scope, CallState::Undecided);
-                    self.undecided.push(scope);
-                }
+            if let Some(value) = self.answer.take() {
+                self.answer(now, interrupt, value, turn);
             }
         }
         any
+    }
+
+    /// Records the answer to an open question and passes it on: to the body that waits for it,
+    /// or to a further attempt of the task that asked.
+    pub(in crate::thread) fn answer(
+        &mut self,
+        now: Millis,
+        interrupt: InterruptId,
+        value: Payload,
+        turn: &mut Turn,
+    ) {
+        self.append(now, Fact::Answered { interrupt, value: value.clone() }, turn);
+        let Some(question) = self.questions.get_mut(interrupt) else { return };
+        question.answer = Some(value.clone());
+        let scope = question.asked.scope;
+        match question.waiting {
+            Some(slot) => self.deliver(scope, slot, now, Ok(value)),
+            None => self.decide_again(scope),
+        }
+    }
+
+    /// A task that waited for a person may go on, and so may the tasks that wait for it.
+    fn decide_again(&mut self, task: CallId) {
+        let mut next = Some(task);
+        while let Some(id) = next {
+            let Some(call) = self.calls.get(id) else { return };
+            next = (call.waiter == Waiter::Task).then_some(call.scope);
+            if matches!(call.state, CallState::Asking { .. }) {
+                self.calls.set_state(id, CallState::Undecided);
+                self.undecided.push(id);
+            }
+        }
     }
 
     /// Records and delivers the next outcome that arrived.

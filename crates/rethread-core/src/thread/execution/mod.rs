@@ -370,6 +370,14 @@ impl Execution {
         self.questions.open(|scope| self.calls.place(scope), |scope| self.calls.path(scope))
     }
 
+    /// Open questions that may be answered while the run goes on: none in a replay.
+    pub(super) fn questions_to_answer(&self) -> Vec<Interrupt> {
+        if !self.is_live() || !self.questions.has_open() {
+            return Vec::new();
+        }
+        self.questions.open_now(|scope| self.calls.place(scope), |scope| self.calls.path(scope))
+    }
+
     fn has_locals(&self) -> bool {
         self.bodies.values().any(|body| body.scope().locals() > 0)
     }

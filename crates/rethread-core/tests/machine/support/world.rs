@@ -525,6 +525,23 @@ impl World {
         }
     }
 
+    /// Whether messages or orders are left.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.store.inbox.is_empty() || !self.idle_orders().is_empty()
+    }
+
+    /// One thing that happens, but no time passes.
+    pub(crate) fn work(&mut self, rng: &mut Rng) {
+        let orders = self.idle_orders();
+        if self.machine.is_none() && self.store.activity == Some(Activity::Due(Millis(0))) {
+            self.load();
+        } else if !orders.is_empty() && rng.below(2) == 0 {
+            self.run_order(orders[rng.below(orders.len())]);
+        } else if !self.store.inbox.is_empty() {
+            self.handle_message();
+        }
+    }
+
     /// One thing that happens; false if nothing is left to do.
     fn step(&mut self, rng: &mut Rng) -> bool {
         if self.machine.is_none() && self.store.activity != Some(Activity::Parked) {
