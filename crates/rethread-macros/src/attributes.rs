@@ -1,3 +1,4 @@
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
@@ -13,45 +14,79 @@ const NAME_BYTES_MAX: usize = 256;
 pub(crate) struct TaskAttributes {
     pub(crate) common: Common,
     pub(crate) queue: Option<LitStr>,
-    pub(crate) retry: Option<Expr>,
-    pub(crate) timeout: Option<Timeout>,
 }
 
 /// The keys of `#[entrypoint(..)]`.
 #[derive(Default)]
 pub(crate) struct EntrypointAttributes {
     pub(crate) common: Common,
+    pub(crate) history: Option<Expr>,
 }
 
 /// The keys that both attributes know.
 #[derive(Default)]
 pub(crate) struct Common {
     pub(crate) name: Option<LitStr>,
+    retry: Option<Expr>,
+    timeout: Option<Timeout>,
+    idle_timeout: Option<Timeout>,
+    cache: Option<Expr>,
+    cache_key: Option<Expr>,
+    version: Option<LitStr>,
     krate: Option<Path>,
 }
 
-pub(crate) enum Timeout {
+enum Timeout {
     Ms(u64),
     Expr(Expr),
 }
 
 impl Common {
     /// Path of the module that expansions name.
-    pub(crate) fn private(&self) -> proc_macro2::TokenStream {
+    pub(crate) fn private(&self) -> TokenStream {
         match &self.krate {
             Some(path) => quote!(#path::__private),
             None => quote!(::rethread::__private),
         }
     }
 
+    /// The calls of builder methods for the keys that are given.
+    pub(crate) fn options(&self) -> TokenStream {
+        let Self { retry, timeout, idle_timeout, cache, cache_key, version, .. } = self;
+        let private = self.private();
+        let duration = |timeout: &Option<Timeout>| {
+            timeout.as_ref().map(|timeout| match timeout {
+                Timeout::Ms(ms) => quote!(#private::Duration::from_millis(#ms)),
+                Timeout::Expr(expr) => quote!(#expr),
+            })
+        };
+        let options = [
+            ("retry", retry.as_ref().map(|expr| quote!(#expr))),
+            ("timeout", duration(timeout)),
+            ("idle_timeout", duration(idle_timeout)),
+            ("cache", cache.as_ref().map(|expr| quote!(#expr))),
+            ("cache_key", cache_key.as_ref().map(|expr| quote!(#expr))),
+            ("version", version.as_ref().map(|text| quote!(#text))),
+        ];
+        let given = options.into_iter().filter_map(|(method, value)| {
+            let method = Ident::new(method, Span::call_site());
+            value.map(|value| quote!(.#method(#value)))
+        });
+        given.collect()
+    }
+
     /// Reads the value of a common key; says if it was one.
     fn parse_key(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<bool> {
-        if key == "name" {
-            set(&mut self.name, key, name(input)?)?;
-        } else if key == "crate" {
-            set(&mut self.krate, key, input.call(Path::parse_mod_style)?)?;
-        } else {
-            return Ok(false);
+        match key.to_string().as_str() {
+            "name" => set(&mut self.name, key, name(input)?)?,
+            "retry" => set(&mut self.retry, key, input.parse()?)?,
+            "timeout" => set(&mut self.timeout, key, input.parse()?)?,
+            "idle_timeout" => set(&mut self.idle_timeout, key, input.parse()?)?,
+            "cache" => set(&mut self.cache, key, input.parse()?)?,
+            "cache_key" => set(&mut self.cache_key, key, input.parse()?)?,
+            "version" => set(&mut self.version, key, input.parse()?)?,
+            "crate" => set(&mut self.krate, key, input.call(Path::parse_mod_style)?)?,
+            _ => return Ok(false),
         }
         Ok(true)
     }
@@ -64,12 +99,12 @@ impl Parse for TaskAttributes {
             if all.common.parse_key(key, input)? {
                 return Ok(());
             }
-            match key.to_string().as_str() {
-                "queue" => set(&mut all.queue, key, name(input)?),
-                "retry" => set(&mut all.retry, key, input.parse()?),
-                "timeout" => set(&mut all.timeout, key, input.parse()?),
-                _ => Err(unknown(key, "a task takes `name`, `queue`, `retry` and `timeout`")),
+            if key == "queue" {
+                return set(&mut all.queue, key, name(input)?);
             }
+            let takes = "a task takes `name`, `queue`, `retry`, `timeout`, `idle_timeout`, \
+                         `cache`, `cache_key` and `version`";
+            Err(unknown(key, takes))
         })?;
         Ok(all)
     }
@@ -82,7 +117,12 @@ impl Parse for EntrypointAttributes {
             if all.common.parse_key(key, input)? {
                 return Ok(());
             }
-            Err(unknown(key, "an entrypoint takes `name`; the others belong to its tasks"))
+            if key == "history" {
+                return set(&mut all.history, key, input.parse()?);
+            }
+            let takes = "an entrypoint takes `name`, `retry`, `timeout`, `idle_timeout`, \
+                         `cache`, `cache_key`, `version` and `history`";
+            Err(unknown(key, takes))
         })?;
         Ok(all)
     }
@@ -128,6 +168,10 @@ fn name(input: ParseStream<'_>) -> syn::Result<LitStr> {
     let len = literal.value().len();
     if len == 0 || len > NAME_BYTES_MAX {
         let message = format!("a name has 1 to {NAME_BYTES_MAX} bytes, this one has {len}");
+        return Err(syn::Error::new(literal.span(), message));
+    }
+    if literal.value().starts_with("__") {
+        let message = "names that begin with `__` are the engine's";
         return Err(syn::Error::new(literal.span(), message));
     }
     Ok(literal)

@@ -3,7 +3,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, ItemFn, LitStr, Visibility};
 
-use crate::attributes::{EntrypointAttributes, TaskAttributes, Timeout};
+use crate::attributes::{EntrypointAttributes, TaskAttributes};
 use crate::signature::{Parameter, Signature};
 
 /// Expands `#[task]`.
@@ -16,23 +16,14 @@ pub(crate) fn task(
     let types: Vec<_> = signature.inputs().map(|parameter| &parameter.ty).collect();
     let names: Vec<_> = signature.inputs().map(|parameter| &parameter.name).collect();
     let value = &signature.value;
-    let body = body_ident(item);
     let name = name(attributes.common.name.as_ref(), item);
     let queue = attributes.queue.iter();
-    let retry = attributes.retry.iter();
-    let timeout = attributes.timeout.iter().map(|timeout| match timeout {
-        Timeout::Ms(ms) => quote!(#private::Duration::from_millis(#ms)),
-        Timeout::Expr(expr) => quote!(#expr),
-    });
-    let call = quote!(call((#(#names,)*)));
-    let new = quote! {
-        #private::Task::new(#name, #body)
-            #(.queue(#queue))*
-            #(.retry(#retry))*
-            #(.timeout(#timeout))*
-    };
+    let options = attributes.common.options();
+    let handler = handler(&private, item, signature);
+    let new = quote!(#private::Task::new(#name, #handler) #(.queue(#queue))* #options);
+    let arguments = quote!((#(#names,)*));
     let def_type = quote!(#private::Task<(#(#types,)*), #value>);
-    Parts { what: "task", private, def_type, new, call }.expand(item, signature)
+    Parts { what: "task", private, def_type, new, arguments }.expand(item, signature)
 }
 
 /// Expands `#[entrypoint]`.
@@ -43,29 +34,39 @@ pub(crate) fn entrypoint(
 ) -> TokenStream {
     let private = attributes.common.private();
     let value = &signature.value;
-    let body = body_ident(item);
     let name = name(attributes.common.name.as_ref(), item);
     let types: Vec<_> = signature.inputs().map(|parameter| &parameter.ty).collect();
     let names: Vec<_> = signature.inputs().map(|parameter| &parameter.name).collect();
-    let previous = signature.parameters.iter().find_map(|parameter| parameter.previous.as_ref());
-    let new = match previous {
-        None => quote!(#private::Entrypoint::new(#name, #body)),
-        Some(saved) => {
-            let loaded = Ident::new("__previous", Span::mixed_site());
-            let arguments = signature.parameters.iter().map(|parameter: &Parameter| {
-                if parameter.previous.is_some() { &loaded } else { &parameter.name }
-            });
-            quote! {
-                #private::Entrypoint::new(#name, |#(#names: #types),*| async move {
-                    let #loaded = #private::load_previous::<#saved>()?;
-                    #body(#(#arguments),*).await.map_err(#private::Error::from)
-                })
-            }
-        }
-    };
-    let call = quote!(call(#(#names),*));
+    let options = attributes.common.options();
+    let history = attributes.history.iter();
+    let handler = handler(&private, item, signature);
+    let new = quote!(#private::Entrypoint::new(#name, #handler) #options #(.history(#history))*);
+    let arguments = quote!(#(#names),*);
     let def_type = quote!(#private::Entrypoint<#(#types,)* #value>);
-    Parts { what: "entrypoint", private, def_type, new, call }.expand(item, signature)
+    Parts { what: "entrypoint", private, def_type, new, arguments }.expand(item, signature)
+}
+
+/// The function that the definition calls: that of the user, or one around it that fills the
+/// parameters that no caller passes.
+fn handler(private: &TokenStream, item: &ItemFn, signature: &Signature) -> TokenStream {
+    let body = body_ident(item);
+    if signature.inputs().count() == signature.parameters.len() {
+        return quote!(#body);
+    }
+    let types = signature.inputs().map(|parameter| &parameter.ty);
+    let names = signature.inputs().map(|parameter| &parameter.name);
+    let arguments = signature.parameters.iter().map(|parameter: &Parameter| &parameter.name);
+    let filled = signature.parameters.iter().filter(|parameter| parameter.is_filled());
+    let fills = filled.map(|Parameter { name, ty, .. }| {
+        let fill = quote_spanned!(ty.span()=> #private::inject::<#ty>());
+        quote!(let #name = #fill?;)
+    });
+    quote! {
+        |#(#names: #types),*| async move {
+            #(#fills)*
+            #body(#(#arguments),*).await.map_err(#private::Error::from)
+        }
+    }
 }
 
 /// What differs between the two attributes.
@@ -76,30 +77,35 @@ struct Parts {
     def_type: TokenStream,
     /// Makes the definition.
     new: TokenStream,
-    /// Calls it.
-    call: TokenStream,
+    /// What its `call` is given.
+    arguments: TokenStream,
 }
 
 impl Parts {
     fn expand(self, item: &ItemFn, signature: &Signature) -> TokenStream {
-        let Self { what, private, def_type, new, call } = self;
+        let Self { what, private, def_type, new, arguments } = self;
         let ItemFn { attrs, vis, sig, .. } = item;
         let ident = &sig.ident;
         let value = &signature.value;
-        let types = signature.inputs().map(|parameter| &parameter.ty);
-        let names = signature.inputs().map(|parameter| &parameter.name);
+        let types: Vec<_> = signature.inputs().map(|parameter| &parameter.ty).collect();
+        let names: Vec<_> = signature.inputs().map(|parameter| &parameter.name).collect();
+        let key = Ident::new("__key", Span::mixed_site());
         let outer = attrs.iter().filter(|attribute| belongs_to_caller(attribute));
         let body = body(item);
         let asserts = asserts(&private, signature);
         let struct_doc = format!(" The {what} `{ident}`: [`Self::def`] is what to register.");
         let def_doc = format!(" The definition of the {what}.");
+        let keyed_doc = format!(
+            " Calls the {what} under a name of its own, the key, instead of one made from what it \
+             is given."
+        );
         quote! {
             #asserts
 
             #(#outer)*
             #[allow(clippy::too_many_arguments)]
             #vis fn #ident(#(#names: #types),*) -> #private::Call<#value> {
-                #ident::def().#call
+                #ident::def().call(#arguments)
             }
 
             #[doc = #struct_doc]
@@ -115,6 +121,12 @@ impl Parts {
                     // Registered is as good as called.
                     let _ = #ident;
                     ::core::clone::Clone::clone(DEF.get_or_init(|| #new))
+                }
+
+                #[doc = #keyed_doc]
+                #[allow(dead_code, clippy::too_many_arguments)]
+                #vis fn keyed(#key: &str, #(#names: #types),*) -> #private::Call<#value> {
+                    Self::def().call_keyed(#key, #arguments)
                 }
             }
         }

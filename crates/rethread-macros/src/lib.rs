@@ -21,17 +21,24 @@ use crate::signature::Signature;
 
 /// Makes a task of an async function: calling it schedules it and records its result.
 ///
-/// The function takes up to eight owned serde values and returns `Result<T>`. It becomes
+/// The function takes up to eight owned serde values and returns `Result<T>`. Parameters of the
+/// types `Context<C>`, `Dep<D>` and `Store` are no arguments: they are filled with the context
+/// object of the run, with what the program provides, and with the store. It becomes
 ///
 /// - a function of the same name and arguments that returns a `Call<T>`, and
-/// - a type of the same name, whose `def()` gives the `Task` to register with a worker.
+/// - a type of the same name, whose `def()` gives the `Task` to register with a worker, and whose
+///   `keyed(key, ..)` makes a call under a name of its own.
 ///
 /// | Key | Meaning | Default |
 /// |---|---|---|
 /// | `name = "…"` | name under which calls are recorded | the function's name |
 /// | `queue = "…"` | the queue its attempts are put in | the standard queue |
-/// | `retry = …` | a `Retry`, or an array or vector of them | no retry |
+/// | `retry = …` | a `Retry`, or an array or vector of them | those of the entrypoint |
 /// | `timeout = "30s"` | longest time of one attempt: `ms`, `s`, `m`, `h`, or a `Duration` | none |
+/// | `idle_timeout = "5s"` | longest silence of one attempt: no event, call, news of a call or heartbeat | none |
+/// | `cache = …` | a `Cache`: equal calls of all runs reuse results | none |
+/// | `cache_key = …` | a function of `&(A, B, ..)`, a reference to the tuple of arguments, to the text that equal calls share | the arguments |
+/// | `version = "…"` | part of what equal calls are: a new one forgets the results of the old code | none |
 /// | `crate = path` | where the crate `rethread` is | `::rethread` |
 ///
 /// ```
@@ -65,14 +72,23 @@ pub fn task(attributes: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The function takes one owned serde value, its input, and returns `Result<T>` or
 /// `Result<Final<T, S>>`. A parameter of type `Previous<S>`, before or behind the input, is
-/// filled with what the last run on the thread saved. It becomes
+/// filled with what the last run on the thread saved; `Context<C>`, `Dep<D>` and `Store` are
+/// filled as they are in a task. It becomes
 ///
 /// - a function of the same name and input that calls it as a child and returns a `Call<T>`, and
-/// - a type of the same name, whose `def()` gives the `Entrypoint` to register and to invoke.
+/// - a type of the same name, whose `def()` gives the `Entrypoint` to register and to invoke, and
+///   whose `keyed(key, ..)` makes a call under a name of its own.
 ///
 /// | Key | Meaning | Default |
 /// |---|---|---|
 /// | `name = "…"` | name under which runs are recorded | the function's name |
+/// | `retry = …` | a `Retry`, or an array or vector: for the body, and for tasks that have none | no retry |
+/// | `timeout = "30s"` | longest time of one attempt of the body, waiting included | none |
+/// | `idle_timeout = "5s"` | longest silence of one attempt: no event, call, news of a call or heartbeat | none |
+/// | `cache = …` | a `Cache`: equal calls of all runs reuse results | none |
+/// | `cache_key = …` | a function of `&I`, a reference to the input, to the text that equal calls share | the input |
+/// | `version = "…"` | part of what equal calls are: a new one forgets the results of the old code | none |
+/// | `history = …` | a `History`: what it keeps when another body calls it | `History::Inherit` |
 /// | `crate = path` | where the crate `rethread` is | `::rethread` |
 ///
 /// What the body does outside of tasks happens again on each replay: keep side effects, the

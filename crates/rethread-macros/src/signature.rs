@@ -3,7 +3,7 @@ use quote::format_ident;
 use syn::{FnArg, ItemFn, Pat, ReturnType, Type};
 
 use crate::errors::{Errors, a};
-use crate::types::{arguments_of, check_owned};
+use crate::types::{arguments_of, check_owned, is_plain};
 
 /// Most arguments of a task.
 const ARGUMENTS_MAX: usize = 8;
@@ -22,8 +22,42 @@ pub(crate) struct Parameter {
     /// Its name in the calling function.
     pub(crate) name: Ident,
     pub(crate) ty: Type,
-    /// `S` of a parameter `Previous<S>`, which no caller passes.
-    pub(crate) previous: Option<Type>,
+    /// What it is filled with, if no caller passes it.
+    filled: Option<Filled>,
+}
+
+/// What the engine fills a parameter with.
+enum Filled {
+    /// `S` of a parameter `Previous<S>`.
+    Previous(Box<Type>),
+    /// `Context<C>`, `Dep<D>` or `Store`.
+    Other,
+}
+
+impl Parameter {
+    /// Whether the engine fills it, and no caller passes it.
+    pub(crate) fn is_filled(&self) -> bool {
+        self.filled.is_some()
+    }
+
+    fn previous(&self) -> Option<&Type> {
+        match &self.filled {
+            Some(Filled::Previous(saved)) => Some(&**saved),
+            Some(Filled::Other) | None => None,
+        }
+    }
+}
+
+impl Filled {
+    /// Tells by the name of a type what the engine fills it with.
+    fn of(ty: &Type) -> Option<Self> {
+        if let Some(&[saved, ..]) = arguments_of(ty, "Previous").as_deref() {
+            return Some(Self::Previous(Box::new(saved.clone())));
+        }
+        let is_generic = |name| arguments_of(ty, name).is_some_and(|types| !types.is_empty());
+        let is_other = is_generic("Context") || is_generic("Dep") || is_plain(ty, "Store");
+        is_other.then_some(Self::Other)
+    }
 }
 
 impl Signature {
@@ -31,14 +65,13 @@ impl Signature {
     pub(crate) fn of_task(item: &ItemFn) -> syn::Result<Self> {
         let mut errors = Errors::default();
         let signature = Self::of_function(item, "task", &mut errors);
-        let parameters = &signature.parameters;
-        if let Some(extra) = parameters.get(ARGUMENTS_MAX) {
+        if let Some(extra) = signature.inputs().nth(ARGUMENTS_MAX) {
             let message = format!(
                 "a task takes at most {ARGUMENTS_MAX} arguments; put the values in a struct"
             );
             errors.add(&extra.ty, message);
         }
-        for parameter in parameters.iter().filter(|parameter| parameter.previous.is_some()) {
+        for parameter in signature.parameters.iter().filter(|p| p.previous().is_some()) {
             let message = "only an entrypoint has a previous value; pass what the task needs of it";
             errors.add(&parameter.ty, message);
         }
@@ -68,7 +101,7 @@ impl Signature {
                 errors.add(&second.ty, message);
             }
         }
-        let previous = signature.parameters.iter().filter(|parameter| parameter.previous.is_some());
+        let previous = signature.parameters.iter().filter(|p| p.previous().is_some());
         for further in previous.skip(1) {
             errors.add(&further.ty, "there is one previous value; take it once");
         }
@@ -77,14 +110,16 @@ impl Signature {
 
     /// The parameters that a caller passes.
     pub(crate) fn inputs(&self) -> impl Iterator<Item = &Parameter> {
-        self.parameters.iter().filter(|parameter| parameter.previous.is_none())
+        self.parameters.iter().filter(|parameter| !parameter.is_filled())
     }
 
     /// All types that are recorded or read from a record.
     pub(crate) fn recorded_types(&self) -> impl Iterator<Item = &Type> {
-        let parameters = self.parameters.iter();
-        let taken =
-            parameters.map(|parameter| parameter.previous.as_ref().unwrap_or(&parameter.ty));
+        let taken = self.parameters.iter().filter_map(|parameter| match &parameter.filled {
+            None => Some(&parameter.ty),
+            Some(Filled::Previous(saved)) => Some(&**saved),
+            Some(Filled::Other) => None,
+        });
         taken.chain([&self.value]).chain(&self.saved)
     }
 
@@ -168,7 +203,6 @@ fn parameter(
         }
         _ => format_ident!("__arg{nth}", span = Span::mixed_site()),
     };
-    let previous = arguments_of(&typed.ty, "Previous");
-    let previous = previous.and_then(|arguments| arguments.first().copied().cloned());
-    Some(Parameter { name, ty: (*typed.ty).clone(), previous })
+    let filled = Filled::of(&typed.ty);
+    Some(Parameter { name, ty: (*typed.ty).clone(), filled })
 }

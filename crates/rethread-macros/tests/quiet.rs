@@ -34,6 +34,46 @@ async fn body(text: String, mut previous: Previous<u8>) -> Result<Final<String, 
     Ok(Final::new(used(text, 1).await?, count + 1))
 }
 
+/// Has parameters that no caller passes, and every key.
+#[entrypoint(
+    name = "full",
+    retry = Retry::attempts(2),
+    timeout = "1m",
+    idle_timeout = "1s",
+    cache = Cache::forever(),
+    cache_key = |input: &String| input.clone(),
+    version = "1",
+    history = History::Off
+)]
+pub async fn full(
+    store: Store,
+    input: String,
+    limit: Dep<u32>,
+    Context(tenant): Context<String>,
+    _previous: Previous<String>,
+) -> Result<String> {
+    store.delete(["notes"], &input).await?;
+    filled(*limit).await?;
+    Ok(tenant.unwrap_or(input))
+}
+
+#[task(
+    idle_timeout = "1s",
+    cache = Cache::forever(),
+    cache_key = |(n,): &(u32,)| n.to_string(),
+    version = "1"
+)]
+async fn filled(store: Store, n: u32, _limit: Dep<u32>) -> Result<u32> {
+    drop(store);
+    Ok(n)
+}
+
+/// Reads only what it is filled with.
+#[task]
+async fn without_arguments(limit: Dep<u32>) -> Result<u32> {
+    Ok(*limit)
+}
+
 mod inner {
     use rethread::prelude::*;
 
@@ -62,6 +102,9 @@ fn everything_can_be_registered() {
         .task(registered_only::def())
         .task(inner::seen_in_crate::def())
         .task(made_by_macro::def())
+        .entrypoint(full::def())
+        .task(filled::def())
+        .task(without_arguments::def())
         .build();
     assert!(registry.is_ok());
 }

@@ -129,11 +129,7 @@ impl<A, T> TaskRef<A, T> {
         })
     }
 
-    pub(crate) fn policies(
-        self,
-        policies: Policies,
-        checked: Result<(), OptionError>,
-    ) -> Self {
+    pub(crate) fn policies(self, policies: Policies, checked: Result<(), OptionError>) -> Self {
         self.set(|options| {
             options.retry = policies.recorded;
             checked

@@ -30,6 +30,7 @@ pub mod conformance;
 #[cfg(feature = "disk")]
 pub mod disk;
 pub mod memory;
+pub mod store;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -266,7 +267,11 @@ pub trait Storage: Debug + Send + Sync + 'static {
     ///
     /// [`CacheLookup::Vacant`] makes `holder` the one that fills the entry for `hold` from now:
     /// until it does, gives it up, or its time is over, others are told [`CacheLookup::Filling`].
-    /// The holder extends its time by asking again, and is told `Vacant` again.
+    /// The holder extends its time by asking again, and is told `Vacant` again. Who fills what is
+    /// forgotten when the storage is restarted.
+    ///
+    /// # Errors
+    /// [`StorageError::TooLong`] for a key longer than [`names`] allow.
     async fn look_up_cache(
         &self,
         key: &CacheKey,
@@ -275,7 +280,11 @@ pub trait Storage: Debug + Send + Sync + 'static {
     ) -> Result<CacheLookup>;
 
     /// Stores a value, for `ttl` or for ever, and ends the duty of whoever had it. The newest
-    /// value stands.
+    /// value stands. It survives a crash of the process where the storage does, and need not
+    /// survive more.
+    ///
+    /// # Errors
+    /// [`StorageError::TooLong`] for a key longer than [`names`] allow.
     async fn fill_cache(&self, key: &CacheKey, value: Bytes, ttl: Option<Duration>) -> Result<()>;
 
     /// Gives up the duty to make a value; no effect if `holder` does not have it.
@@ -288,7 +297,11 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     /// Puts a record under its name, replacing the one that is there. It is as durable as
     /// [`Storage::durability`] says. `expires_at` is a time of the storage's clock after which
-    /// the record is gone.
+    /// the record is gone; with default options that is the system's time.
+    ///
+    /// # Errors
+    /// [`StorageError::TooLong`] for a name longer than [`names`] allow; no other operation finds
+    /// anything under such a name.
     async fn put_item(&self, name: &ItemName, record: ItemRecord) -> Result<()>;
 
     /// The record of this name.
@@ -297,7 +310,7 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// Removes the record of this name, if there is one.
     async fn delete_item(&self, name: &ItemName) -> Result<()>;
 
-    /// Sets when a record expires, if it is there.
+    /// Sets when a record expires, if it is there. Need not survive power loss.
     async fn touch_item(&self, name: &ItemName, expires_at: Millis) -> Result<()>;
 
     /// Records whose namespaces begin with `prefix`, in the order of namespace and key, behind

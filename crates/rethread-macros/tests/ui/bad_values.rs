@@ -32,4 +32,24 @@ async fn f() -> Result<()> {
     Ok(())
 }
 
+#[entrypoint(idle_timeout = "0s")]
+async fn g(_input: ()) -> Result<()> {
+    Ok(())
+}
+
+#[entrypoint(name = "__input__")]
+async fn h(_input: ()) -> Result<()> {
+    Ok(())
+}
+
+#[task(version = 2)]
+async fn i() -> Result<()> {
+    Ok(())
+}
+
+#[entrypoint(timeout = "1s", timeout = "2s")]
+async fn j(_input: ()) -> Result<()> {
+    Ok(())
+}
+
 fn main() {}

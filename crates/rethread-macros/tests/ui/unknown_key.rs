@@ -7,8 +7,13 @@ async fn square(n: u64) -> Result<u64> {
     Ok(n * n)
 }
 
-#[entrypoint(timeout = "1s")]
+#[entrypoint(queue = "gpu")]
 async fn body(n: u64) -> Result<u64> {
+    Ok(n)
+}
+
+#[task(history = History::Thread)]
+async fn kept(n: u64) -> Result<u64> {
     Ok(n)
 }
 

@@ -2,9 +2,10 @@ use rethread_core::payload::{Payload, PayloadError};
 use rethread_core::store::{Comparison, Condition};
 use serde::Serialize;
 
-/// How an entry of a value is compared in a search.
+/// How an entry of a value is compared in a search. A plain value turns into [`Filter::eq`].
 ///
-/// An item without the entry does not match, except with [`Filter::ne`].
+/// An entry that an item does not have counts as nothing (JSON `null`). Values that have no order
+/// between them, such as a number and a text, are neither greater nor less.
 #[derive(Debug, Clone)]
 pub struct Filter {
     comparison: Comparison,
@@ -48,5 +49,11 @@ impl Filter {
 
     pub(super) fn on(self, key: String) -> Result<Condition, PayloadError> {
         Ok(Condition { key, comparison: self.comparison, operand: self.operand? })
+    }
+}
+
+impl<T: Serialize> From<T> for Filter {
+    fn from(value: T) -> Self {
+        Self::eq(value)
     }
 }

@@ -124,8 +124,8 @@ impl Store {
 
     /// Removes the item of this name; no error if there is none.
     pub fn delete(&self, namespace: impl IntoNamespace, key: impl Into<String>) -> StoreCall<()> {
-        let request = checked(namespace)
-            .map(|namespace| StoreRequest::Delete { namespace, key: key.into() });
+        let request =
+            checked(namespace).map(|namespace| StoreRequest::Delete { namespace, key: key.into() });
         StoreCall::new(Arc::clone(&self.backend), request, writing::done)
     }
 

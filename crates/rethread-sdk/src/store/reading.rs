@@ -23,8 +23,11 @@ impl<T: DeserializeOwned> Get<T> {
         namespace: impl IntoNamespace,
         key: String,
     ) -> Self {
-        let request = checked(namespace)
-            .map(|namespace| StoreRequest::Get { namespace, key, refresh_ttl: true });
+        let request = checked(namespace).map(|namespace| StoreRequest::Get {
+            namespace,
+            key,
+            refresh_ttl: true,
+        });
         Self(StoreCall::new(backend, request, item))
     }
 

@@ -26,9 +26,10 @@ impl StoreSearch {
         Self { backend, search: Search::under(prefix), error: None }
     }
 
-    /// Finds only items whose entry `key` compares so. Several filters must all hold.
-    pub fn filter(mut self, key: impl Into<String>, filter: Filter) -> Self {
-        match filter.on(key.into()) {
+    /// Finds only items whose entry `key` compares so; a plain value stands for [`Filter::eq`].
+    /// Several filters must all hold.
+    pub fn filter(mut self, key: impl Into<String>, filter: impl Into<Filter>) -> Self {
+        match filter.into().on(key.into()) {
             Ok(condition) => self.search.filter.push(condition),
             Err(error) => {
                 self.error.get_or_insert(error);

@@ -75,7 +75,7 @@ fn request(
             "the value of item `{key}` in `{namespace}` is no map: put a struct, a map or a JSON \
              object"
         );
-        return Err(Error::new(kind::STORE, message).retryable(false));
+        return Err(Error::new(kind::SERIALIZATION, message).retryable(false));
     }
     Ok(StoreRequest::Put { namespace, key, value, ttl_ms: None, is_indexed: true })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rethread::prelude::*;
 use rethread::{Args, EntrypointRef, TaskDef};
-use rethread_core::policy::TaskOptions;
+use rethread_core::policy::{self, TaskOptions};
 use rethread_core::replay::{Ask, CallRequest};
 
 use crate::driver::{Driver, attempt, pack, unpack};
@@ -38,14 +38,15 @@ async fn r#match(n: u8) -> Result<u8> {
 fn keys_become_options() {
     let task = TaskDef::from(write::def());
     assert_eq!(task.name(), "essays.write");
-    let TaskOptions { queue, retry, timeout_ms } = task.options();
-    assert_eq!((queue.as_str(), timeout_ms), ("slow", &Some(30_000)));
-    assert_eq!(retry, &[Retry::attempts(3)]);
+    let TaskOptions { queue, retry, timeouts, cache, version } = task.options();
+    assert_eq!((queue.as_str(), timeouts.run_ms, timeouts.idle_ms), ("slow", Some(30_000), None));
+    assert_eq!(retry, &[policy::Retry::attempts(3)]);
+    assert_eq!((cache, version), (&None, &None));
 
     let task = TaskDef::from(plain::def());
     assert_eq!(task.name(), "plain");
-    assert_eq!(task.options().retry, [Retry::attempts(2), Retry::attempts(9)]);
-    assert_eq!(task.options().timeout_ms, Some(5_000));
+    assert_eq!(task.options().retry, [2, 9].map(policy::Retry::attempts));
+    assert_eq!(task.options().timeouts.run_ms, Some(5_000));
     assert_eq!(TaskDef::from(elsewhere::def()).options(), &TaskOptions::default());
 }
 

@@ -8,6 +8,7 @@ use rethread::prelude::*;
 use rethread::{Registry, kind};
 use rethread_core::failure::Failure;
 use rethread_core::ids::Millis;
+use rethread_core::message::Emission;
 use rethread_core::payload::Payload;
 use rethread_core::replay::ScopeInfo;
 use serde::{Deserialize, Serialize};
@@ -113,7 +114,8 @@ fn events_keep_their_order() {
         emit(json!({ "n": 3 }))
     }
     let driver = Driver::start(body::def(), ());
-    assert_eq!(driver.emitted, [pack(1), pack("two"), pack(json!({ "n": 3 }))]);
+    let values = [pack(1), pack("two"), pack(json!({ "n": 3 }))];
+    assert_eq!(driver.emitted, values.map(Emission::Custom));
 }
 
 #[entrypoint]

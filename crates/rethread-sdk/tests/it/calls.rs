@@ -57,7 +57,7 @@ fn calls_have_the_same_identity_on_each_replay() {
 fn a_key_names_a_call_instead_of_its_arguments() {
     let ids = |argument: u64| {
         let body = Entrypoint::new("body", move |(): ()| async move {
-            square::def().call_keyed("one", (argument,)).detach();
+            square::keyed("one", argument).detach();
             square::def().call_keyed("one", (argument,)).detach();
             Ok::<_, Error>(())
         });
@@ -66,6 +66,20 @@ fn a_key_names_a_call_instead_of_its_arguments() {
     };
     assert_eq!(ids(1), ids(2));
     assert_ne!(ids(1).0, ids(1).1);
+}
+
+#[test]
+fn a_key_names_the_call_of_an_entrypoint_too() {
+    #[entrypoint]
+    async fn child(n: u64) -> Result<u64> {
+        Ok(n)
+    }
+    let id = |input: u64| {
+        let body =
+            Entrypoint::new("body", move |(): ()| async move { child::keyed("one", input).await });
+        Driver::start(body, ()).calls[0].id
+    };
+    assert_eq!(id(1), id(2));
 }
 
 #[test]
@@ -82,6 +96,53 @@ fn dropping_a_call_detaches_it() {
     driver.complete(2, 9);
     assert_eq!(driver.value::<u64>(), 9);
     driver.complete(1, ());
+}
+
+#[test]
+fn a_call_can_be_cancelled() {
+    #[entrypoint]
+    async fn body(_input: ()) -> Result<bool> {
+        let (kept, ended) = (square(1), square(2));
+        ended.cancel();
+        let error = ended.await.expect_err("cancelled");
+        kept.await?;
+        Ok(error.is_cancelled())
+    }
+    let mut driver = Driver::start(body::def(), ());
+    assert_eq!(driver.cancelled, [driver.calls[1].id]);
+    driver.fail(1, Failure::new(kind::CANCELLED, "the call was cancelled"));
+    driver.complete(0, 1);
+    assert!(driver.value::<bool>());
+}
+
+#[test]
+fn a_call_that_has_its_outcome_is_not_cancelled() {
+    #[entrypoint]
+    async fn body(_input: ()) -> Result<u64> {
+        let first = square(1).cancel_on_drop();
+        let value = square(2).await?;
+        first.cancel();
+        Ok(value + first.await?)
+    }
+    let mut driver = Driver::start(body::def(), ());
+    driver.complete(0, 1);
+    driver.complete(1, 4);
+    assert_eq!((driver.value::<u64>(), driver.cancelled.len()), (5, 0));
+}
+
+#[test]
+fn the_loser_of_a_race_is_cancelled_when_it_says_so() {
+    #[entrypoint]
+    async fn body(_input: ()) -> Result<u64> {
+        let race = select(square(1).cancel_on_drop(), square(2).cancel_on_drop());
+        let (Either::Left((square, _)) | Either::Right((square, _))) = race.await;
+        note().cancel_on_drop().detach();
+        square
+    }
+    let mut driver = Driver::start(body::def(), ());
+    driver.complete(1, 4);
+    assert_eq!(driver.value::<u64>(), 4);
+    assert_eq!(driver.cancelled, [driver.calls[0].id], "neither the winner nor the detached one");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use rethread_core::failure::Failure;
 use rethread_core::ids::{CallId, ExecutionId, RunId, ThreadId};
+use rethread_core::message::Emission;
 use rethread_core::payload::Payload;
 use rethread_core::replay::{
     Ask, Body, BodyOutput, CallRequest, Program, Rest, Scope, ScopeInfo, SlotIndex,
@@ -26,6 +27,7 @@ pub fn info(name: &str) -> ScopeInfo {
     let run = RunId::from_uuid(Uuid::from_u128(1));
     ScopeInfo {
         scope: CallId::root(ExecutionId::from(run)),
+        calls: CallId::root(ExecutionId::from(run)),
         thread: ThreadId::new("thread-1").expect("valid"),
         run,
         execution: ExecutionId::from(run),
@@ -33,6 +35,10 @@ pub fn info(name: &str) -> ScopeInfo {
         attempt: 1,
         previous: None,
         answers: Vec::new(),
+        config: Arc::default(),
+        context: None,
+        progress: None,
+        provided: None,
     }
 }
 
@@ -41,7 +47,9 @@ pub struct Driver {
     pub body: Body,
     pub calls: Vec<MadeCall>,
     pub questions: Vec<(SlotIndex, Payload)>,
-    pub emitted: Vec<Payload>,
+    pub emitted: Vec<Emission>,
+    pub cancelled: Vec<CallId>,
+    pub heartbeats: Vec<Option<Payload>>,
     pub withdrawn: usize,
     pub ended: Option<Result<BodyOutput, Failure>>,
 }
@@ -61,6 +69,7 @@ impl MadeCall {
                 unpack(input)
             }
             CallRequest::Timer { duration_ms } => unpack(&pack(duration_ms)),
+            CallRequest::Store(request) => unpack(&pack(request)),
         }
     }
 }
@@ -84,6 +93,8 @@ impl Driver {
             calls: Vec::new(),
             questions: Vec::new(),
             emitted: Vec::new(),
+            cancelled: Vec::new(),
+            heartbeats: Vec::new(),
             withdrawn: 0,
             ended: None,
         };
@@ -104,7 +115,9 @@ impl Driver {
                     self.calls.push(MadeCall { slot, id, name, request });
                 }
                 Ask::Interrupt { slot, value, .. } => self.questions.push((slot, value)),
-                Ask::Emit(value) => self.emitted.push(value),
+                Ask::Emit(emission) => self.emitted.push(emission),
+                Ask::Cancel(call) => self.cancelled.push(call),
+                Ask::Heartbeat(progress) => self.heartbeats.push(progress),
                 Ask::Withdraw(_) => self.withdrawn += 1,
             }
         }
@@ -159,8 +172,13 @@ pub struct Attempt {
 }
 
 pub fn attempt<A, T>(task: Task<A, T>, input: &Payload, answers: Vec<Payload>) -> Attempt {
+    let info = ScopeInfo { answers, ..info(task.name()) };
+    attempt_with(task, input, info)
+}
+
+pub fn attempt_with<A, T>(task: Task<A, T>, input: &Payload, info: ScopeInfo) -> Attempt {
     let task = TaskDef::from(task);
-    let scope = Scope::ungated(ScopeInfo { answers, ..info(task.name()) });
+    let scope = Scope::ungated(info);
     let mut future = match task.start(input) {
         Ok(future) => future,
         Err(failure) => {

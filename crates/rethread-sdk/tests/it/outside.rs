@@ -11,6 +11,11 @@ async fn lonely() -> Result<()> {
     Ok(())
 }
 
+#[entrypoint]
+async fn alone(n: u8) -> Result<u8> {
+    Ok(n)
+}
+
 #[track_caller]
 fn check<T: std::fmt::Debug>(result: Result<T>, caller: &str) {
     let error = result.expect_err("no run");
@@ -30,10 +35,21 @@ fn every_function_names_itself() {
     check(now(), "`now`");
     check(run_info(), "`run_info`");
     check(idempotency_key(), "`idempotency_key`");
+    check(emit_message("t", ()), "`emit_message`");
+    check(config(), "`config`");
+    check(context::<u8>(), "`context`");
+    check(dep::<u8>(), "`dep`");
+    check(heartbeat(()), "`heartbeat`");
+    check(last_progress::<u8>(), "`last_progress`");
+    check(random::<u64>(), "`random`");
+    check(store(), "`store`");
+    check(block_on(alone::def().call(1)), "entrypoint `alone`");
 }
 
 #[test]
 fn a_call_outside_is_done_and_local_does_nothing() {
-    assert!(lonely().is_done());
+    let call = lonely().cancel_on_drop();
+    assert!(call.is_done());
+    call.cancel();
     assert_eq!(block_on(local(async { 7 })), 7);
 }

@@ -1,7 +1,7 @@
 //! Registering code, and starting it by name.
 
 use rethread::prelude::*;
-use rethread::{Registry, RegistryError};
+use rethread::{OptionError, Registry, RegistryError};
 use rethread_core::event::Refusal;
 use rethread_core::replay::Program;
 
@@ -55,12 +55,31 @@ fn a_name_is_registered_once() {
 }
 
 #[test]
+fn a_task_and_an_entrypoint_have_different_names() {
+    let task = || Task::new("main_line", || async { Ok::<_, Error>(()) });
+    let expected = RegistryError::SharedName { name: "main_line".into() };
+    let built = Registry::builder().task(task()).entrypoint(main_line::def()).build();
+    assert_eq!(built.err(), Some(expected.clone()));
+    let built = Registry::builder().entrypoint(main_line::def()).task(task()).build();
+    assert_eq!(built.err(), Some(expected));
+}
+
+#[test]
+fn names_of_the_engine_are_refused() {
+    let task = Task::new("__input__", || async { Ok::<_, Error>(()) });
+    let error = Registry::builder().task(task).build().expect_err("reserved");
+    assert_eq!(error, RegistryError::InvalidName { name: "__input__".into() });
+}
+
+#[test]
 fn names_and_queues_are_checked() {
     let unnamed = Task::new("", || async { Ok::<_, Error>(()) });
     let error = Registry::builder().task(unnamed).build().expect_err("no name");
     assert_eq!(error, RegistryError::InvalidName { name: String::new() });
     let error = Registry::builder().task(one::def().queue("")).build().expect_err("no queue");
-    assert!(matches!(error, RegistryError::InvalidQueue { task, .. } if task == "one"));
+    assert!(
+        matches!(error, RegistryError::InvalidOption { name, source: OptionError::Queue(_) } if name == "one")
+    );
 }
 
 #[test]

@@ -204,7 +204,7 @@ pub(super) async fn the_whole_cache_is_cleared(storage: Shared) {
 }
 
 pub(super) async fn many_entries_are_cleared(storage: Shared) {
-    let keys: Vec<_> = (0..3_000).map(|n| key("g", &n.to_string())).collect();
+    let keys: Vec<_> = (0..1_500).map(|n| key("g", &n.to_string())).collect();
     for key in &keys {
         fill(&storage, key, "value", None).await;
     }

@@ -36,9 +36,17 @@ async fn put(storage: &Shared, name: &ItemName, record: ItemRecord) {
 }
 
 async fn put_all(storage: &Shared, names: &[ItemName]) {
-    for name in names {
-        put(storage, name, lasting("record")).await;
+    put_each(storage, names.iter().map(|name| (name.clone(), lasting("record")))).await;
+}
+
+/// Puts many items at the same time, so that they can share the wait for the disk.
+async fn put_each(storage: &Shared, items: impl IntoIterator<Item = (ItemName, ItemRecord)>) {
+    let mut puts = tokio::task::JoinSet::new();
+    for (name, record) in items {
+        let storage = Shared::clone(storage);
+        puts.spawn(async move { put(&storage, &name, record).await });
     }
+    puts.join_all().await;
 }
 
 async fn get(storage: &Shared, name: &ItemName) -> Option<ItemRecord> {
@@ -143,7 +151,8 @@ pub(super) async fn an_item_expires(storage: Shared) {
     put(&storage, &short, record(SHORT)).await;
     put(&storage, &long, lasts.clone()).await;
     wait_until_gone(&storage, &short).await;
-    assert_eq!(scan(&storage, &[], None, 10).await, [long.clone()], "it is not listed");
+    let listed = scan(&storage, &[], None, 10).await;
+    assert_eq!(listed, std::slice::from_ref(&long), "it is not listed");
     assert_eq!(namespaces(&storage, &[]).await, [namespace(&["long"])], "nor is its namespace");
     assert_eq!(get(&storage, &long).await, Some(lasts), "with its time");
     put(&storage, &short, lasting("again")).await;
@@ -251,10 +260,11 @@ pub(super) async fn a_scan_stops_at_the_maximum(storage: Shared) {
 
 pub(super) async fn a_scan_steps_over_what_is_gone(storage: Shared) {
     let names: Vec<_> = (0..60).map(|n| name(&["n"], &format!("{n:02}"))).collect();
-    for (number, name) in names.iter().enumerate() {
-        let expires_at = (number % 10 != 9).then(|| from_now(SHORT));
-        put(&storage, name, ItemRecord { record: bytes("record"), expires_at }).await;
-    }
+    let items = names.iter().map(|name| {
+        let expires_at = (!name.key.ends_with('9')).then(|| from_now(SHORT));
+        (name.clone(), ItemRecord { record: bytes("record"), expires_at })
+    });
+    put_each(&storage, items).await;
     for name in &names {
         if !name.key.ends_with('9') {
             wait_until_gone(&storage, name).await;
@@ -298,9 +308,9 @@ pub(super) async fn odd_item_names_are_kept_apart(storage: Shared) {
     let mut names = odd_names();
     names.sort();
     names.dedup();
-    for (number, name) in names.iter().enumerate() {
-        put(&storage, name, lasting(&number.to_string())).await;
-    }
+    let numbered =
+        (0..).zip(&names).map(|(n, name): (usize, _)| (name.clone(), lasting(&n.to_string())));
+    put_each(&storage, numbered).await;
     for (number, name) in names.iter().enumerate() {
         assert_eq!(get(&storage, name).await, Some(lasting(&number.to_string())), "{name:?}");
     }
@@ -364,6 +374,9 @@ pub(super) async fn long_item_names_are_refused(storage: Shared) {
     for name in refused {
         let answer = storage.put_item(&name, lasting("record")).await;
         assert!(matches!(answer, Err(StorageError::TooLong { .. })), "{answer:?}");
+        assert_eq!(get(&storage, &name).await, None);
+        touch(&storage, &name, from_now(LONG)).await;
+        delete(&storage, &name).await;
     }
     assert_eq!(scan(&storage, &[&long(100_000)], None, 10).await, [], "nothing is under it");
 }

@@ -184,6 +184,11 @@ impl<'a> Group<'a> {
                 self.batch.insert(&tables.live, active, &at.0.to_be_bytes()[..]);
             }
         }
+        if write.delete {
+            let prefix = keys::thread(partition, thread);
+            let left = [&prefix[..], &standing.generation.to_be_bytes()].concat();
+            self.discard(now.plus(1), sweep::STANDINGS, &left);
+        }
         self.standings.insert((partition, thread), Prepared { standing, is_changed: true });
     }
 
@@ -206,8 +211,6 @@ impl<'a> Group<'a> {
         }
         self.journal(partition, thread, standing, &JournalWrite::Replace(Vec::new()), now);
         *standing = Standing { generation: standing.generation, ..Standing::default() };
-        let standing = [&prefix[..], &standing.generation.to_be_bytes()].concat();
-        self.discard(now.plus(1), sweep::STANDINGS, &standing);
     }
 
     fn journal(

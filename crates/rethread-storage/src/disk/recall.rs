@@ -11,7 +11,7 @@ use super::committer::Request;
 use super::shelf::{self, Shelf, ShelfWrite};
 use super::values::Kept;
 use crate::clock::millis;
-use crate::names::{KEY_BYTES_MAX, NAMESPACE_BYTES_MAX};
+use crate::names::NAMESPACE_BYTES_MAX;
 use crate::{CacheKey, CacheLookup, ItemName, ItemRecord, Result};
 
 /// Cache entries that are removed by one write.
@@ -82,7 +82,9 @@ impl DiskStorage {
     }
 
     pub(super) async fn item(&self, name: &ItemName) -> Result<Option<ItemRecord>> {
-        name.check()?;
+        if name.check().is_err() {
+            return Ok(None);
+        }
         let (key, now) = (name.to_sortable(), self.inner.clock.now());
         let found = self.read_tables(move |tables| Shelf::Items.read(tables, &key)).await?;
         let found = found.filter(|kept| kept.lasts(now));
@@ -90,13 +92,17 @@ impl DiskStorage {
     }
 
     pub(super) async fn delete(&self, name: &ItemName) -> Result<()> {
-        name.check()?;
+        if name.check().is_err() {
+            return Ok(());
+        }
         let keys = vec![name.to_sortable()];
         self.shelve_durably(ShelfWrite::Remove { shelf: Shelf::Items, keys }).await
     }
 
     pub(super) async fn touch(&self, name: &ItemName, expires_at: Millis) -> Result<()> {
-        name.check()?;
+        if name.check().is_err() {
+            return Ok(());
+        }
         let (shelf, key) = (Shelf::Items, name.to_sortable());
         // As many reads extend the life of an item, it waits for no sync.
         self.shelve(ShelfWrite::Touch { shelf, key, expires_at }).await
@@ -111,6 +117,7 @@ impl DiskStorage {
         if is_too_long(prefix) {
             return Ok(Vec::new());
         }
+        after.map_or(Ok(()), ItemName::check)?;
         let (prefix, after) = (prefix.to_vec(), after.cloned());
         let now = self.inner.clock.now();
         let scan = move |tables: &_| shelf::scan_items(tables, &prefix, after.as_ref(), max, now);
@@ -136,9 +143,8 @@ impl DiskStorage {
     }
 }
 
-/// Whether labels are longer than those of any item: there is nothing under them, and the tables
-/// do not take such keys.
+/// Whether labels are longer than those of any item: there is nothing under them. The tables do not
+/// take keys of any length, so nothing is asked for that cannot be there, here and above.
 fn is_too_long(labels: &[String]) -> bool {
-    labels.iter().map(|label| label.len().max(1)).sum::<usize>()
-        > NAMESPACE_BYTES_MAX + KEY_BYTES_MAX
+    labels.iter().map(|label| label.len().max(1)).sum::<usize>() > NAMESPACE_BYTES_MAX
 }

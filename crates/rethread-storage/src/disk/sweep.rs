@@ -157,6 +157,10 @@ fn damaged_list() -> StorageError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::group::Group;
+    use crate::disk::shelf::{Shelf, ShelfWrite};
+    use crate::{Activity, CheckpointWrite, Commit, JournalWrite, Lease, ThreadWrite};
+    use rethread_core::ids::{CheckpointId, OwnerToken, PartitionId, ThreadKey};
 
     fn count(table: &Keyspace, prefix: &[u8]) -> usize {
         table.prefix(prefix).count()
@@ -188,5 +192,154 @@ mod tests {
         assert!(!sweeper.is_due(), "there is no hurry any more");
         assert_eq!(count(&tables.journals, b"new"), KEYS_MAX + 500, "it is not due");
         assert_eq!(count(&tables.live, &keys::garbage_from(Millis(10))), 0, "and forgotten");
+    }
+
+    fn open() -> (tempfile::TempDir, Tables) {
+        let directory = tempfile::TempDir::new().expect("a temporary directory");
+        let (tables, _) = Tables::open(directory.path(), 1, 1 << 20).expect("it opens");
+        (directory, tables)
+    }
+
+    /// Writes one group.
+    fn write(tables: &Tables, fill: impl FnOnce(&mut Group<'_>)) {
+        let mut group = Group::new(tables);
+        fill(&mut group);
+        group.write(PersistMode::Buffer).expect("it is written");
+    }
+
+    fn left(table: &Keyspace) -> Vec<Vec<u8>> {
+        table.iter().map(|pair| pair.key().expect("it can be read").to_vec()).collect()
+    }
+
+    #[test]
+    fn what_has_ended_goes_and_what_was_given_more_time_stays() {
+        let (_directory, tables) = open();
+        for shelf in [Shelf::Items, Shelf::Cache] {
+            let put = |group: &mut Group<'_>, key: &str, end: u64, now: u64| {
+                let kept = Kept { value: "value".into(), expires_at: Some(Millis(end)) };
+                let write = ShelfWrite::Put { shelf, key: key.into(), kept };
+                group.shelve(write, Millis(now)).expect("it is added");
+            };
+            write(&tables, |group| {
+                for key in ["ended", "ended too", "removed", "put anew", "touched"] {
+                    put(group, key, 10, 1);
+                }
+                let kept = Kept { value: "value".into(), expires_at: None };
+                let lasting = ShelfWrite::Put { shelf, key: "lasting".into(), kept };
+                group.shelve(lasting, Millis(1)).expect("it is added");
+            });
+            write(&tables, |group| {
+                put(group, "put anew", 30, 2);
+                let keys = vec!["removed".into()];
+                group.shelve(ShelfWrite::Remove { shelf, keys }, Millis(2)).expect("it is added");
+                let expires_at = Millis(20);
+                let touch = ShelfWrite::Touch { shelf, key: "touched".into(), expires_at };
+                group.shelve(touch, Millis(2)).expect("it is added");
+            });
+            let mut sweeper = Sweeper::default();
+            let mut sweep_at = |now| {
+                sweeper.sweep(&tables, Millis(now)).expect("sweeps");
+                left(shelf.table(&tables)).len()
+            };
+            assert_eq!(sweep_at(9), 5, "nothing is due");
+            assert_eq!(sweep_at(10), 3, "two have ended");
+            assert_eq!(sweep_at(20), 2, "the touched one has ended");
+            write(&tables, |group| put(group, "born ended", 5, 21));
+            assert_eq!(sweep_at(22), 2, "one that had ended before it came");
+            assert_eq!(sweep_at(30), 1);
+            assert_eq!(left(shelf.table(&tables)), [b"lasting"]);
+            assert_eq!(count(&tables.live, &keys::garbage_from(Millis(0))[..1]), 0);
+        }
+    }
+
+    #[test]
+    fn a_touch_sees_what_its_group_has_written() {
+        let (_directory, tables) = open();
+        let shelf = Shelf::Items;
+        let touch = |group: &mut Group<'_>, key: &str| {
+            let touch = ShelfWrite::Touch { shelf, key: key.into(), expires_at: Millis(20) };
+            group.shelve(touch, Millis(2)).expect("it is added");
+        };
+        let put = |group: &mut Group<'_>, key: &str, value: &'static str| {
+            let kept = Kept { value: value.into(), expires_at: Some(Millis(10)) };
+            let write = ShelfWrite::Put { shelf, key: key.into(), kept };
+            group.shelve(write, Millis(1)).expect("it is added");
+        };
+        write(&tables, |group| {
+            put(group, "a", "old");
+            put(group, "b", "old");
+        });
+        write(&tables, |group| {
+            put(group, "a", "new");
+            touch(group, "a");
+            let remove = ShelfWrite::Remove { shelf, keys: vec!["b".into()] };
+            group.shelve(remove, Millis(1)).expect("it is added");
+            touch(group, "b");
+        });
+        let expected = Kept { value: "new".into(), expires_at: Some(Millis(20)) };
+        assert_eq!(shelf.read(&tables, b"a"), Ok(Some(expected)));
+        assert_eq!(shelf.read(&tables, b"b"), Ok(None));
+    }
+
+    const P: PartitionId = PartitionId(0);
+    const THREAD: ThreadKey = ThreadKey::from_bytes([7; 16]);
+
+    fn commit(threads: Vec<ThreadWrite>) -> Commit {
+        let token = OwnerToken { epoch: 1, nonce: 1 };
+        let (consumed_beyond, orders) = (Vec::new(), Vec::new());
+        let lease = Lease { partition: P, token };
+        Commit { lease, number: 1, consumed: None, consumed_beyond, threads, orders }
+    }
+
+    /// Writes several commits of one thread as one group.
+    fn write_threads(tables: &Tables, now: u64, writes: &[ThreadWrite]) {
+        write(tables, |group| {
+            for write in writes {
+                let commit = commit(vec![write.clone()]);
+                group.prepare(&commit).expect("it is read");
+                group.commit(&commit, &[], 0, Millis(now), Millis(now));
+            }
+        });
+    }
+
+    fn journal(entries: usize, delete: bool) -> ThreadWrite {
+        let journal = JournalWrite::Replace(vec!["entry".into(); entries]);
+        let header = (entries > 0).then(|| "header".into());
+        ThreadWrite { header, journal, delete, ..ThreadWrite::none(THREAD) }
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_deleted_thread() {
+        let (_directory, tables) = open();
+        let id = CheckpointId::from_uuid(uuid::Uuid::from_u128(1));
+        let checkpoints = vec![CheckpointWrite { id, record: "checkpoint".into() }];
+        let activity = Some(Activity::Due(Millis(1)));
+        let full = ThreadWrite { checkpoints, activity, ..journal(5_000, false) };
+        write_threads(&tables, 1, std::slice::from_ref(&full));
+        // In one group, so that the deletion must find what the tables do not have yet.
+        write_threads(&tables, 2, &[journal(3_000, false), full, journal(0, true)]);
+        let mut sweeper = Sweeper::default();
+        while sweeper.is_due() {
+            sweeper.sweep(&tables, Millis(3)).expect("sweeps");
+        }
+        for table in [&tables.threads, &tables.journals, &tables.checkpoints, &tables.live] {
+            assert_eq!(left(table), Vec::<Vec<u8>>::new());
+        }
+    }
+
+    #[test]
+    fn a_thread_that_is_made_anew_loses_nothing_to_the_sweeper() {
+        let (_directory, tables) = open();
+        write_threads(&tables, 1, &[journal(200, false), journal(300, false)]);
+        write_threads(&tables, 2, &[journal(0, true)]);
+        write_threads(&tables, 2, &[journal(400, false)]);
+        write_threads(&tables, 2, &[journal(0, true), journal(500, false)]);
+        let mut sweeper = Sweeper::default();
+        for now in [2, 3, 4] {
+            sweeper.sweep(&tables, Millis(now)).expect("sweeps");
+            let loaded = tables.load_thread(P, THREAD).expect("it is whole");
+            assert_eq!(loaded.expect("it is there").journal.len(), 500, "at {now}");
+        }
+        assert_eq!(left(&tables.journals).len(), 500);
     }
 }

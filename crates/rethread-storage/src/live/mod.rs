@@ -20,7 +20,9 @@ use rethread_core::ids::{Millis, NodeId, OpId, PartitionId, QueueName, ThreadKey
 pub(crate) use duties::Duties;
 pub(crate) use inbox::{Accepted, Inbox, Origin};
 pub(crate) use lease::{Ownership, Step};
-pub(crate) use work::{Counted, Counts, OrderId, Work};
+#[cfg(feature = "disk")]
+pub(crate) use work::Counts;
+pub(crate) use work::{Counted, OrderId, Work};
 
 use crate::{
     Acquisition, Activity, Commit, Delivery, HandIn, InboxCursor, InboxItem, Lease, QueuedOrder,

@@ -12,10 +12,11 @@ use bytes::Bytes;
 use rethread_core::ids::{
     CheckpointId, Millis, NodeId, OpId, PartitionId, QueueName, RunId, ThreadKey,
 };
+use rethread_core::store::Namespace;
 use rethread_storage::disk::{DiskStorage, Sync};
 use rethread_storage::{
-    Acquisition, Activity, CheckpointWrite, Commit, EventWrite, InboxCursor, JournalWrite, Lease,
-    QueuedOrder, Storage, ThreadWrite,
+    Acquisition, Activity, CacheKey, CacheLookup, CheckpointWrite, Commit, EventWrite, InboxCursor,
+    ItemName, ItemRecord, JournalWrite, Lease, QueuedOrder, Storage, ThreadWrite,
 };
 
 use crate::open;
@@ -110,6 +111,14 @@ fn checkpoint_id(n: u64) -> CheckpointId {
     format!("{n:032x}").parse().expect("a UUID")
 }
 
+fn item_name(n: u64) -> ItemName {
+    ItemName { namespace: Namespace::new(["n"]).expect("a namespace"), key: n.to_string() }
+}
+
+fn cache_key(n: u64) -> CacheKey {
+    CacheKey { group: "g".into(), entry: record(n) }
+}
+
 fn record(n: u64) -> Bytes {
     Bytes::from(format!("record {n}"))
 }
@@ -151,6 +160,9 @@ async fn write_until_killed(directory: &Path, sync: Sync) {
             activity: Some(Activity::Due(Millis(number))),
             ..ThreadWrite::none(THREAD)
         };
+        let item = ItemRecord { record: record(number), expires_at: None };
+        storage.put_item(&item_name(number), item).await.expect("puts");
+        storage.fill_cache(&cache_key(number), record(number), None).await.expect("fills");
         let queue = QueueName::new("q").expect("an id");
         let commit = Commit {
             lease,
@@ -186,6 +198,12 @@ async fn check(directory: &Path, acknowledged: &Acknowledged, last_epoch: u64) -
     let orders = storage.queued_orders(P).await.expect("lists");
     assert!(orders.iter().map(|order| &order.order).eq(&all), "{} of {last} orders", orders.len());
     assert_eq!(storage.active_threads(P).await, Ok(vec![(THREAD, Millis(last))]));
+    for number in 1..=last {
+        let item = storage.read_item(&item_name(number)).await.expect("reads");
+        assert_eq!(item.map(|item| item.record), Some(record(number)), "item {number} of {last}");
+        let cached = storage.look_up_cache(&cache_key(number), "test", TTL).await;
+        assert_eq!(cached, Ok(CacheLookup::Hit(record(number))), "entry {number} of {last}");
+    }
     let from = [(P, InboxCursor::START)];
     let items = storage.read_inboxes(&from, 9, Duration::ZERO).await.expect("reads");
     let left: Vec<_> = items.into_iter().map(|item| item.message).collect();

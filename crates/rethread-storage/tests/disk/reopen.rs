@@ -6,10 +6,12 @@ use bytes::Bytes;
 use rethread_core::ids::{
     CheckpointId, Millis, NodeId, OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId,
 };
+use rethread_core::store::Namespace;
 use rethread_storage::disk::{DiskStorage, Sync};
 use rethread_storage::{
-    Acquisition, Activity, CheckpointWrite, Commit, EventWrite, HandIn, InboxCursor, JournalWrite,
-    Lease, QueuedOrder, Storage, StorageError, ThreadWrite,
+    Acquisition, Activity, CacheKey, CacheLookup, CheckpointWrite, Commit, EventWrite, HandIn,
+    InboxCursor, ItemName, ItemRecord, JournalWrite, Lease, QueuedOrder, Storage, StorageError,
+    ThreadWrite,
 };
 use tempfile::TempDir;
 
@@ -260,4 +262,110 @@ async fn an_order_that_ended_without_messages_stays_gone() {
     drop(storage);
     let storage = open(directory.path(), Sync::Group);
     assert_eq!(storage.queued_orders(P).await, Ok(Vec::new()));
+}
+
+fn item(labels: &[&str], key: &str) -> ItemName {
+    let namespace = Namespace::new(labels.iter().copied()).expect("a namespace");
+    ItemName { namespace, key: key.to_owned() }
+}
+
+#[tokio::test]
+async fn items_survive() {
+    for sync in BOTH {
+        let directory = temporary();
+        let storage = open(directory.path(), sync);
+        let lasting = |record| ItemRecord { record: text(record), expires_at: None };
+        let ending = |at| ItemRecord { record: text("ends"), expires_at: Some(Millis(at)) };
+        let puts = [
+            (item(&["a"], "kept"), lasting("old")),
+            (item(&["a"], "kept"), lasting("new")),
+            (item(&["a"], "deleted"), lasting("gone")),
+            (item(&["a", "b"], "ends late"), ending(u64::MAX - 1)),
+            (item(&["a", "b"], "ended"), ending(1)),
+            (item(&["c"], "touched"), lasting("touched")),
+        ];
+        for (name, record) in puts {
+            storage.put_item(&name, record).await.expect("put_item succeeds");
+        }
+        storage.delete_item(&item(&["a"], "deleted")).await.expect("delete_item succeeds");
+        let touched = storage.touch_item(&item(&["c"], "touched"), Millis(u64::MAX - 2)).await;
+        touched.expect("touch_item succeeds");
+        drop(storage);
+
+        let storage = open(directory.path(), sync);
+        let found = storage.scan_items(&[], None, 100).await.expect("scan_items succeeds");
+        let touched =
+            ItemRecord { record: text("touched"), expires_at: Some(Millis(u64::MAX - 2)) };
+        let expected = vec![
+            (item(&["a"], "kept"), lasting("new")),
+            (item(&["a", "b"], "ends late"), ending(u64::MAX - 1)),
+            (item(&["c"], "touched"), touched),
+        ];
+        assert_eq!(found, expected, "{sync:?}");
+        let namespaces = storage.item_namespaces(&[]).await.expect("item_namespaces succeeds");
+        assert_eq!(namespaces.len(), 3, "{sync:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_cache_survives_and_duties_do_not() {
+    for sync in BOTH {
+        let directory = temporary();
+        let storage = open(directory.path(), sync);
+        let key = |entry: &str| CacheKey { group: "g".into(), entry: text(entry) };
+        let ask = async |storage: &DiskStorage, entry: &str| {
+            storage.look_up_cache(&key(entry), "holder", TTL).await.expect("look_up_cache succeeds")
+        };
+        let entries = [("lasting", None), ("long", Some(TTL)), ("short", Some(Duration::ZERO))];
+        for (entry, ttl) in entries {
+            let filled = storage.fill_cache(&key(entry), text(entry), ttl).await;
+            filled.expect("fill_cache succeeds");
+        }
+        let cleared = CacheKey { group: "h".into(), entry: text("cleared") };
+        storage.fill_cache(&cleared, text("cleared"), None).await.expect("fill_cache succeeds");
+        storage.clear_cache(Some("h")).await.expect("clear_cache succeeds");
+        let other = storage.look_up_cache(&key("made"), "other", TTL).await;
+        assert_eq!(other, Ok(CacheLookup::Vacant));
+        assert_eq!(ask(&storage, "made").await, CacheLookup::Filling);
+        drop(storage);
+
+        let storage = open(directory.path(), sync);
+        for entry in ["lasting", "long"] {
+            assert_eq!(ask(&storage, entry).await, CacheLookup::Hit(text(entry)), "{sync:?}");
+        }
+        for entry in ["short", "made"] {
+            assert_eq!(ask(&storage, entry).await, CacheLookup::Vacant, "{entry}, {sync:?}");
+        }
+        let cleared = storage.look_up_cache(&cleared, "holder", TTL).await;
+        assert_eq!(cleared, Ok(CacheLookup::Vacant), "{sync:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_thread_stays_gone() {
+    for sync in BOTH {
+        let directory = temporary();
+        let storage = open(directory.path(), sync);
+        let (lease, _) = acquire(&storage).await;
+        let full = ThreadWrite {
+            header: Some(text("header")),
+            journal: JournalWrite::Append(vec![text("entry"); 300]),
+            checkpoints: vec![CheckpointWrite { id: checkpoint(), record: text("checkpoint") }],
+            base: Some(checkpoint()),
+            activity: Some(Activity::Due(Millis(42))),
+            ..ThreadWrite::none(THREAD)
+        };
+        let deletion = ThreadWrite { delete: true, ..ThreadWrite::none(THREAD) };
+        for (number, write) in [(1, full.clone()), (2, deletion.clone()), (3, full), (4, deletion)]
+        {
+            let commit = Commit { threads: vec![write], ..commit(lease, number) };
+            storage.commit(commit).await.expect("commit succeeds");
+        }
+        drop(storage);
+
+        let storage = open(directory.path(), sync);
+        assert_eq!(storage.load_thread(P, THREAD).await, Ok(None), "{sync:?}");
+        assert_eq!(storage.list_checkpoints(P, THREAD, None, 9).await, Ok(Vec::new()), "{sync:?}");
+        assert_eq!(storage.active_threads(P).await, Ok(Vec::new()), "{sync:?}");
+    }
 }
