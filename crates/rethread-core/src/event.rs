@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::Progress;
+use crate::checkpoint::{Checkpoint, Progress};
 use crate::failure::Failure;
 use crate::ids::{CallId, CallKind, CheckpointId, InterruptId, Millis, RunId};
 use crate::message::Emission;
@@ -43,6 +43,9 @@ pub enum EventKind {
         continues: bool,
         /// What the execution had come to before this run.
         before: Progress,
+        /// The checkpoint itself, where it may be gone before it is read: a run of durability
+        /// exit that completes removes it.
+        unkept: Option<Box<Checkpoint>>,
     },
     /// A call was made and will run; also a call whose result is replayed.
     #[serde(rename = "t")]

@@ -155,7 +155,7 @@ pub enum StoreRequest {
     /// Items under a prefix.
     #[serde(rename = "s")]
     Search(Box<Search>),
-    /// Namespaces that hold items.
+    /// Namespaces that are known.
     #[serde(rename = "n")]
     ListNamespaces(Box<NamespaceQuery>),
 }
@@ -226,7 +226,8 @@ pub enum Comparison {
     Lte,
 }
 
-/// Which namespaces are listed: sorted, each once.
+/// Which namespaces are listed: sorted, each once. One is known from its first use on, looking
+/// for an item included, as in LangGraph's in-memory store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NamespaceQuery {
     /// Labels that they begin with; `*` is any label.

@@ -26,7 +26,7 @@ pub(crate) struct Engine {
     pub(crate) limits: Limits,
     pub(crate) evict_after: Duration,
     pub(crate) feeds: Feeds,
-    pub(crate) store: StoreAccess,
+    pub(crate) store: Arc<StoreAccess>,
     pub(crate) loads: Arc<Semaphore>,
     pub(crate) jobs: Arc<Semaphore>,
     pub(crate) stats: Arc<Stats>,

@@ -29,6 +29,7 @@ mod lease_keeper;
 mod node;
 mod options;
 mod partition;
+mod presence;
 mod records;
 mod runtime_thread;
 mod stats;

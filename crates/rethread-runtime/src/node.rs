@@ -16,6 +16,7 @@ use crate::feeds::Feeds;
 use crate::inbox_reader;
 use crate::lease_keeper::KeeperSeat;
 use crate::options::NodeOptions;
+use crate::presence::{Gone, presence};
 use crate::runtime_thread::RuntimeThread;
 use crate::stats::{Stats, StatsSnapshot};
 use crate::store::StoreAccess;
@@ -34,6 +35,7 @@ pub struct Node {
     workers: Option<WorkerProcess>,
     engine: RuntimeThread,
     pulse: RuntimeThread,
+    gone: Gone,
     ready: watch::Receiver<bool>,
     drain_timeout: Duration,
     stats: Arc<Stats>,
@@ -59,15 +61,24 @@ impl Node {
         let pulse_thread = RuntimeThread::start("rethread-pulse")?;
         let engine_storage = attach(&options.storage, engine_thread.handle()).await?;
         let pulse_storage = attach(&options.storage, pulse_thread.handle()).await?;
+        let callers_storage = options.storage.attach().await?;
+        let (presence, gone) = presence();
+        let store = StoreAccess::new(
+            Arc::clone(&callers_storage),
+            options.store_index,
+            &options.clock,
+            presence.clone(),
+        );
         let (workers, pools) = if options.workers.is_empty() {
             (None, Vec::new())
         } else {
             let settings = WorkerSettings {
-                storage: options.storage.attach().await?,
+                storage: callers_storage,
                 worker: worker_id(),
                 registry: Arc::clone(&options.registry),
                 clock: options.clock.clone(),
-                store_index: options.store_index.clone(),
+                store: Arc::clone(&store),
+                presence,
                 pools: options.workers,
                 heartbeat_every: options.heartbeat_every,
                 dead_after: options.dead_after,
@@ -79,9 +90,8 @@ impl Node {
             let (process, seats) = started?;
             (Some(process), seats)
         };
-        let index = options.store_index.map(|index| index.on(Handle::current()));
         let engine = Arc::new(Engine {
-            store: StoreAccess::new(&engine_storage, index, &options.clock),
+            store,
             storage: engine_storage,
             registry: options.registry,
             clock: options.clock,
@@ -113,6 +123,7 @@ impl Node {
             workers,
             engine: engine_thread,
             pulse: pulse_thread,
+            gone,
             ready,
             drain_timeout: options.drain_timeout,
             stats,
@@ -163,21 +174,18 @@ impl Node {
     }
 
     async fn stop_within(self, longest: Duration) -> Result<()> {
-        let Self { supervisor, workers, engine, pulse, .. } = self;
+        let Self { supervisor, workers, engine, pulse, gone, .. } = self;
         let deadline = Instant::now() + longest;
         let hand_over = supervisor.call(SupervisorMessage::HandOver, Some(HAND_OVER_MAX));
         let end_workers = async {
-            match workers {
-                Some(workers) => workers.drain(deadline).await,
-                None => None,
+            if let Some(workers) = workers {
+                workers.drain(deadline).await;
             }
         };
-        let (handed_over, workers_gone) = tokio::join!(hand_over, end_workers);
+        let (handed_over, ()) = tokio::join!(hand_over, end_workers);
         engine.end().await;
         pulse.end().await;
-        if let Some(gone) = workers_gone {
-            gone.wait().await;
-        }
+        gone.wait().await;
         match handed_over {
             Ok(ractor::rpc::CallResult::Success(())) => Ok(()),
             _ => Err(NodeError::Stopped),

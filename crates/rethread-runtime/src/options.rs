@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rethread_core::ids::{Millis, NodeId, QueueName};
 use rethread_core::thread::Limits;
 use rethread_sdk::Registry;
+use rethread_storage::store::StoreIndex;
 use rethread_storage::{Clock, Storage};
 
 /// Settings of a [`crate::Node`].

@@ -153,11 +153,17 @@ impl Embedded {
         storage: Arc<dyn Storage>,
         settings: &Settings,
     ) -> Result<Self, ServiceError> {
+        let index = app.index();
         let options = node_options(app, Arc::clone(&storage), settings)?;
         let options = with_workers(options, settings)?;
         let node = Node::start(options).await?;
         node.wait_ready().await?;
-        Ok(Self { node, client: Client::from_storage(storage) })
+        let client = Client::from_storage(storage);
+        let client = match index {
+            Some(index) => client.with_store_index(index),
+            None => client,
+        };
+        Ok(Self { node, client })
     }
 
     /// Starts, resumes and watches runs of this engine.
@@ -183,6 +189,7 @@ pub(crate) fn node_options(
     storage: Arc<dyn Storage>,
     settings: &Settings,
 ) -> Result<NodeOptions, ServiceError> {
+    let store_index = app.index();
     let registry = Arc::new(app.registry()?);
     let node = NodeId::new(Uuid::now_v7().to_string())?;
     let mut options = NodeOptions::new(node, storage, registry);
@@ -190,6 +197,7 @@ pub(crate) fn node_options(
     options.dead_after = Duration::from_millis(settings.worker_dead_after_ms);
     options.evict_after = Duration::from_millis(settings.evict_after_ms);
     options.drain_timeout = settings.drain_timeout();
+    options.store_index = store_index;
     options.limits = Limits { calls_max: settings.calls_max };
     Ok(options)
 }

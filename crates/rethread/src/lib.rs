@@ -69,11 +69,12 @@ pub use settings::{DataSync, LogFormat, Settings, SettingsError};
 pub use telemetry::init as init_telemetry;
 
 pub use rethread_client::{
-    self as client, Client, ClientError, ClientOptions, Mode, Outcome, RunHandle, StreamEvent,
-    Thread,
+    self as client, Client, ClientError, ClientOptions, HistoryQuery, Mode, Outcome, RunDurability,
+    RunHandle, StateSnapshot, StreamData, StreamEvent, TaskState, Thread,
 };
 pub use rethread_runtime::{Node, NodeError, NodeOptions, PoolOptions};
 pub use rethread_sdk::*;
+pub use rethread_storage::store::{Embed, StoreIndex};
 pub use rethread_storage::{Storage, StorageError, disk, memory};
 
 /// The program of the README compiles.

@@ -302,6 +302,7 @@ impl ThreadMachine {
             checkpoint: header.head,
             continues: true,
             before: Progress::default(),
+            unkept: None,
         };
         let mut log = RunLog::new(run);
         self.turn.event(&mut log, now, started);

@@ -133,7 +133,7 @@ impl ThreadMachine {
             children: origin.children,
         };
         let made = self.header.as_ref().map_or(0, |header| header.checkpoints_made);
-        self.header = Some(ThreadHeader {
+        let header = ThreadHeader {
             thread: self.setup.thread.clone(),
             entrypoint,
             status: ThreadStatus::Idle,
@@ -145,7 +145,10 @@ impl ThreadMachine {
             asking: Vec::new(),
             checkpoints_made: made + 1,
             updated_at: now,
-        });
+        };
+        self.turn.set_header(header.clone());
+        self.turn.set_activity(Activity::Parked);
+        self.header = Some(header);
         self.turn.drop_journal();
         self.turn.put_checkpoint(checkpoint.clone());
         self.turn.set_base(id);

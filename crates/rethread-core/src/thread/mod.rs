@@ -314,6 +314,15 @@ impl ThreadMachine {
             checkpoint: header.head,
             continues,
             before: index::standing_progress(&journal),
+            unkept: match journal.first() {
+                Some(Entry { at, fact: Fact::Began(began) })
+                    if began.run == run && began.settings.durability == RunDurability::Exit =>
+                {
+                    let checkpoint = Self::first_checkpoint(began, *at, Progress::default());
+                    Some(Box::new(checkpoint))
+                }
+                _ => None,
+            },
         };
         self.turn.set_header(header.clone());
         self.turn.set_activity(Activity::Due(Millis::default()));
@@ -406,7 +415,7 @@ impl ThreadMachine {
     /// Stops the run in progress; the run that asks for it tells that it was done.
     fn cancel_run(&mut self, now: Millis, run: RunId) {
         if let State::Running(execution) = &mut self.state {
-            execution.cancel_attempts(&mut self.turn);
+            execution.cancel_attempts(now, &mut self.turn);
         }
         let in_flight = self.in_flight();
         let journal = self.end_execution();

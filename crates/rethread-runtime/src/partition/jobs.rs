@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rethread_core::failure::{Failure, kind};
+use bytes::Bytes;
+use rethread_core::failure::Failure;
 use rethread_core::ids::{CallId, ThreadKey};
 use rethread_core::message::CacheSlot;
 use rethread_core::payload::Payload;
-use rethread_core::replay::panic_failure;
 use rethread_core::store::{StoreReply, StoreRequest};
 use rethread_core::thread::{Job, JobOutcome};
 use rethread_storage::{CacheKey, CacheLookup};
-use tokio::task::JoinError;
 
 use crate::coordinator::CoordinatorMessage;
 use crate::engine::Engine;
@@ -74,36 +73,25 @@ async fn perform(engine: Arc<Engine>, tenure: Arc<Tenure>, job: Job) -> Option<J
 }
 
 async fn ask_store(
-    engine: &Arc<Engine>,
+    engine: &Engine,
     tenure: &Tenure,
     request: StoreRequest,
 ) -> Option<Result<StoreReply, Failure>> {
     let mut wait = WAITS.0;
     while tenure.is_live() {
-        let (asker, request) = (Arc::clone(engine), request.clone());
-        // In a task of its own: the index runs code of the user, which may panic.
-        let asked = tokio::spawn(async move { asker.store.try_ask(request).await });
-        let error = match asked.await {
-            Ok(Ok(reply)) => {
+        let error = match engine.store.ask(request.clone()).await {
+            Ok(reply) => {
                 engine.failures.store.worked();
                 return Some(Ok(reply));
             }
-            Ok(Err(StoreTrouble::Lasting(failure))) => return Some(Err(failure)),
-            Ok(Err(StoreTrouble::Passing(error))) => error,
-            Err(error) => return Some(Err(ended_without_answer(error))),
+            Err(StoreTrouble::Lasting(failure)) => return Some(Err(failure)),
+            Err(StoreTrouble::Passing(error)) => error,
         };
         engine.failures.store.failed(&error);
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(WAITS.1);
     }
     None
-}
-
-fn ended_without_answer(error: JoinError) -> Failure {
-    match error.try_into_panic() {
-        Ok(panic) => panic_failure(panic.as_ref()),
-        Err(error) => Failure::new(kind::STORE, format!("the store gave no answer: {error}")),
-    }
 }
 
 /// Looks for a result without taking over the duty to make it.
@@ -119,7 +107,7 @@ async fn look_up(engine: &Engine, slot: &CacheSlot) -> Option<Payload> {
 }
 
 async fn fill(engine: &Engine, slot: &CacheSlot, value: &Payload) {
-    let value = bytes::Bytes::copy_from_slice(value.as_bytes());
+    let value = Bytes::copy_from_slice(value.as_bytes());
     let ttl = slot.ttl_ms.map(Duration::from_millis);
     match engine.storage.fill_cache(&key_of(slot), value, ttl).await {
         Ok(()) => engine.failures.cache.worked(),

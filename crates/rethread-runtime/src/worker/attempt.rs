@@ -1,6 +1,5 @@
 //! One attempt of one task, from its order to its report.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,6 @@ use bytes::Bytes;
 use rethread_core::failure::{Failure, kind};
 use rethread_core::message::{AttemptOutcome, InboxMessage, Report, Target, TaskOrder};
 use rethread_core::payload::Payload;
-use rethread_core::policy::RetryOn;
 use rethread_core::record::Record;
 use rethread_sdk::TaskDef;
 use rethread_storage::{Delivery, HandIn};
@@ -61,7 +59,7 @@ pub(super) async fn run(side: &Arc<WorkerSide>, assignment: Assignment, slot: Sl
     );
     let mut attempt = Attempt {
         said: Said::new(target.clone(), side.worker.clone()),
-        progress: ProgressLog::new(side, &target),
+        progress: ProgressLog::default(),
         cancellation: side.cancels.enter(&order.target),
         try_number: order.try_number.saturating_add(restarts),
         calls: OpenCalls::default(),
@@ -131,7 +129,7 @@ impl Attempt<'_> {
             AttemptOutcome::Failed { failure, predicates } => {
                 tracing::warn!(kind = failure.kind, "task attempt failed");
                 if let Some(task) = side.registry.task(&self.order.name) {
-                    *predicates = ask_predicates(task, failure);
+                    *predicates = task.predicates(failure);
                 }
             }
             AttemptOutcome::UnknownTask => tracing::warn!("no task of this name is registered"),
@@ -146,11 +144,7 @@ impl Attempt<'_> {
     }
 
     /// Takes the result from the cache, or runs the body.
-    async fn come_by(
-        &mut self,
-        task: &TaskDef,
-        assignment: &Assignment,
-    ) -> Option<AttemptOutcome> {
+    async fn come_by(&mut self, task: &TaskDef, assignment: &Assignment) -> Option<AttemptOutcome> {
         let duty = match self.choose_way().await {
             Way::Found(value) => return Some(AttemptOutcome::Cached(value)),
             Way::Cancelled => return Some(AttemptOutcome::Cancelled),
@@ -170,6 +164,9 @@ impl Attempt<'_> {
     }
 
     async fn choose_way(&mut self) -> Way {
+        if self.cancellation.is_cancelled() {
+            return Way::Cancelled;
+        }
         let Some(cache) = &self.order.cache else { return Way::Run(None) };
         let mut duty = Duty::new(self.side, cache, &self.target);
         let began = Instant::now();
@@ -209,22 +206,6 @@ impl Attempt<'_> {
             () = self.slot.take_again() => Way::Run(duty),
         }
     }
-}
-
-/// What the predicates of the task's retry policies say; nothing if it has none.
-fn ask_predicates(task: &TaskDef, failure: &Failure) -> Vec<bool> {
-    let policies = &task.options().retry;
-    if policies.iter().all(|policy| policy.retry_on != RetryOn::When) {
-        return Vec::new();
-    }
-    let says = |(nth, policy): (usize, &rethread_core::policy::Retry)| {
-        policy.retry_on == RetryOn::When
-            && catch_unwind(AssertUnwindSafe(|| task.retries(nth, failure))).unwrap_or_else(|_| {
-                tracing::error!(task = task.name(), "a retry predicate panicked");
-                false
-            })
-    };
-    policies.iter().enumerate().map(says).collect()
 }
 
 /// A failure whose predicates are asked later.

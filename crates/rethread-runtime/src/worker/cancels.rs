@@ -14,6 +14,9 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 const REMEMBERED_MAX: usize = 10_000;
 
 /// Who runs here, and who need not start any more.
+///
+/// A cancel counts once: the call may be ordered again under the same number when its run is
+/// retried.
 #[derive(Debug, Default)]
 pub(super) struct Cancels {
     state: Mutex<State>,
@@ -47,6 +50,9 @@ impl Cancels {
         state.forget_old(Instant::now());
         let is_cancelled =
             state.remembered.get(&call).is_some_and(|newest| target.attempt <= *newest);
+        if is_cancelled {
+            state.remembered.remove(&call);
+        }
         let (sender, cancelled) = watch::channel(is_cancelled);
         state.begun += 1;
         let key = (call, state.begun);
@@ -54,16 +60,20 @@ impl Cancels {
         Cancellation { cancels: Arc::clone(self), key, cancelled }
     }
 
-    /// Ends attempts of the call up to this one, those that are to come included.
+    /// Ends attempts of the call up to this one. If none runs here, one that comes is ended.
     pub(super) fn cancel(&self, target: &Target) {
         let call = target.open_call();
         let mut state = self.state();
+        let mut is_here = false;
         for (_, running) in state.running.range((call, 0)..=(call, u64::MAX)) {
             if running.attempt <= target.attempt {
                 running.cancelled.send_replace(true);
+                is_here = true;
             }
         }
-        state.remember(Instant::now(), call, target.attempt);
+        if !is_here {
+            state.remember(Instant::now(), call, target.attempt);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -75,11 +85,12 @@ impl Cancels {
 impl State {
     fn remember(&mut self, now: Instant, call: OpenCall, attempt: u32) {
         self.forget_old(now);
-        let newest = self.remembered.entry(call).or_insert_with(|| {
+        if let Some(newest) = self.remembered.get_mut(&call) {
+            *newest = attempt.max(*newest);
+        } else {
+            self.remembered.insert(call, attempt);
             self.by_age.push_back((now, call));
-            attempt
-        });
-        *newest = attempt.max(*newest);
+        }
     }
 
     fn forget_old(&mut self, now: Instant) {
@@ -88,6 +99,8 @@ impl State {
             if !is_old && self.by_age.len() < REMEMBERED_MAX {
                 return;
             }
+            // It may have counted since, and another one may have come: that is forgotten early,
+            // as any may be that is lost on its way.
             self.remembered.remove(call);
             self.by_age.pop_front();
         }
@@ -103,6 +116,10 @@ pub(super) struct Cancellation {
 }
 
 impl Cancellation {
+    pub(super) fn is_cancelled(&self) -> bool {
+        *self.cancelled.borrow()
+    }
+
     /// Waits until the attempt is cancelled; returns at once if it is already.
     ///
     /// # Cancel safety
@@ -133,11 +150,13 @@ mod tests {
     }
 
     async fn is_cancelled(cancellation: &mut Cancellation) -> bool {
-        timeout(Duration::ZERO, cancellation.cancelled()).await.is_ok()
+        let has_heard = timeout(Duration::ZERO, cancellation.cancelled()).await.is_ok();
+        assert_eq!(has_heard, cancellation.is_cancelled());
+        has_heard
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_cancel_reaches_attempts_up_to_its_own_now_and_later() {
+    async fn a_cancel_reaches_attempts_up_to_its_own() {
         let cancels = Cancels::new();
         let (mut first, mut second) = (cancels.enter(&target(1, 1)), cancels.enter(&target(1, 2)));
         let mut other = cancels.enter(&target(2, 1));
@@ -145,10 +164,19 @@ mod tests {
         assert!(is_cancelled(&mut first).await);
         assert!(!is_cancelled(&mut second).await);
         assert!(!is_cancelled(&mut other).await);
-        assert!(is_cancelled(&mut cancels.enter(&target(1, 1))).await);
-        assert!(!is_cancelled(&mut cancels.enter(&target(1, 2))).await);
+        assert!(!is_cancelled(&mut cancels.enter(&target(1, 1))).await, "it is ordered anew");
         drop((first, second, other));
         assert!(cancels.state().running.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancel_that_comes_before_its_attempt_counts_once() {
+        let cancels = Cancels::new();
+        cancels.cancel(&target(1, 2));
+        cancels.cancel(&target(1, 1));
+        assert!(!is_cancelled(&mut cancels.enter(&target(1, 3))).await);
+        assert!(is_cancelled(&mut cancels.enter(&target(1, 2))).await);
+        assert!(!is_cancelled(&mut cancels.enter(&target(1, 2))).await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,7 +7,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::failure_log::FailureLog;
-use crate::worker::side::{Presence, Stage};
+use crate::presence::Presence;
+use crate::worker::side::Stage;
 
 /// Parts that wait to be handed in; more make the bodies wait.
 const WAITING_MAX: usize = 1_024;

@@ -17,7 +17,7 @@ use crate::stats::count;
 use crate::worker::attempt::{Attempt, failed};
 use crate::worker::body::{Bell, Body, Step};
 use crate::worker::deadlines::{Deadlines, TimedOut, reached};
-use crate::worker::progress::{self, ProgressLog};
+use crate::worker::progress;
 use crate::worker::side::Assignment;
 
 /// How often an attempt asks again how its calls ended. It is the longest delay that lost mail
@@ -60,8 +60,7 @@ impl Attempt<'_> {
         let outcome = self.settle_store_calls(outcome, &deadlines).await;
         if !matches!(outcome, AttemptOutcome::Completed(_)) {
             // The next attempt reads it.
-            let next = ProgressLog::new(self.side, &self.target);
-            std::mem::replace(&mut self.progress, next).settle().await;
+            std::mem::take(&mut self.progress).settle().await;
         }
         Some(outcome)
     }
@@ -185,7 +184,9 @@ impl Attempt<'_> {
         for ask in step.asks {
             match ask {
                 Ask::Emit(emission) => self.said.emit(emission),
-                Ask::Heartbeat(Some(progress)) => self.progress.keep(&progress),
+                Ask::Heartbeat(Some(progress)) => {
+                    self.progress.keep(self.side, &self.target, &progress);
+                }
                 // It is a sign of progress, which every ask is; and whatever an attempt asks
                 // people ends it, so it never withdraws a question.
                 Ask::Heartbeat(None) | Ask::Withdraw(_) => {}

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rethread_core::ids::WorkerId;
 use rethread_core::message::{CacheSlot, Target};
 use rethread_core::payload::Payload;
 use rethread_storage::{CacheKey, CacheLookup};
@@ -46,7 +45,7 @@ impl Duty {
     pub(super) fn new(side: &Arc<WorkerSide>, slot: &CacheSlot, target: &Target) -> Self {
         let key = CacheKey { group: slot.group.clone(), entry: slot.entry.clone() };
         let ttl = slot.ttl_ms.map(Duration::from_millis);
-        let holder = holder(&side.worker, target);
+        let holder = holder(target);
         Self { side: Arc::clone(side), key, ttl, holder, extending: None, may_hold: false }
     }
 
@@ -144,7 +143,8 @@ async fn abandon(side: &WorkerSide, key: &CacheKey, holder: &str) {
     }
 }
 
-fn holder(worker: &WorkerId, target: &Target) -> String {
-    let Target { execution, call, attempt, .. } = target;
-    format!("{worker}/{execution}/{call}/{attempt}")
+/// A further attempt of the same call takes the duty over at once: of one whose worker has died,
+/// nobody waits for the end of the hold.
+fn holder(target: &Target) -> String {
+    format!("{}/{}", target.execution, target.call)
 }

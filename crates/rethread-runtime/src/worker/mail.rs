@@ -10,9 +10,10 @@ use rethread_core::record::Record;
 use rethread_storage::Storage;
 use tokio::sync::{mpsc, watch};
 
+use crate::presence::Presence;
 use crate::stats::{Stats, count};
 use crate::worker::cancels::Cancels;
-use crate::worker::side::{Presence, Stage};
+use crate::worker::side::Stage;
 
 /// Letters that wait for one attempt; it asks again for those beyond.
 const WAITING_MAX: usize = 4_096;
@@ -108,11 +109,7 @@ pub(super) struct Receiver {
 }
 
 /// Receives the worker's mail until the worker ends.
-pub(super) async fn run(
-    receiver: Receiver,
-    mut stage: watch::Receiver<Stage>,
-    presence: Presence,
-) {
+pub(super) async fn run(receiver: Receiver, mut stage: watch::Receiver<Stage>, presence: Presence) {
     tokio::select! {
         biased;
         // An error means that the worker is gone.

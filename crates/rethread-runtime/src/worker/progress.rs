@@ -24,10 +24,8 @@ const LAST_WRITE_MAX: Duration = Duration::from_secs(5);
 
 /// Writes down what one attempt says of its progress: the first at once, then the newest every
 /// second, and the last when it is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ProgressLog {
-    side: Arc<WorkerSide>,
-    key: CacheKey,
     writer: Option<Writer>,
 }
 
@@ -39,16 +37,12 @@ struct Writer {
 }
 
 impl ProgressLog {
-    pub(super) fn new(side: &Arc<WorkerSide>, target: &Target) -> Self {
-        Self { side: Arc::clone(side), key: key_of(target), writer: None }
-    }
-
     /// Keeps the newest progress.
-    pub(super) fn keep(&mut self, progress: &Payload) {
+    pub(super) fn keep(&mut self, side: &Arc<WorkerSide>, target: &Target, progress: &Payload) {
         let value = Bytes::copy_from_slice(progress.as_bytes());
         match &self.writer {
             Some(writer) => drop(writer.newest.send_replace(value)),
-            None => self.writer = Some(Writer::start(&self.side, &self.key, value)),
+            None => self.writer = Some(Writer::start(side, key_of(target), value)),
         }
     }
 
@@ -72,11 +66,11 @@ impl Drop for ProgressLog {
 }
 
 impl Writer {
-    fn start(side: &Arc<WorkerSide>, key: &CacheKey, first: Bytes) -> Self {
+    fn start(side: &Arc<WorkerSide>, key: CacheKey, first: Bytes) -> Self {
         let (newest, mut to_write) = watch::channel(first);
         to_write.mark_changed();
         let hurry = Arc::new(Notify::new());
-        let (side, key, hurried) = (Arc::clone(side), key.clone(), Arc::clone(&hurry));
+        let (side, hurried) = (Arc::clone(side), Arc::clone(&hurry));
         let task = tokio::spawn(async move {
             // What was sent before the sender was dropped is still seen.
             while to_write.changed().await.is_ok() {
@@ -106,7 +100,7 @@ pub(super) async fn last_known(side: &WorkerSide, target: &Target) -> Option<Pay
 }
 
 fn key_of(target: &Target) -> CacheKey {
-    let (execution, call) = (target.execution.as_bytes(), target.call.as_bytes());
+    let (execution, call) = (target.execution.as_uuid().as_bytes(), target.call.as_bytes());
     let entry = [execution.as_slice(), call.as_slice()].concat();
     CacheKey { group: GROUP.into(), entry: Bytes::from(entry) }
 }

@@ -1,4 +1,3 @@
-use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +6,13 @@ use rethread_core::ids::{QueueName, WorkerId};
 use rethread_sdk::Registry;
 use rethread_storage::{Clock, Delivery, Receipt, Storage};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::failure_log::FailureLog;
 use crate::options::PoolOptions;
+use crate::presence::Presence;
 use crate::stats::Stats;
 use crate::store::StoreAccess;
 use crate::worker::cancels::Cancels;
@@ -27,9 +27,6 @@ use crate::worker::slots::Slots;
 const LAST_HAND_IN_MAX: Duration = Duration::from_secs(5);
 /// Wait after an order could not be confirmed.
 const CONFIRM_WAIT: Duration = Duration::from_millis(200);
-/// How long tasks may take to be dropped. A body that blocks cannot be dropped.
-const LAST_DROP_MAX: Duration = Duration::from_secs(5);
-
 /// What the pools of one worker process share.
 pub(crate) struct WorkerSide {
     /// A handle of the caller's runtime.
@@ -42,7 +39,7 @@ pub(crate) struct WorkerSide {
     pub(super) desk: Desk,
     pub(super) routes: Arc<Routes>,
     pub(super) cancels: Arc<Cancels>,
-    pub(super) store: StoreAccess,
+    pub(super) store: Arc<StoreAccess>,
     pub(super) cache_failures: FailureLog,
     pub(super) dead_after: Duration,
     pub(super) fetches_max: u32,
@@ -59,9 +56,6 @@ pub(crate) struct Assignment {
     /// When it was asked for.
     pub(super) asked: Moment,
 }
-
-/// Held by whatever uses the worker's handle of the storage.
-pub(super) type Presence = mpsc::Sender<Infallible>;
 
 /// How far the end of a worker process has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,7 +74,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) worker: WorkerId,
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Clock,
-    pub(crate) store_index: Option<StoreIndex>,
+    pub(crate) store: Arc<StoreAccess>,
+    pub(crate) presence: Presence,
     pub(crate) pools: Vec<PoolOptions>,
     pub(crate) heartbeat_every: Duration,
     pub(crate) dead_after: Duration,
@@ -94,20 +89,6 @@ pub(crate) struct WorkerProcess {
     side: Arc<WorkerSide>,
     slots: Vec<Arc<Slots>>,
     heartbeat: JoinHandle<()>,
-    gone: Option<Gone>,
-}
-
-/// Tells when nothing uses the worker's handle of the storage any more.
-#[derive(Debug)]
-pub(crate) struct Gone(mpsc::Receiver<Infallible>);
-
-impl Gone {
-    /// Waits until the handle is dropped: the storage may then be opened by others.
-    pub(crate) async fn wait(mut self) {
-        if timeout(LAST_DROP_MAX, self.0.recv()).await.is_err() {
-            tracing::warn!("a task still holds the storage after the end of its worker");
-        }
-    }
 }
 
 impl WorkerProcess {
@@ -130,7 +111,7 @@ impl WorkerProcess {
             Arc::clone(&heard),
         ));
         let stage = watch::Sender::new(Stage::Running);
-        let (presence, gone) = mpsc::channel(1);
+        let presence = settings.presence;
         let desk = desk::open(
             Arc::clone(&settings.storage),
             settings.worker.clone(),
@@ -148,7 +129,6 @@ impl WorkerProcess {
         };
         tokio::spawn(mail::run(receiver, stage.subscribe(), presence.clone()));
         let side = Arc::new(WorkerSide {
-            store: StoreAccess::new(&settings.storage, settings.store_index, &settings.clock),
             storage: settings.storage,
             worker: settings.worker,
             queues,
@@ -158,6 +138,7 @@ impl WorkerProcess {
             desk,
             routes,
             cancels,
+            store: settings.store,
             cache_failures: FailureLog::new("asking the cache"),
             dead_after: settings.dead_after,
             fetches_max: settings.fetches_max,
@@ -172,13 +153,12 @@ impl WorkerProcess {
             .map(|pool| PoolSeat::new(runtime.clone(), Arc::clone(&side), pool))
             .collect();
         let slots = seats.iter().map(PoolSeat::slots).collect();
-        let gone = Some(Gone(gone));
-        Ok((Self { side, slots, heartbeat, gone }, seats))
+        Ok((Self { side, slots, heartbeat }, seats))
     }
 
     /// Ends in order: bodies may finish until `deadline`, the others are dropped and their
     /// orders handed back. The pools end with their supervisor, so the storage is held until then.
-    pub(crate) async fn drain(mut self, deadline: Instant) -> Option<Gone> {
+    pub(crate) async fn drain(self, deadline: Instant) {
         self.side.stage.send_replace(Stage::Ending);
         if timeout_at(deadline, self.all_ended()).await.is_err() {
             tracing::warn!(
@@ -193,7 +173,6 @@ impl WorkerProcess {
         if let Err(error) = storage.retire(worker, queues).await {
             tracing::warn!(%error, "cannot hand orders back; other workers reclaim them");
         }
-        self.gone.take()
     }
 
     async fn all_ended(&self) {

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rethread_core::failure::{Failure, kind};
+use rethread_core::failure::Failure;
 use rethread_core::ids::CallId;
 use rethread_core::payload::Payload;
 use rethread_core::replay::{Outcome, SlotIndex, panic_failure};
 use rethread_core::store::StoreRequest;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
+use crate::store::ended_without_answer;
 use crate::worker::side::WorkerSide;
 
 /// The requests of one attempt that have no answer yet. They end with it.
@@ -40,7 +41,7 @@ impl StoreCalls {
     ) {
         let side = Arc::clone(side);
         let task = self.requests.spawn(async move {
-            let reply = side.store.ask(request).await?;
+            let reply = side.store.answer(request).await?;
             Ok(Payload::encode(&reply, "an answer of the store")?)
         });
         self.calls.insert(task.id(), Request { call, slot, task });
@@ -63,7 +64,7 @@ impl StoreCalls {
         loop {
             let ended = match self.requests.join_next_with_id().await {
                 Some(Ok(ended)) => ended,
-                Some(Err(error)) => (error.id(), Err(ended_without_answer(error))),
+                Some(Err(error)) => (error.id(), Err(without_answer(error))),
                 None => std::future::pending().await,
             };
             // One that was cancelled has none.
@@ -83,9 +84,9 @@ impl StoreCalls {
     }
 }
 
-fn ended_without_answer(error: JoinError) -> Failure {
+fn without_answer(error: JoinError) -> Failure {
     match error.try_into_panic() {
         Ok(panic) => panic_failure(panic.as_ref()),
-        Err(error) => Failure::new(kind::STORE, format!("the store gave no answer: {error}")),
+        Err(error) => ended_without_answer(&error),
     }
 }

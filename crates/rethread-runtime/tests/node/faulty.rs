@@ -10,10 +10,12 @@ use bytes::Bytes;
 use rethread_core::ids::{
     CheckpointId, Millis, NodeId, OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId,
 };
+use rethread_core::store::Namespace;
 use rethread_storage::memory::MemoryStorage;
 use rethread_storage::{
-    Acquisition, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem, Lease,
-    LoadedThread, Mailbox, QueuedOrder, Receipt, Result, Storage, StorageError,
+    Acquisition, CacheKey, CacheLookup, Commit, Delivery, Durability, EventWatch, HandIn,
+    InboxCursor, InboxItem, ItemName, ItemRecord, Lease, LoadedThread, Mailbox, QueuedOrder,
+    Receipt, Result, Storage, StorageError,
 };
 
 use crate::pause::Pause;
@@ -306,7 +308,61 @@ impl Storage for Faulty {
         self.inner.tell_worker(worker, mail).await
     }
 
-    async fn open_mailbox(&self, worker: &WorkerId) -> Result<Mailbox> {
-        self.inner.open_mailbox(worker).await
+    async fn open_mailbox(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<Mailbox> {
+        self.inner.open_mailbox(worker, queues).await
+    }
+
+    async fn tell_queue(&self, queue: &QueueName, mail: Vec<Bytes>) -> Result<()> {
+        self.inner.tell_queue(queue, mail).await
+    }
+
+    async fn look_up_cache(
+        &self,
+        key: &CacheKey,
+        holder: &str,
+        hold: Duration,
+    ) -> Result<CacheLookup> {
+        self.with(self.inner.look_up_cache(key, holder, hold)).await
+    }
+
+    async fn fill_cache(&self, key: &CacheKey, value: Bytes, ttl: Option<Duration>) -> Result<()> {
+        self.with(self.inner.fill_cache(key, value, ttl)).await
+    }
+
+    async fn abandon_cache(&self, key: &CacheKey, holder: &str) -> Result<()> {
+        self.with(self.inner.abandon_cache(key, holder)).await
+    }
+
+    async fn clear_cache(&self, group: Option<&str>) -> Result<()> {
+        self.inner.clear_cache(group).await
+    }
+
+    async fn put_item(&self, name: &ItemName, record: ItemRecord) -> Result<()> {
+        self.with(self.inner.put_item(name, record)).await
+    }
+
+    async fn read_item(&self, name: &ItemName) -> Result<Option<ItemRecord>> {
+        self.with(self.inner.read_item(name)).await
+    }
+
+    async fn delete_item(&self, name: &ItemName) -> Result<()> {
+        self.with(self.inner.delete_item(name)).await
+    }
+
+    async fn touch_item(&self, name: &ItemName, expires_at: Millis) -> Result<()> {
+        self.with(self.inner.touch_item(name, expires_at)).await
+    }
+
+    async fn scan_items(
+        &self,
+        prefix: &[String],
+        after: Option<&ItemName>,
+        max: usize,
+    ) -> Result<Vec<(ItemName, ItemRecord)>> {
+        self.with(self.inner.scan_items(prefix, after, max)).await
+    }
+
+    async fn item_namespaces(&self, prefix: &[String]) -> Result<Vec<Namespace>> {
+        self.with(self.inner.item_namespaces(prefix)).await
     }
 }

@@ -50,7 +50,11 @@ async fn a_run_goes_from_its_command_to_its_result() {
     let events = driver.events("t", run).await;
     assert!(matches!(events.first(), Some(EventKind::RunStarted { .. })));
     assert!(matches!(events.last(), Some(EventKind::RunEnded(RunOutcome::Done(_)))));
-    assert_eq!(events.len(), 2 + 3 * 2 + 1, "start, three calls, update, end: {events:?}");
+    assert_eq!(
+        events.len(),
+        2 + 3 * 2 + 2,
+        "start, three calls, update, checkpoint, end: {events:?}"
+    );
     node.shutdown().await.expect("shuts down");
 }
 

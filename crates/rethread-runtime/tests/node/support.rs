@@ -48,7 +48,14 @@ impl Driver {
 
     pub(crate) async fn submit(&self, thread: &str, action: Action) -> RunId {
         let run = RunId::from_uuid(uuid::Uuid::new_v4());
-        let command = Command { thread: thread_id(thread), run, metadata: BTreeMap::new(), action };
+        let command = Command {
+            thread: thread_id(thread),
+            run,
+            settings: Box::default(),
+            at: None,
+            is_lenient: false,
+            action,
+        };
         let message = InboxMessage::Command(command).to_record();
         let op = OpId::from_random(run.as_uuid().as_u128());
         let submitted = self.storage.submit(self.partition(thread), op, message).await;

@@ -54,6 +54,9 @@ pub enum StoreFailure {
         /// Why.
         reason: RecordError,
     },
+    /// A key that the store keeps for itself.
+    #[error("the key of a single NUL character is taken by the store; choose another one")]
+    ReservedKey,
     /// The request is of a kind that this version does not know.
     #[error("this version of Rethread does not know the request: upgrade this process")]
     Unsupported,

@@ -16,6 +16,7 @@ mod filter;
 mod index;
 mod listing;
 mod path;
+mod place;
 mod record;
 mod search;
 #[cfg(test)]
@@ -107,6 +108,7 @@ impl StoreEngine {
         refresh_ttl: bool,
     ) -> Result<Option<Item>, StoreFailure> {
         let Some(ItemRecord { record, expires_at }) = storage.read_item(&name).await? else {
+            place::note(storage, name.namespace).await?;
             return Ok(None);
         };
         let found = Found { stored: StoredItem::read(&name, &record)?, name, expires_at };
@@ -153,6 +155,9 @@ impl StoreEngine {
 }
 
 fn checked(namespace: Namespace, key: String) -> Result<ItemName, StoreFailure> {
+    if key == place::KEY {
+        return Err(StoreFailure::ReservedKey);
+    }
     let name = ItemName { namespace, key };
     name.check()?;
     Ok(name)

@@ -4,6 +4,7 @@ use rethread_core::store::{Item, Search};
 
 use super::filter::Filter;
 use super::index::Query;
+use super::place;
 use super::record::StoredItem;
 use super::{Found, StoreEngine, StoreFailure};
 use crate::Storage;
@@ -34,6 +35,9 @@ impl StoreEngine {
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             for (name, item) in page {
+                if name.key == place::KEY {
+                    continue;
+                }
                 let stored = StoredItem::read(&name, &item.record)?;
                 if filter.passes(&stored.value) {
                     ranking.add(Found { name, stored, expires_at: item.expires_at });

@@ -187,6 +187,7 @@ impl Execution {
             turn.event(log, now, shown);
         }
         self.calls.set_state(id, CallState::Settled);
+        self.give_up_unwanted(id);
         match waiter {
             Waiter::Body(slot) => self.deliver(scope, slot, now, outcome),
             Waiter::Task => {

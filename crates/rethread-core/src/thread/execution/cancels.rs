@@ -1,7 +1,8 @@
 //! Calls that are to end before they are done.
 
 use crate::failure::{Failure, kind};
-use crate::ids::CallId;
+use crate::ids::{CallId, Millis};
+use crate::journal::Fact;
 use crate::message::{CallNews, Target, WorkerMail};
 use crate::replay::CallRequest;
 use crate::thread::calls::CallState;
@@ -52,10 +53,17 @@ impl Execution {
         self.arrive(id, Err(Failure::new(kind::CANCELLED, message).final_()));
     }
 
-    /// Tells workers to give up every attempt that is queued or running.
-    pub(in crate::thread) fn cancel_attempts(&self, turn: &mut Turn) {
-        for call in self.calls.in_flight() {
+    /// Tells workers to give up every attempt that is queued or running. They remember the
+    /// attempts: a run that goes on orders others.
+    pub(in crate::thread) fn cancel_attempts(&mut self, now: Millis, turn: &mut Turn) {
+        for call in self.calls.in_flight().collect::<Vec<_>>() {
             self.tell_of_cancel(call, turn);
+            let state = self.calls.get(call).map(|call| call.state);
+            if let (true, Some(CallState::InFlight { attempt })) = (self.is_live(), state) {
+                let failure = Failure::new(kind::CANCELLED, "the run was cancelled").final_();
+                let fact = Fact::AttemptFailed { call, attempt, failure, retry_at: now };
+                self.append(now, fact, turn);
+            }
         }
     }
 

@@ -27,7 +27,9 @@ impl Execution {
                 self.arrive(id, outcome);
                 continue;
             }
-            if self.calls.get(id).is_some_and(|call| call.state == CallState::Undecided) {
+            let is_undecided =
+                self.calls.get(id).is_some_and(|call| call.state == CallState::Undecided);
+            if is_undecided && !self.is_wanted_later(id) {
                 self.decide(id, now, turn);
             }
         }
@@ -50,7 +52,8 @@ impl Execution {
         let reported = self.reported_attempt(id);
         let open = OpenCall { execution: self.id, call: id };
         if self.in_flight.remove(&open) || reported.is_some() {
-            let attempt = reported.unwrap_or(attempt);
+            // The one before the next one, if a cancel of the run did not reach it.
+            let attempt = reported.unwrap_or(attempts.newest.max(1));
             self.calls.set_state(id, CallState::InFlight { attempt });
         } else if self.questions.is_asking(id) || self.is_blocked_on_people(id) {
             self.calls.set_state(id, CallState::Asking { attempt: attempts.newest.max(1) });

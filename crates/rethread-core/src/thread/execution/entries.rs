@@ -7,6 +7,7 @@ use crate::message::NestedCall;
 use crate::replay::{Body, Outcome, ReplayMismatch};
 use crate::thread::calls::{Call, CallState, Waiter};
 use crate::thread::execution::{Execution, HeldReport, Standing};
+use crate::thread::turn::{RunLog, Turn};
 
 /// How long a replay that is stuck waits for a wake-up from outside of the engine before it is
 /// called a mismatch, in milliseconds.
@@ -14,7 +15,7 @@ const FOREIGN_GRACE_MS: u64 = 1_000;
 
 impl Execution {
     /// Takes up the next entry; false if the bodies have not made what it belongs to.
-    pub(super) fn take_entry(&mut self) -> bool {
+    pub(super) fn take_entry(&mut self, turn: &mut Turn, log: &mut RunLog) -> bool {
         let position = self.cursor;
         let Entry { at, fact } = self.journal[position].clone();
         let taken = match fact {
@@ -98,7 +99,8 @@ impl Execution {
                 }
             }
             Fact::Called { caller, attempt, call, request } => {
-                self.take_nested_call(at, NestedCall { call, request }, caller, attempt)
+                let nested = NestedCall { call, request };
+                self.take_nested_call(at, nested, caller, attempt, turn, log)
             }
             Fact::RunBegan { .. } => {
                 // Each run has all its attempts (semantics 8.7).
@@ -155,6 +157,7 @@ impl Execution {
         debug_assert!(position < self.journal.len());
         self.leftovers.remove(&delivery.call);
         self.calls.set_state(delivery.call, CallState::Settled);
+        self.give_up_unwanted(delivery.call);
         match waiter {
             Waiter::Body(slot) => self.deliver(delivery.scope, slot, at, outcome),
             Waiter::Task => {

@@ -126,8 +126,9 @@ pub(super) struct Execution {
     callers: BTreeMap<CallId, WorkerId>,
     /// Calls that tasks made: the attempt that made each, and its outcome for those that ask.
     nested: BTreeMap<CallId, Nested>,
-    /// Calls of tasks that this run has shown.
+    /// Calls of tasks that this run has shown, and those that tasks have made in it.
     shown: BTreeSet<CallId>,
+    made_now: BTreeSet<CallId>,
     /// Recorded calls of tasks whose own call was not made at its place, after a reopening.
     leftover_calls: Vec<(CallId, u32, NestedCall)>,
     /// Recorded outcomes of calls that were not made at their place, after a reopening.
@@ -257,6 +258,7 @@ impl Execution {
             callers: BTreeMap::new(),
             nested: BTreeMap::new(),
             shown: BTreeSet::new(),
+            made_now: BTreeSet::new(),
             leftover_calls: Vec::new(),
             leftovers: BTreeMap::new(),
             arrived: VecDeque::new(),
@@ -307,7 +309,7 @@ impl Execution {
                 break;
             }
             let moved = if self.cursor < self.journal.len() {
-                self.take_entry()
+                self.take_entry(turn, log)
             } else {
                 self.set_unclaimed_aside(now, turn)
                     || self.cancel_what_was_asked(turn)

@@ -6,7 +6,7 @@
 
 use crate::ids::{CallId, Millis};
 use crate::journal::Fact;
-use crate::message::{CallNews, Called, NestedCall, Target, WorkerMail};
+use crate::message::{CallNews, Called, NestedCall, OpenCall, Target, WorkerMail};
 use crate::replay::{CallRequest, Outcome};
 use crate::thread::calls::{Call, CallState, Waiter};
 use crate::thread::execution::{Execution, Nested};
@@ -51,20 +51,23 @@ impl Execution {
             {
                 self.place_child(call, caller, name);
             }
-            let is_new_here = self.shown.insert(call);
-            if is_new_here {
-                let is_known = state.is_some();
-                self.show_call(call, caller, request, is_known, now, turn, log);
+            let is_made_now = self.made_now.insert(call);
+            if is_made_now {
+                if self.shown.insert(call) {
+                    self.show_call(call, caller, request, state.is_some(), now, turn, log);
+                }
                 self.record_nested(now, caller, attempt, &nested, turn);
             }
             match state {
                 None => self.insert_nested(nested, caller, attempt, now),
+                // Made again in a further run: now it is wanted.
+                Some(CallState::Undecided) if is_made_now => self.undecided.push(call),
                 Some(CallState::Settled) => {
                     let Some(known) = self.nested.get(&call) else { continue };
                     match known.outcome.clone() {
                         // What failed is tried again by a further attempt of the task.
                         Some(Err(_)) if known.attempt < attempt => {
-                            if !is_new_here {
+                            if !is_made_now {
                                 self.record_nested(now, caller, attempt, &nested, turn);
                             }
                             self.forget_failures(call);
@@ -120,8 +123,12 @@ impl Execution {
         nested: NestedCall,
         caller: CallId,
         attempt: u32,
+        turn: &mut Turn,
+        log: &mut RunLog,
     ) -> bool {
-        if !self.index.is_in_earlier_run(self.cursor) {
+        let is_earlier = self.index.is_in_earlier_run(self.cursor);
+        if !is_earlier {
+            self.made_now.insert(nested.call);
             self.shown.insert(nested.call);
         }
         if let Some(known) = self.nested.get_mut(&nested.call) {
@@ -130,6 +137,11 @@ impl Execution {
         } else if self.calls.get(caller).is_some_and(Call::is_task) {
             if let CallRequest::Entrypoint { name, .. } = &nested.request {
                 self.place_child(nested.call, caller, name);
+            }
+            // A task that runs again makes it again.
+            if is_earlier && !self.is_silent() && !self.index.is_recorded(caller) {
+                self.shown.insert(nested.call);
+                self.show_call(nested.call, caller, &nested.request, true, at, turn, log);
             }
             self.insert_nested(nested, caller, attempt, at);
         } else if self.index.is_recorded(caller) {
@@ -140,6 +152,34 @@ impl Execution {
             return false;
         }
         true
+    }
+
+    /// Whether a recorded call of a task waits until the task makes it again: the task runs again
+    /// in this run, and may go another way.
+    pub(super) fn is_wanted_later(&self, id: CallId) -> bool {
+        let Some(call) = self.calls.get(id) else { return false };
+        let is_made_now = self.made_now.contains(&id);
+        let is_under_way = self.in_flight.contains(&OpenCall { execution: self.id, call: id })
+            || self.held.iter().any(|held| held.report.target.call == id);
+        let caller = self.calls.get(call.scope).map(|caller| caller.state);
+        call.waiter == Waiter::Task
+            && !is_made_now
+            && !is_under_way
+            && caller != Some(CallState::Settled)
+    }
+
+    /// A task has ended: what it had called in earlier runs and did not call again is given up.
+    pub(super) fn give_up_unwanted(&mut self, task: CallId) {
+        let unwanted: Vec<_> = self
+            .calls
+            .open_calls_of(task)
+            .filter(|(id, call)| call.state == CallState::Undecided && !self.made_now.contains(id))
+            .map(|(id, _)| id)
+            .collect();
+        for call in unwanted {
+            self.calls.set_state(call, CallState::Settled);
+            self.questions.withdraw(|scope| scope == call);
+        }
     }
 
     /// The calls that were recorded for a task which a body made only now.

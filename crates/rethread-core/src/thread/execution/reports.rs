@@ -151,10 +151,10 @@ impl Execution {
             AttemptOutcome::Suspended if self.is_blocked_on_people(id) => {
                 self.suspend(id, attempt, turn);
             }
+            AttemptOutcome::Suspended => self.dispatch(id, attempt, turn),
             // What was cancelled is settled; this is of a run that was cancelled and goes on.
-            AttemptOutcome::Suspended | AttemptOutcome::Cancelled => {
-                self.dispatch(id, attempt, turn);
-            }
+            // Workers remember the attempt for a while.
+            AttemptOutcome::Cancelled => self.dispatch(id, attempt + 1, turn),
             AttemptOutcome::UnknownTask => {
                 let until = now.plus(UNKNOWN_TASK_WAIT_MS);
                 self.calls.set_state(id, CallState::Backoff { attempt, until });
