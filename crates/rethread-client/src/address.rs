@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rethread_storage::Storage;
 
-use crate::client::ClientOptions;
 use crate::error::{ClientError, Result};
+use crate::options::ClientOptions;
 
 /// Schemes of this build.
 const SUPPORTED: &[&str] = &[

@@ -1,70 +1,22 @@
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use rethread_core::ids::{OpId, PartitionId, RunId, ThreadId, ThreadKey};
 use rethread_core::message::{Command, InboxMessage};
 use rethread_core::record::Record;
-use rethread_storage::{Storage, StorageError};
+use rethread_sdk::Store;
+use rethread_storage::store::{StoreEngine, StoreIndex};
+use rethread_storage::{Clock, Storage, StorageError};
 use uuid::Uuid;
 
 use crate::address;
+use crate::ephemeral::Ephemeral;
 use crate::error::{ClientError, Result};
+use crate::options::ClientOptions;
 use crate::patience::{Patience, may_pass};
+use crate::store::StoreAccess;
 use crate::thread::Thread;
-
-/// A storage forgets the op id of a request after ten minutes at the earliest; repeating one
-/// must end before that.
-const RETRY_FOR_MAX: Duration = Duration::from_secs(9 * 60);
-
-/// Settings of a [`Client`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ClientOptions {
-    /// The installation to speak to, where several share a server. Only for
-    /// [`Client::connect_with`]. Default `default`.
-    pub namespace: String,
-    /// How long an operation is repeated while the storage cannot be reached; at most nine
-    /// minutes. Default 30 s.
-    pub retry_for: Duration,
-    /// How often a waiting reader looks for events without being woken, in case a wake-up is
-    /// lost. Default 5 s.
-    pub poll_interval: Duration,
-}
-
-impl Default for ClientOptions {
-    fn default() -> Self {
-        Self {
-            namespace: "default".to_owned(),
-            retry_for: Duration::from_secs(30),
-            poll_interval: Duration::from_secs(5),
-        }
-    }
-}
-
-impl ClientOptions {
-    /// The same with another namespace.
-    #[must_use]
-    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
-        self.namespace = namespace.into();
-        self
-    }
-
-    /// The same with another time for repeating operations.
-    #[must_use]
-    pub fn retry_for(mut self, retry_for: Duration) -> Self {
-        self.retry_for = retry_for;
-        self
-    }
-
-    /// The same with another poll interval.
-    #[must_use]
-    pub fn poll_interval(mut self, poll_interval: Duration) -> Self {
-        self.poll_interval = poll_interval;
-        self
-    }
-}
 
 /// Speaks to one namespace of a storage. Clones share their connections.
 #[derive(Clone)]
@@ -75,6 +27,7 @@ pub struct Client {
 struct Inner {
     storage: Arc<dyn Storage>,
     options: ClientOptions,
+    store: Arc<StoreEngine>,
 }
 
 impl Client {
@@ -117,9 +70,10 @@ impl Client {
     }
 
     /// Speaks to a storage that is open already, with options.
-    pub fn from_storage_with(storage: Arc<dyn Storage>, mut options: ClientOptions) -> Self {
-        options.retry_for = options.retry_for.min(RETRY_FOR_MAX);
-        Self { inner: Arc::new(Inner { storage, options }) }
+    pub fn from_storage_with(storage: Arc<dyn Storage>, options: ClientOptions) -> Self {
+        let options = options.within_limits();
+        let store = Arc::new(StoreEngine::new(Clock::system()));
+        Self { inner: Arc::new(Inner { storage, options, store }) }
     }
 
     /// The thread of this id, whether it has ever run or not.
@@ -139,6 +93,41 @@ impl Client {
     pub fn new_thread(&self) -> Thread {
         let id = ThreadId::new(Uuid::now_v7().to_string());
         self.thread_with_id(id.expect("invariant: a UUID has 36 bytes"))
+    }
+
+    /// The same, with an index for its [`Client::store`]: items that it puts are indexed, and it
+    /// searches by texts. It should be the index that workers and coordinators have.
+    #[must_use]
+    pub fn with_store_index(self, index: StoreIndex) -> Self {
+        let Inner { storage, options, .. } = &*self.inner;
+        let (storage, options) = (Arc::clone(storage), options.clone());
+        let store = Arc::new(StoreEngine::new(Clock::system()).with_index(index));
+        Self { inner: Arc::new(Inner { storage, options, store }) }
+    }
+
+    /// Long-term memory across threads, the same that bodies reach with `store()`.
+    ///
+    /// ```
+    /// # async fn example(client: rethread_client::Client) -> rethread_client::Result<()> {
+    /// use serde_json::json;
+    ///
+    /// let store = client.store();
+    /// store.put(["users", "ada"], "profile", &json!({"city": "Paris"})).await?;
+    /// let found = store.search(["users"]).filter("city", "Paris").items::<serde_json::Value>().await?;
+    /// println!("{} of them live in Paris", found.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Its requests give [`rethread_sdk::Error`], which turns into [`ClientError::Store`].
+    pub fn store(&self) -> Store {
+        Store::new(StoreAccess::new(self.clone(), Arc::clone(&self.inner.store)))
+    }
+
+    /// Runs of which nothing is kept.
+    pub fn ephemeral(&self) -> Ephemeral {
+        Ephemeral::new(self.clone())
     }
 
     /// Its options.

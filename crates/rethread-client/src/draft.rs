@@ -106,8 +106,9 @@ macro_rules! describes_itself {
             value: impl Into<$crate::Scalar>,
         ) -> Self {
             let value = value.into();
-            let entries = |settings: &mut $crate::draft::Settings| &mut settings.config.metadata;
-            self.draft.set_entry("metadata", key.into(), &value, entries);
+            self.draft.set_entry("metadata", key.into(), &value, |settings| {
+                &mut settings.config.metadata
+            });
             self
         }
 
@@ -118,9 +119,9 @@ macro_rules! describes_itself {
             key: impl Into<String>,
             value: impl serde::Serialize,
         ) -> Self {
-            let entries =
-                |settings: &mut $crate::draft::Settings| &mut settings.config.configurable;
-            self.draft.set_entry("configurable", key.into(), &value, entries);
+            self.draft.set_entry("configurable", key.into(), &value, |settings| {
+                &mut settings.config.configurable
+            });
             self
         }
 
@@ -128,14 +129,6 @@ macro_rules! describes_itself {
         pub fn tag(mut self, tag: impl Into<String>) -> Self {
             let tag = tag.into();
             self.draft.set(|settings| settings.config.tags.push(tag));
-            self
-        }
-
-        /// Works from a checkpoint of the thread instead of the newest. It is read when the
-        /// request is sent; [`ClientError::CheckpointNotFound`](crate::ClientError) when the
-        /// thread has none of this id.
-        pub fn at(mut self, checkpoint: $crate::CheckpointId) -> Self {
-            self.draft.at = Some(checkpoint);
             self
         }
 
@@ -151,16 +144,28 @@ macro_rules! describes_itself {
     };
 }
 
+/// The method of a request that may work from an older checkpoint.
+macro_rules! names_a_checkpoint {
+    () => {
+        /// Works from a checkpoint of the thread instead of the newest. It is read when the
+        /// request is sent; [`ClientError::CheckpointNotFound`](crate::ClientError) when the
+        /// thread has none of this id.
+        pub fn at(mut self, checkpoint: $crate::CheckpointId) -> Self {
+            self.draft.at = Some(checkpoint);
+            self
+        }
+    };
+}
+
 /// Methods of a request that set how its run works.
 macro_rules! sets_its_run {
     () => {
         /// Gives the bodies of the run a context object, such as who is asking. It is not kept: a
         /// resume and a retry bring their own.
         pub fn context(mut self, context: impl serde::Serialize) -> Self {
-            let place = |settings: &mut $crate::draft::Settings, context| {
+            self.draft.set_value("context of the run", &context, |settings, context| {
                 settings.context = Some(context);
-            };
-            self.draft.set_value("context of the run", &context, place);
+            });
             self
         }
 
@@ -175,19 +180,16 @@ macro_rules! sets_its_run {
         /// for calls of its own does not count.
         /// Zero is an error when the request is sent.
         pub fn max_concurrency(mut self, max: u32) -> Self {
-            let place = |settings: &mut $crate::draft::Settings| &mut settings.max_concurrency;
-            self.draft.set_limit("max_concurrency", max, place);
+            self.draft.set_limit("max_concurrency", max, |settings| &mut settings.max_concurrency);
             self
         }
 
         /// Limits how deep calls may be nested. Zero is an error when the request is sent.
         pub fn recursion_limit(mut self, max: u32) -> Self {
-            let place = |settings: &mut $crate::draft::Settings| &mut settings.recursion_limit;
-            self.draft.set_limit("recursion_limit", max, place);
+            self.draft.set_limit("recursion_limit", max, |settings| &mut settings.recursion_limit);
             self
         }
     };
 }
 
-pub(crate) use {describes_itself, sets_its_run};
-pub(crate) type Settings = RunSettings;
+pub(crate) use {describes_itself, names_a_checkpoint, sets_its_run};

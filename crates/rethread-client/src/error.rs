@@ -33,9 +33,7 @@ pub enum ClientError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The thread has no checkpoint of this id. Nothing was started or changed.
-    #[error(
-        "thread `{thread}` has no checkpoint {checkpoint}; `history()` lists those it has"
-    )]
+    #[error("thread `{thread}` has no checkpoint {checkpoint}; `history()` lists those it has")]
     CheckpointNotFound {
         /// The thread.
         thread: ThreadId,
@@ -62,8 +60,8 @@ pub enum ClientError {
     },
     /// A blocking call was made where a runtime is running.
     #[error(
-        "a blocking client cannot be used inside an async runtime; use `rethread_client::Client` \
-         there, or call from `tokio::task::spawn_blocking`"
+        "a blocking client cannot be used inside an async runtime; use the client without \
+         `blocking` there, or call from a thread of `std::thread::spawn`"
     )]
     InsideRuntime,
     /// The runtime of a blocking client could not be started.
@@ -128,6 +126,12 @@ pub enum ClientError {
         /// What was read.
         what: &'static str,
     },
+}
+
+impl From<rethread_sdk::Error> for ClientError {
+    fn from(error: rethread_sdk::Error) -> Self {
+        Self::Store(error.into_failure())
+    }
 }
 
 impl ClientError {

@@ -109,7 +109,11 @@ impl Thread {
     pub async fn history(&self, query: HistoryQuery) -> Result<Vec<StateSnapshot>> {
         if let Some(at) = query.at {
             let one = self.read_checkpoint(at).await?.filter(|one| query.takes(one));
-            return Ok(one.filter(|_| query.limit != Some(0)).map(state::recorded).into_iter().collect());
+            return Ok(one
+                .filter(|_| query.limit != Some(0))
+                .map(state::recorded)
+                .into_iter()
+                .collect());
         }
         let limit = query.limit.unwrap_or(usize::MAX);
         let mut found = Vec::new();

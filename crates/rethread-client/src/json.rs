@@ -10,6 +10,9 @@
 //! | NaN, infinities | `null` |
 //! | other map keys, extension types, more than 128 levels | an error |
 
+mod requests;
+mod shown;
+
 use std::fmt;
 
 use rethread_core::payload::{Payload, PayloadError};

@@ -3,8 +3,9 @@
 //! ```text
 //!   Client ── thread ──► Thread ── invoke, resume, retry ──► Request
 //!                          │                                   │ .await   .start()   .stream()
-//!                        state, status                         ▼            ▼           ▼
-//!                                                           Outcome     RunHandle   RunStream
+//!                   state, history, status                     ▼            ▼           ▼
+//!                   update_state, fork, copy_to             Outcome     RunHandle   RunStream
+//!                   cancel, delete, prune
 //! ```
 //!
 //! A client needs the names and types of entrypoints ([`EntrypointRef`]), not their code. It
@@ -13,7 +14,7 @@
 //! number of clients may watch it, now or later.
 //!
 //! ```no_run
-//! use rethread_client::{Client, EntrypointRef, Mode, Outcome, StreamEvent};
+//! use rethread_client::{Client, EntrypointRef, Mode, Outcome, StreamData};
 //! use futures::StreamExt;
 //!
 //! # async fn example() -> Result<(), rethread_client::ClientError> {
@@ -31,7 +32,7 @@
 //!         }
 //!         let mut events = thread.resume(true).stream([Mode::Updates, Mode::Custom]).await?;
 //!         while let Some(event) = events.next().await {
-//!             if let StreamEvent::Update { name, value, .. } = event? {
+//!             if let StreamData::Update { name, value, .. } = event?.data {
 //!                 println!("{name} gave {}", value.to_json()?);
 //!             }
 //!         }
@@ -41,33 +42,55 @@
 //! # }
 //! ```
 //!
+//! | to learn about | read |
+//! |---|---|
+//! | one run and its settings | [`Request`], [`RunHandle`], [`RunStream`] |
+//! | what a thread has come to, and editing it | [`Thread`], [`StateSnapshot`], [`UpdateRequest`] |
+//! | runs that leave nothing behind | [`Client::ephemeral`] |
+//! | programs without types | [`json`] |
+//! | programs without a runtime | [`blocking`] |
+//!
 //! Not here: running anything, and HTTP.
 
 mod address;
+pub mod blocking;
+mod cache;
 mod client;
+mod draft;
+mod ephemeral;
 mod error;
 mod events;
+mod history;
 pub mod json;
+mod manage;
+mod options;
 mod outcome;
 mod patience;
 mod request;
 mod run;
 mod scalar;
 mod state;
+mod store;
 mod stream;
 mod thread;
+mod update;
 mod value;
 
-pub use client::{Client, ClientOptions};
+pub use cache::Cached;
+pub use client::Client;
+pub use ephemeral::{Ephemeral, EphemeralRequest, EphemeralStream};
 pub use error::{ClientError, Result};
 pub use events::EventStream;
+pub use history::HistoryQuery;
+pub use options::ClientOptions;
 pub use outcome::{OpenInterrupt, Outcome};
 pub use request::Request;
 pub use run::RunHandle;
 pub use scalar::Scalar;
-pub use state::StateSnapshot;
-pub use stream::{Mode, RunStream, StreamEvent, TaskEnd};
+pub use state::{StateSnapshot, TaskState};
+pub use stream::{DebugKind, Mode, RunStream, StreamData, StreamEvent, TaskEnd};
 pub use thread::Thread;
+pub use update::UpdateRequest;
 pub use value::AnyValue;
 
 pub use rethread_core::checkpoint::Source;
@@ -77,5 +100,7 @@ pub use rethread_core::header::ThreadStatus;
 pub use rethread_core::ids::{CallId, CheckpointId, InterruptId, Millis, RunId, ThreadId};
 pub use rethread_core::payload::{Payload, PayloadError};
 pub use rethread_core::replay::ReplayMismatch;
-pub use rethread_sdk::EntrypointRef;
+pub use rethread_core::settings::RunDurability;
+pub use rethread_sdk::{EntrypointRef, Filter, IntoNamespace, Item, Store};
 pub use rethread_storage::StorageError;
+pub use rethread_storage::store::{Embed, StoreIndex};

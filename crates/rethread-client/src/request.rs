@@ -6,7 +6,7 @@ use rethread_core::message::Action;
 use rethread_core::payload::PayloadError;
 use serde::de::DeserializeOwned;
 
-use crate::draft::{Draft, describes_itself, sets_its_run};
+use crate::draft::{Draft, describes_itself, names_a_checkpoint, sets_its_run};
 use crate::error::Result;
 use crate::outcome::Outcome;
 use crate::run::{Decode, RunHandle};
@@ -91,6 +91,7 @@ impl<O> Request<O> {
     }
 
     describes_itself!();
+    names_a_checkpoint!();
     sets_its_run!();
 
     /// Takes the request as LangGraph does: a null input goes on with what the thread has left

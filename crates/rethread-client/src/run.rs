@@ -81,8 +81,9 @@ impl<O> RunHandle<O> {
         RunHandle::new(self.thread, self.run, Decode::json())
     }
 
-    /// Waits for the end of the run. May be called any number of times, also after the end, for
-    /// as long as the storage keeps the run's events.
+    /// Waits for the end of the run, or of the run in progress that its answers were given to.
+    /// May be called any number of times, also after the end, for as long as the storage keeps
+    /// the run's events.
     ///
     /// # Errors
     /// Every end but a result and questions: [`ClientError::RunFailed`],
@@ -99,6 +100,9 @@ impl<O> RunHandle<O> {
         while let Some(event) = events.next().await? {
             match event.kind {
                 EventKind::RunStarted { entrypoint: name, .. } => entrypoint = name,
+                EventKind::RunEnded(RunOutcome::Joined(run)) => {
+                    events = EventReader::new(self.thread.clone(), run, 0);
+                }
                 EventKind::RunEnded(outcome) => {
                     return Ok(match conclude(self.run, outcome)? {
                         Outcome::Done(value) => {
@@ -152,8 +156,8 @@ impl<O> RunHandle<O> {
             match event.kind {
                 EventKind::RunEnded(RunOutcome::Edited(checkpoint)) => return Ok(checkpoint),
                 EventKind::RunEnded(outcome) => {
-                    conclude(self.run, outcome)?;
-                    return Err(ClientError::Unknown { what: "the end of the edit" });
+                    let unknown = ClientError::Unknown { what: "the end of the edit" };
+                    return conclude(self.run, outcome).and(Err(unknown));
                 }
                 _ => {}
             }

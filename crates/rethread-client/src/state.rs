@@ -115,6 +115,9 @@ pub(crate) fn live(header: ThreadHeader, head: Checkpoint) -> StateSnapshot {
             let failure = Failure::new(kind::REPLAY_MISMATCH, mismatch.to_string());
             Some(Progress { failure: Some(failure), ..Progress::default() })
         }
+        ThreadStatus::Running => {
+            Some(Progress { interrupts: header.asking, ..Progress::default() })
+        }
         _ => Some(Progress::default()),
     };
     shown(Checkpoint { entrypoint: header.entrypoint, ..head }, progress).into()

@@ -76,7 +76,9 @@ impl Thread {
         Request::typed_as(self.clone(), action)
     }
 
-    /// Answers the only open question of the thread and goes on.
+    /// Answers the only open question of the thread and goes on. While the run that asked is in
+    /// progress, since something else in it goes on, the answer is given to that run, and the
+    /// outcome is that run's.
     ///
     /// The result is an [`AnyValue`]; [`Request::typed`] gives it its type.
     pub fn resume(&self, answer: impl Serialize) -> Request<AnyValue> {
@@ -100,8 +102,9 @@ impl Thread {
         self.untyped(answers.map(|answers| Action::Resume(Answers::ById(answers))))
     }
 
-    /// Goes on after a failure, trying again what ended the run; also after a run was parked,
-    /// once the code fits.
+    /// Goes on with what the thread has left to do: after a failure, trying again what ended the
+    /// run; after questions, asking them again; with an input that stands ready; and after a run
+    /// was cancelled, or parked once the code fits. A thread that has completed gives its value.
     ///
     /// The result is an [`AnyValue`]; [`Request::typed`] gives it its type.
     pub fn retry(&self) -> Request<AnyValue> {

@@ -8,7 +8,7 @@ use rethread_core::message::{Action, Update, UpdateAs};
 use rethread_core::payload::{Payload, PayloadError};
 use serde::Serialize;
 
-use crate::draft::{Draft, describes_itself};
+use crate::draft::{Draft, describes_itself, names_a_checkpoint};
 use crate::error::{ClientError, Result};
 use crate::run::RunHandle;
 use crate::thread::Thread;
@@ -40,6 +40,7 @@ impl UpdateRequest {
     }
 
     describes_itself!();
+    names_a_checkpoint!();
 
     /// In the name of the entrypoint, which must be the thread's. LangGraph's `__input__`,
     /// `__end__` and `__copy__` are the other ways.

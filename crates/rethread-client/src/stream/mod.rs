@@ -1,6 +1,7 @@
 //! The events of a run as LangGraph's stream modes show them.
 
 mod event;
+mod held;
 mod mapping;
 mod scopes;
 mod view;
@@ -20,6 +21,8 @@ use mapping::Mapping;
 use view::View;
 
 /// What happens in a run, as it happens, in the chosen modes.
+///
+/// A resume that answers a question of a run in progress shows that run, from its start.
 ///
 /// It ends when the run has a result or questions; every other end of the run is its last item,
 /// an error. [`RunStream::run`] gives the outcome in full.

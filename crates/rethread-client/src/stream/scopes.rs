@@ -1,10 +1,12 @@
 //! Who called whom in a run, as far as it still matters.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rethread_core::event::{ChildStart, Interrupt};
 use rethread_core::ids::{CallId, CallKind, CheckpointId};
+use rethread_core::policy::History;
 
 /// A path of callers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,7 +54,6 @@ pub(super) struct Scope {
     pub(super) writes_at: Ns,
     /// The path of what it calls.
     path: Ns,
-    caller: Option<CallId>,
     /// How many child entrypoints it has called.
     children: usize,
 }
@@ -80,8 +81,7 @@ impl Scopes {
         let ns = Ns::default();
         let run = Run { call, name, ns: ns.clone(), depth: 0, step, checkpoint: None };
         let run = Arc::new(run);
-        let scope =
-            Scope { run: Arc::clone(&run), writes_at: ns, path, caller: None, children: 0 };
+        let scope = Scope { run: Arc::clone(&run), writes_at: ns, path, children: 0 };
         self.root = Some(call);
         self.open.insert(call, scope);
         run
@@ -89,8 +89,7 @@ impl Scopes {
 
     /// A body made a call; gives the run that its events belong to.
     pub(super) fn open(&mut self, made: &Made<'_>) -> Option<Arc<Run>> {
-        let caller = self.find(made.scope)?;
-        let scope = self.open.get_mut(&caller)?;
+        let scope = self.open.get_mut(&made.scope)?;
         let (run, writes_at) = match made.kind {
             CallKind::Entrypoint => {
                 let run = Arc::new(child_of(scope, made));
@@ -101,10 +100,9 @@ impl Scopes {
             _ => (Arc::clone(&scope.run), scope.path.clone()),
         };
         let path = writes_at.with([segment(made.name, made.call)]);
-        let caller = Some(caller);
-        let opened = Scope { run: Arc::clone(&run), writes_at, path, caller, children: 0 };
+        let opened = Scope { run: Arc::clone(&run), writes_at, path, children: 0 };
         // What completed in an earlier run makes no calls and has no end in this one.
-        if made.child.is_none_or(|child| child.before.result.is_none()) {
+        if !made.child.is_some_and(has_completed) {
             self.open.insert(made.call, opened);
         }
         Some(run)
@@ -129,53 +127,48 @@ impl Scopes {
         self.get(None).map(|scope| &scope.run)
     }
 
-    /// The child entrypoints that wait for answers, the innermost first, with the places of
-    /// their questions in `asked`.
+    /// The child entrypoints that wait for answers, the innermost first, each with the places of
+    /// its questions in `asked`.
     pub(super) fn waiting(&self, asked: &[Interrupt]) -> Vec<(Arc<Run>, Vec<usize>)> {
         let mut waiting: Vec<(Arc<Run>, Vec<usize>)> = Vec::new();
         for (place, interrupt) in asked.iter().enumerate() {
-            for run in self.children_around(interrupt.scope) {
+            for run in interrupt.path.iter().filter_map(|body| self.child(*body)) {
                 match waiting.iter_mut().find(|(known, _)| known.call == run.call) {
                     Some((_, places)) => places.push(place),
-                    None => waiting.push((run, vec![place])),
+                    None => waiting.push((Arc::clone(run), vec![place])),
                 }
             }
         }
-        waiting.sort_by_key(|(run, _)| std::cmp::Reverse(run.depth));
+        waiting.sort_by_key(|(run, _)| Reverse(run.depth));
         waiting
     }
 
-    /// The child entrypoints that a body runs in.
-    fn children_around(&self, body: CallId) -> Vec<Arc<Run>> {
-        let mut around: Vec<Arc<Run>> = Vec::new();
-        let mut next = self.find(body);
-        while let Some(scope) = next.and_then(|call| self.open.get(&call)) {
-            let is_new = around.last().is_none_or(|inner| inner.call != scope.run.call);
-            if scope.run.depth > 0 && is_new {
-                around.push(Arc::clone(&scope.run));
-            }
-            next = scope.caller;
-        }
-        around
+    /// The run of a child entrypoint; none for a task's call.
+    fn child(&self, call: CallId) -> Option<&Arc<Run>> {
+        self.open.get(&call).map(|scope| &scope.run).filter(|run| run.call == call)
     }
+}
 
-    fn find(&self, body: CallId) -> Option<CallId> {
-        self.open.contains_key(&body).then_some(body)
-    }
+/// Whether a child entrypoint completed in an earlier run of the execution.
+pub(super) fn has_completed(child: &ChildStart) -> bool {
+    child.continues && child.before.result.is_some()
 }
 
 fn child_of(caller: &Scope, made: &Made<'_>) -> Run {
     let number = (caller.children > 0).then(|| caller.children.to_string());
-    let has_history = made.child.is_some_and(|child| child.has_history);
-    // A history of its own is kept by the names of the callers.
-    let around = if has_history { caller.path.without_ids() } else { caller.path.clone() };
+    // A history of its own is kept under the names of the callers.
+    let around = match made.child.map(|child| child.history) {
+        Some(History::Thread) => caller.path.without_ids(),
+        _ => caller.path.clone(),
+    };
+    let kept = made.child.filter(|child| child.history != History::Off);
     Run {
         call: made.call,
         name: made.name.to_owned(),
         ns: around.with(number),
         depth: caller.run.depth + 1,
-        step: made.child.map_or(0, |child| child.step + 1),
-        checkpoint: made.child.map(|child| child.checkpoint),
+        step: kept.map_or(0, |child| child.step + 1),
+        checkpoint: kept.map(|child| child.checkpoint),
     }
 }
 

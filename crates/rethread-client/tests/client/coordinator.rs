@@ -12,11 +12,13 @@ use rethread_core::checkpoint::{Checkpoint, Progress};
 use rethread_core::event::Interrupt;
 use rethread_core::header::ThreadHeader;
 use rethread_core::ids::{CallId, InterruptId, NodeId, PartitionId, ThreadId};
+use rethread_core::journal::Entry;
 use rethread_core::message::{Command, InboxMessage};
 use rethread_core::record::Record;
 use rethread_storage::memory::MemoryStorage;
 use rethread_storage::{
-    Acquisition, CheckpointWrite, Commit, EventWrite, InboxCursor, Lease, Storage, ThreadWrite,
+    Acquisition, CheckpointWrite, Commit, EventWrite, InboxCursor, JournalWrite, Lease, Storage,
+    ThreadWrite,
 };
 use serde::Serialize;
 
@@ -85,6 +87,16 @@ impl Coordinator {
 
     /// Writes the header and checkpoints of a thread.
     pub(crate) async fn put(&mut self, header: Option<ThreadHeader>, made: Vec<Checkpoint>) {
+        self.put_with_journal(header, made, Vec::new()).await;
+    }
+
+    /// Writes the header, checkpoints and journal of a thread.
+    pub(crate) async fn put_with_journal(
+        &mut self,
+        header: Option<ThreadHeader>,
+        made: Vec<Checkpoint>,
+        journal: Vec<Entry>,
+    ) {
         let thread = thread_id().key();
         let base = header.as_ref().and_then(|header| header.base);
         let checkpoints =
@@ -93,6 +105,7 @@ impl Coordinator {
             checkpoints: checkpoints.collect(),
             header: header.map(|header| header.to_record()),
             base,
+            journal: JournalWrite::Append(journal.iter().map(Record::to_record).collect()),
             ..ThreadWrite::none(thread)
         })
         .await;
@@ -126,7 +139,7 @@ pub(crate) fn done(value: impl Serialize) -> RunOutcome {
 }
 
 pub(crate) fn interrupt(id: u8, value: impl Serialize) -> Interrupt {
-    Interrupt { id: interrupt_id(id), value: payload(value) }
+    Interrupt { id: interrupt_id(id), value: payload(value), path: Vec::new() }
 }
 
 pub(crate) fn interrupt_id(id: u8) -> InterruptId {
@@ -136,7 +149,9 @@ pub(crate) fn interrupt_id(id: u8) -> InterruptId {
 pub(crate) fn started(entrypoint: &str) -> EventKind {
     let checkpoint = checkpoint_id(1);
     let root = CallId::root(run_id(1).into());
-    EventKind::RunStarted { entrypoint: entrypoint.into(), root, checkpoint }
+    let entrypoint = entrypoint.into();
+    let before = Progress::default();
+    EventKind::RunStarted { entrypoint, root, checkpoint, continues: false, before, unkept: None }
 }
 
 pub(crate) fn checkpoint_id(nth: u64) -> CheckpointId {
@@ -162,6 +177,7 @@ pub(crate) fn input_checkpoint(nth: u64, run: RunId, input: impl Serialize) -> C
         input: Some(payload(input)),
         progress: Progress::default(),
         metadata: BTreeMap::new(),
+        children: BTreeMap::new(),
     }
 }
 
@@ -175,6 +191,7 @@ pub(crate) fn header(run: RunId, status: ThreadStatus, head: u64) -> ThreadHeade
         head: checkpoint_id(head),
         step: -1,
         base: None,
+        asking: Vec::new(),
         checkpoints_made: head,
         updated_at: Millis(head),
     }

@@ -12,9 +12,11 @@ use rethread_core::ids::{
     CheckpointId, Millis, NodeId, OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId,
 };
 use rethread_core::record::Record;
+use rethread_core::store::Namespace;
 use rethread_storage::{
-    Acquisition, Commit, Delivery, Durability, EventWatch, HandIn, InboxCursor, InboxItem, Lease,
-    LoadedThread, Mailbox, QueuedOrder, Receipt, Result, Storage, StorageError,
+    Acquisition, CacheKey, CacheLookup, Commit, Delivery, Durability, EventWatch, HandIn,
+    InboxCursor, InboxItem, ItemName, ItemRecord, Lease, LoadedThread, Mailbox, QueuedOrder,
+    Receipt, Result, Storage, StorageError,
 };
 use tokio::sync::watch;
 
@@ -60,7 +62,16 @@ impl Faulty {
         self.submits.lock().expect("lock").len()
     }
 
-    /// The next reads of events fail.
+    fn read_fault(&self) -> Result<()> {
+        let failing = self.failing_reads.load(Ordering::SeqCst);
+        if failing > 0 {
+            self.failing_reads.store(failing - 1, Ordering::SeqCst);
+            return Err(away());
+        }
+        Ok(())
+    }
+
+    /// The next reads of events and items fail.
     pub(crate) fn fail_reads(&self, count: usize) {
         self.failing_reads.store(count, Ordering::SeqCst);
     }
@@ -117,11 +128,7 @@ impl Storage for Faulty {
         after: u64,
         max: usize,
     ) -> Result<Vec<Bytes>> {
-        let failing = self.failing_reads.load(Ordering::SeqCst);
-        if failing > 0 {
-            self.failing_reads.store(failing - 1, Ordering::SeqCst);
-            return Err(away());
-        }
+        self.read_fault()?;
         let mut found = self.inner.read_events(partition, run, after, max).await?;
         found.retain(|record| !self.is_hidden(record));
         Ok(found)
@@ -256,7 +263,62 @@ impl Storage for Faulty {
         self.inner.tell_worker(worker, mail).await
     }
 
-    async fn open_mailbox(&self, worker: &WorkerId) -> Result<Mailbox> {
-        self.inner.open_mailbox(worker).await
+    async fn open_mailbox(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<Mailbox> {
+        self.inner.open_mailbox(worker, queues).await
+    }
+
+    async fn tell_queue(&self, queue: &QueueName, mail: Vec<Bytes>) -> Result<()> {
+        self.inner.tell_queue(queue, mail).await
+    }
+
+    async fn look_up_cache(
+        &self,
+        key: &CacheKey,
+        holder: &str,
+        hold: Duration,
+    ) -> Result<CacheLookup> {
+        self.inner.look_up_cache(key, holder, hold).await
+    }
+
+    async fn fill_cache(&self, key: &CacheKey, value: Bytes, ttl: Option<Duration>) -> Result<()> {
+        self.inner.fill_cache(key, value, ttl).await
+    }
+
+    async fn abandon_cache(&self, key: &CacheKey, holder: &str) -> Result<()> {
+        self.inner.abandon_cache(key, holder).await
+    }
+
+    async fn clear_cache(&self, group: Option<&str>) -> Result<()> {
+        self.inner.clear_cache(group).await
+    }
+
+    async fn put_item(&self, name: &ItemName, record: ItemRecord) -> Result<()> {
+        self.inner.put_item(name, record).await
+    }
+
+    async fn read_item(&self, name: &ItemName) -> Result<Option<ItemRecord>> {
+        self.read_fault()?;
+        self.inner.read_item(name).await
+    }
+
+    async fn delete_item(&self, name: &ItemName) -> Result<()> {
+        self.inner.delete_item(name).await
+    }
+
+    async fn touch_item(&self, name: &ItemName, expires_at: Millis) -> Result<()> {
+        self.inner.touch_item(name, expires_at).await
+    }
+
+    async fn scan_items(
+        &self,
+        prefix: &[String],
+        after: Option<&ItemName>,
+        max: usize,
+    ) -> Result<Vec<(ItemName, ItemRecord)>> {
+        self.inner.scan_items(prefix, after, max).await
+    }
+
+    async fn item_namespaces(&self, prefix: &[String]) -> Result<Vec<Namespace>> {
+        self.inner.item_namespaces(prefix).await
     }
 }

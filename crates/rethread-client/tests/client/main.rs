@@ -1,8 +1,16 @@
 //! The client against the memory storage, with a coordinator that follows a script.
 
+mod blocking;
 mod coordinator;
+mod edits;
+mod ephemeral;
 mod faults;
 mod faulty;
+mod histories;
+mod requests;
 mod runs;
+mod shown;
 mod states;
+mod store;
 mod streams;
+mod subgraphs;

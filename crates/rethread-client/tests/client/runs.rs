@@ -93,7 +93,7 @@ async fn requests_say_what_to_do() {
     let action = Action::Start { entrypoint: "workflow".into(), input: payload("cat") };
     assert_eq!(command.action, action);
     let metadata = [("n".to_owned(), payload(7)), ("user".to_owned(), payload("ada"))];
-    assert_eq!(command.metadata.into_iter().collect::<Vec<_>>(), metadata);
+    assert_eq!(command.settings.config.metadata.into_iter().collect::<Vec<_>>(), metadata);
 
     thread.resume(json!({"ok": true})).start().await.expect("accepted");
     let answers = Answers::Only(payload(json!({"ok": true})));

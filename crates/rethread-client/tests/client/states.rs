@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use rethread_client::{
-    ClientError, Failure, Millis, Outcome, Payload, Refusal, ReplayMismatch, Source, ThreadStatus,
+    ClientError, Failure, HistoryQuery, Millis, Outcome, Payload, Refusal, ReplayMismatch, Source,
+    ThreadStatus,
 };
 use rethread_core::checkpoint::{Checkpoint, Progress};
 use rethread_core::header::ThreadHeader;
@@ -32,7 +33,7 @@ async fn a_thread_that_never_ran_has_no_state() {
     assert_eq!(thread.state().await, Ok(None));
     assert_eq!(thread.status().await, Ok(None));
     assert_eq!(thread.state_at(checkpoint_id(1)).await, Ok(None));
-    assert_eq!(thread.history(None, 10).await, Ok(Vec::new()));
+    assert_eq!(thread.history(HistoryQuery::new()).await, Ok(Vec::new()));
 }
 
 #[tokio::test]
@@ -52,7 +53,7 @@ async fn a_completed_thread_has_nothing_left_to_do() {
     let thread = client.thread("essay-1").expect("an id");
     let state = thread.state().await.expect("reads").expect("ran");
     assert_eq!(state.values.decode::<String>(), Ok("cats".into()));
-    assert_eq!((state.next.len(), state.interrupts.len(), state.error), (0, 0, None));
+    assert_eq!((state.next.len(), state.tasks.len(), state.interrupts.len()), (0, 0, 0));
     assert_eq!((state.checkpoint, state.parent), (checkpoint_id(2), Some(checkpoint_id(1))));
     assert_eq!((state.step, state.source, state.created_at), (0, Source::Loop, Millis(9)));
     assert_eq!(state.metadata["user"].decode::<String>(), Ok("ada".into()));
@@ -62,13 +63,14 @@ async fn a_completed_thread_has_nothing_left_to_do() {
     let record = thread.state_at(checkpoint_id(1)).await.expect("reads").expect("is there");
     assert_eq!(record.next, ["workflow"]);
     assert!(record.values.is_null());
-    assert_eq!(record.result.expect("completed").decode::<String>(), Ok("cats".into()));
-    let all = thread.history(None, 10).await.expect("reads");
+    let result = record.tasks[0].result.as_ref().expect("completed");
+    assert_eq!(result.decode::<String>(), Ok("cats".into()));
+    let all = thread.history(HistoryQuery::new()).await.expect("reads");
     let ids = |states: &[rethread_client::StateSnapshot]| {
         states.iter().map(|state| state.checkpoint).collect::<Vec<_>>()
     };
     assert_eq!(ids(&all), [checkpoint_id(2), checkpoint_id(1)]);
-    let older = thread.history(Some(checkpoint_id(2)), 10).await.expect("reads");
+    let older = thread.history(HistoryQuery::new().before(checkpoint_id(2))).await.expect("reads");
     assert_eq!(ids(&older), [checkpoint_id(1)]);
 }
 
@@ -82,6 +84,7 @@ async fn an_unfinished_thread_shows_what_is_open_or_wrong() {
         (ThreadStatus::Failed(failure), 0, Some("Declined")),
         (ThreadStatus::Parked(mismatch), 0, Some("ReplayMismatch")),
         (ThreadStatus::Cancelled, 0, None),
+        (ThreadStatus::Pending, 0, None),
     ];
     for (status, interrupts, error) in cases {
         let (client, mut coordinator) = pair().await;
@@ -93,10 +96,23 @@ async fn an_unfinished_thread_shows_what_is_open_or_wrong() {
         let state = thread.state().await.expect("reads").expect("ran");
         assert_eq!(state.next, ["workflow"]);
         assert_eq!(state.interrupts.len(), interrupts, "{status:?}");
-        assert_eq!(state.error.as_ref().map(|failure| failure.kind.as_str()), error);
+        let [task] = &state.tasks[..] else { panic!("{state:?}") };
+        assert_eq!((task.name.as_str(), task.interrupts.len()), ("workflow", interrupts));
+        assert_eq!(task.error.as_ref().map(|failure| failure.kind.as_str()), error);
         let record = thread.state_at(checkpoint_id(1)).await.expect("reads").expect("is there");
         assert_eq!(record.interrupts.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn questions_beside_running_work_are_shown() {
+    let (client, mut coordinator) = pair().await;
+    let asking = vec![interrupt(1, "?")];
+    let running = ThreadHeader { asking, ..header(run_id(1), ThreadStatus::Running, 1) };
+    coordinator.put(Some(running), vec![input_checkpoint(1, run_id(1), "cat")]).await;
+    let thread = client.thread("essay-1").expect("an id");
+    let state = thread.state().await.expect("reads").expect("ran");
+    assert_eq!(state.interrupts.len(), 1);
 }
 
 #[tokio::test]

@@ -1,0 +1,58 @@
+use std::time::Duration;
+
+/// A storage forgets the op id of a request after ten minutes at the earliest; repeating one
+/// must end before that.
+const RETRY_FOR_MAX: Duration = Duration::from_secs(9 * 60);
+
+/// Settings of a [`Client`](crate::Client).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientOptions {
+    /// The installation to speak to, where several share a server. Only for
+    /// [`Client::connect_with`](crate::Client::connect_with). Default `default`.
+    pub namespace: String,
+    /// How long an operation is repeated while the storage cannot be reached; at most nine
+    /// minutes. Default 30 s.
+    pub retry_for: Duration,
+    /// How often a waiting reader looks for events without being woken, in case a wake-up is
+    /// lost. Default 5 s.
+    pub poll_interval: Duration,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            namespace: "default".to_owned(),
+            retry_for: Duration::from_secs(30),
+            poll_interval: Duration::from_secs(5),
+        }
+    }
+}
+
+impl ClientOptions {
+    /// The same with another namespace.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// The same with another time for repeating operations.
+    #[must_use]
+    pub fn retry_for(mut self, retry_for: Duration) -> Self {
+        self.retry_for = retry_for;
+        self
+    }
+
+    pub(crate) fn within_limits(mut self) -> Self {
+        self.retry_for = self.retry_for.min(RETRY_FOR_MAX);
+        self
+    }
+
+    /// The same with another poll interval.
+    #[must_use]
+    pub fn poll_interval(mut self, poll_interval: Duration) -> Self {
+        self.poll_interval = poll_interval;
+        self
+    }
+}

@@ -1,0 +1,394 @@
+//! From the events of the log to those of the modes, in LangGraph's order.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rethread_core::checkpoint::{Checkpoint, Progress, Source};
+use rethread_core::event::{ChildStart, Event, EventKind, Interrupt, RunOutcome};
+use rethread_core::failure::Failure;
+use rethread_core::ids::{CallId, CheckpointId, Millis};
+use rethread_core::payload::Payload;
+use rethread_core::policy::History;
+
+use crate::error::Result;
+use crate::events::EventReader;
+use crate::outcome::{OpenInterrupt, conclude};
+use crate::state::{self, Shown, StateSnapshot};
+use crate::stream::event::{DebugKind, Mode, StreamData, StreamEvent, TaskEnd};
+use crate::stream::held::Held;
+use crate::stream::scopes::{Made, Run, Scopes, has_completed};
+use crate::stream::view::{Sheet, View};
+use crate::value::AnyValue;
+
+/// Reads the log and remembers what it needs to show the next event: the scopes that have not
+/// shown their end.
+pub(super) struct Mapping {
+    reader: EventReader,
+    view: View,
+    scopes: Scopes,
+    held: Held,
+    /// The facts that the checkpoints of the run show.
+    metadata: BTreeMap<String, AnyValue>,
+    /// The result, once the entrypoint of the run has given it.
+    result: Option<Payload>,
+    /// Whether the events before the place where the reader begins were looked at.
+    is_caught_up: bool,
+    /// What the last event of the log shows.
+    shown: VecDeque<StreamEvent>,
+    /// The error that the stream ends with once everything is shown.
+    end: Result<()>,
+}
+
+impl Mapping {
+    pub(super) fn new(reader: EventReader, view: View) -> Self {
+        Self {
+            is_caught_up: reader.after() == 0,
+            reader,
+            view,
+            scopes: Scopes::default(),
+            held: Held::default(),
+            metadata: BTreeMap::new(),
+            result: None,
+            shown: VecDeque::new(),
+            end: Ok(()),
+        }
+    }
+
+    pub(super) async fn next(&mut self) -> Result<Option<StreamEvent>> {
+        if !self.is_caught_up {
+            self.catch_up().await?;
+        }
+        loop {
+            if let Some(shown) = self.shown.pop_front() {
+                return Ok(Some(shown));
+            }
+            std::mem::replace(&mut self.end, Ok(()))?;
+            let Some(event) = self.reader.next().await? else { return Ok(None) };
+            if let EventKind::RunEnded(RunOutcome::Joined(run)) = &event.kind {
+                // The answers were given to a run in progress: what happens, happens there.
+                self.reader = EventReader::new(self.reader.thread().clone(), *run, 0);
+                continue;
+            }
+            self.shown = self.map(event).await?;
+        }
+    }
+
+    /// Learns who called whom in the part of the log that another reader has seen.
+    async fn catch_up(&mut self) -> Result<()> {
+        let seen = self.reader.after();
+        let thread = self.reader.thread().clone();
+        let mut reader = EventReader::new(thread.clone(), self.reader.run(), 0);
+        while reader.after() < seen {
+            let Some(event) = reader.next().await? else { break };
+            if let EventKind::RunEnded(RunOutcome::Joined(run)) = &event.kind {
+                // It is the log of the other run that was seen up to there.
+                reader = EventReader::new(thread.clone(), *run, 0);
+                self.reader = EventReader::new(thread.clone(), *run, seen);
+                continue;
+            }
+            self.map(event).await?;
+        }
+        self.end = Ok(());
+        self.is_caught_up = true;
+        Ok(())
+    }
+
+    async fn map(&mut self, event: Event) -> Result<VecDeque<StreamEvent>> {
+        let Event { seq, at, kind } = event;
+        // What the event needs of the storage, read before anything is shown.
+        let checkpoint = match &kind {
+            EventKind::RunStarted { unkept: Some(checkpoint), .. } => Some((**checkpoint).clone()),
+            EventKind::RunStarted { checkpoint, .. } if self.needs_first_checkpoint() => {
+                self.reader.thread().read_checkpoint(*checkpoint).await?
+            }
+            EventKind::Checkpointed { checkpoint } if self.shows_checkpoints() => {
+                self.reader.thread().read_checkpoint(*checkpoint).await?
+            }
+            _ => None,
+        };
+        let view = self.view.clone();
+        let mut sheet = Sheet::new(&view, at);
+        self.show(kind, checkpoint, &mut sheet);
+        // A cursor behind a part of an event would skip the rest of it.
+        let last = sheet.shown.len().saturating_sub(1);
+        let shown = sheet.shown.into_iter().enumerate().map(|(place, (mode, ns, data))| {
+            let cursor = if place == last { seq } else { seq - 1 };
+            StreamEvent { cursor, mode, ns: ns.to_vec(), data }
+        });
+        Ok(shown.collect())
+    }
+
+    fn needs_first_checkpoint(&self) -> bool {
+        self.view.has_any(&[Mode::Values, Mode::Tasks, Mode::Checkpoints, Mode::Debug])
+    }
+
+    fn shows_checkpoints(&self) -> bool {
+        self.view.checkpoints && self.view.has_any(&[Mode::Checkpoints, Mode::Debug])
+    }
+
+    fn show(&mut self, kind: EventKind, checkpoint: Option<Checkpoint>, sheet: &mut Sheet<'_>) {
+        let Some(kind) = self.held.take_early(kind, &self.scopes) else { return };
+        match kind {
+            EventKind::RunStarted { entrypoint, root, continues, before, .. } => {
+                let started = Started { entrypoint, root, continues, before };
+                self.started(started, checkpoint, sheet);
+            }
+            EventKind::CallStarted { call, scope, kind, name, input, child } => {
+                let child = child.as_deref();
+                let made = Made { call, scope, kind, name: &name, child };
+                let Some(run) = self.scopes.open(&made) else { return };
+                self.called(&run, child, call, &name, input, sheet);
+                for early in self.held.release(call) {
+                    self.show(early, None, sheet);
+                }
+            }
+            EventKind::Updated { call, name, value, is_cached } => {
+                self.updated(call, &name, value, is_cached, sheet);
+            }
+            EventKind::CallFailed { call, name, failure } => {
+                let Some(scope) = self.scopes.close(call) else { return };
+                finished(sheet, &scope.run, call, &name, || TaskEnd::Failed(failure));
+            }
+            EventKind::Custom { call, attempt, value } => {
+                let Some(scope) = self.scopes.get(call) else { return };
+                let value = AnyValue::new(value, "custom event");
+                sheet.show_at(Mode::Custom, &scope.run, &scope.writes_at, || StreamData::Custom {
+                    call,
+                    attempt,
+                    value,
+                });
+            }
+            EventKind::Message { call, attempt, value, metadata } => {
+                let Some(scope) = self.scopes.get(call) else { return };
+                let value = AnyValue::new(value, "message");
+                let metadata = AnyValue::new(metadata, "metadata of a message");
+                sheet.show_at(Mode::Messages, &scope.run, &scope.writes_at, || {
+                    StreamData::Message { call, attempt, value, metadata }
+                });
+            }
+            EventKind::Checkpointed { .. } => self.completed(checkpoint, sheet),
+            EventKind::RunEnded(outcome) => self.ended(outcome, sheet),
+            _ => {}
+        }
+    }
+
+    fn started(&mut self, started: Started, checkpoint: Option<Checkpoint>, sheet: &mut Sheet<'_>) {
+        let Started { entrypoint, root, continues, before } = started;
+        let step = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step + 1);
+        let run = self.scopes.begin(root, entrypoint, step);
+        self.held.is_expected = continues;
+        // A checkpoint that is gone, with a thread that was deleted or of a run that kept none.
+        let Some(mut checkpoint) = checkpoint else { return };
+        if continues {
+            let value = value_of(&run, checkpoint.values.clone());
+            sheet.show(Mode::Values, &run, || StreamData::Value(value));
+        }
+        let input = checkpoint.input.take();
+        let progress = input.is_some().then_some(before);
+        let shown = state::shown(checkpoint, progress);
+        self.metadata = shown.metadata.clone();
+        sheet.show_checkpoint(shown.step, &run, || snapshot(shown));
+        if let Some(input) = input {
+            call_started(sheet, &run, run.call, &run.name, input);
+        }
+    }
+
+    fn called(
+        &self,
+        run: &Run,
+        child: Option<&ChildStart>,
+        call: CallId,
+        name: &str,
+        input: Payload,
+        sheet: &mut Sheet<'_>,
+    ) {
+        if let Some(child) = child.filter(|child| child.history != History::Off) {
+            if has_completed(child) {
+                let value = child.before.result.clone().unwrap_or_default();
+                self.child_ended(run, value, sheet);
+                return;
+            }
+            if child.continues {
+                let value = value_of(run, child.values.clone());
+                sheet.show(Mode::Values, run, || StreamData::Value(value));
+            }
+            let at = sheet.at;
+            sheet.show_checkpoint(child.step, run, || {
+                let begun = ChildCheckpoint {
+                    id: child.checkpoint,
+                    parent: child.parent,
+                    source: Source::Input,
+                    step: child.step,
+                    values: child.values.clone(),
+                    progress: Some(child.before.clone()),
+                };
+                self.child_snapshot(run, begun, at)
+            });
+        }
+        call_started(sheet, run, call, name, input);
+    }
+
+    fn updated(
+        &mut self,
+        call: CallId,
+        name: &str,
+        value: Payload,
+        is_cached: bool,
+        sheet: &mut Sheet<'_>,
+    ) {
+        let Some(scope) = self.scopes.close(call) else { return };
+        let run = &*scope.run;
+        let result = AnyValue::new(value.clone(), format!("result of `{name}`"));
+        sheet.show(Mode::Updates, run, || StreamData::Update {
+            id: call,
+            name: name.to_owned(),
+            value: result.clone(),
+            cached: is_cached,
+        });
+        if !is_cached {
+            finished(sheet, run, call, name, || TaskEnd::Result(result));
+        }
+        if run.call == call {
+            match run.depth {
+                0 => self.result = Some(value),
+                _ => self.child_ended(run, value, sheet),
+            }
+        }
+    }
+
+    /// A child entrypoint has its result.
+    fn child_ended(&self, run: &Run, value: Payload, sheet: &mut Sheet<'_>) {
+        sheet.show(Mode::Values, run, || StreamData::Value(value_of(run, value.clone())));
+        let Some(begun) = run.checkpoint else { return };
+        let at = sheet.at;
+        sheet.show_checkpoint(run.step, run, || {
+            let ended = ChildCheckpoint {
+                id: CheckpointId::of_child(run.call, 1),
+                parent: Some(begun),
+                source: Source::Loop,
+                step: run.step,
+                values: value,
+                progress: None,
+            };
+            self.child_snapshot(run, ended, at)
+        });
+    }
+
+    fn child_snapshot(&self, run: &Run, made: ChildCheckpoint, at: Millis) -> StreamData {
+        snapshot(Shown {
+            checkpoint: made.id,
+            parent: made.parent,
+            created_at: at,
+            source: made.source,
+            step: made.step,
+            run: self.reader.run(),
+            entrypoint: run.name.clone(),
+            values: made.values,
+            metadata: self.metadata.clone(),
+            progress: made.progress,
+        })
+    }
+
+    /// The run has its result, and the checkpoint of it was made.
+    fn completed(&mut self, checkpoint: Option<Checkpoint>, sheet: &mut Sheet<'_>) {
+        self.show_result(sheet);
+        if let (Some(checkpoint), Some(run)) = (checkpoint, self.scopes.root()) {
+            sheet
+                .show_checkpoint(checkpoint.step, run, || snapshot(state::shown(checkpoint, None)));
+        }
+    }
+
+    fn show_result(&mut self, sheet: &mut Sheet<'_>) {
+        if let (Some(result), Some(run)) = (self.result.take(), self.scopes.root()) {
+            sheet.show(Mode::Values, run, || StreamData::Value(value_of(run, result)));
+        }
+    }
+
+    fn ended(&mut self, outcome: RunOutcome, sheet: &mut Sheet<'_>) {
+        match &outcome {
+            RunOutcome::Done(_) => {
+                self.show_result(sheet);
+                return;
+            }
+            RunOutcome::Interrupted(asked) => {
+                self.interrupted(asked, sheet);
+                return;
+            }
+            RunOutcome::Failed(failure) => self.failed(failure, sheet),
+            _ => {}
+        }
+        self.end = conclude(self.reader.run(), outcome).map(drop);
+    }
+
+    /// Each level shows its questions, from the inside out.
+    fn interrupted(&self, asked: &[Interrupt], sheet: &mut Sheet<'_>) {
+        let open = OpenInterrupt::all(asked.to_vec());
+        for (run, places) in self.scopes.waiting(asked) {
+            let open = places.into_iter().filter_map(|place| open.get(place).cloned());
+            waits(sheet, &run, &open.collect::<Vec<_>>());
+        }
+        if let Some(run) = self.scopes.root() {
+            waits(sheet, run, &open);
+        }
+    }
+
+    /// The end of the entrypoint, which has no event of its own but for a result.
+    fn failed(&self, failure: &Failure, sheet: &mut Sheet<'_>) {
+        if let Some(run) = self.scopes.root() {
+            finished(sheet, run, run.call, &run.name, || TaskEnd::Failed(failure.clone()));
+        }
+    }
+}
+
+/// How a run began.
+struct Started {
+    entrypoint: String,
+    root: CallId,
+    continues: bool,
+    before: Progress,
+}
+
+/// A checkpoint of a child entrypoint.
+struct ChildCheckpoint {
+    id: CheckpointId,
+    parent: Option<CheckpointId>,
+    source: Source,
+    step: i64,
+    values: Payload,
+    progress: Option<Progress>,
+}
+
+fn call_started(sheet: &mut Sheet<'_>, run: &Run, id: CallId, name: &str, input: Payload) {
+    sheet.show_task(DebugKind::Task, run, || {
+        let input = AnyValue::new(input, format!("input of `{name}`"));
+        StreamData::TaskStarted { id, name: name.to_owned(), input }
+    });
+}
+
+fn finished(
+    sheet: &mut Sheet<'_>,
+    run: &Run,
+    id: CallId,
+    name: &str,
+    end: impl FnOnce() -> TaskEnd,
+) {
+    sheet.show_task(DebugKind::TaskResult, run, || StreamData::TaskFinished {
+        id,
+        name: name.to_owned(),
+        end: end(),
+    });
+}
+
+fn waits(sheet: &mut Sheet<'_>, run: &Run, open: &[OpenInterrupt]) {
+    for mode in [Mode::Updates, Mode::Values] {
+        sheet.show(mode, run, || StreamData::Interrupts(open.to_vec()));
+    }
+    finished(sheet, run, run.call, &run.name, || TaskEnd::Interrupted(open.to_vec()));
+}
+
+fn snapshot(shown: Shown) -> StreamData {
+    StreamData::Checkpoint(Box::new(StateSnapshot::from(shown)))
+}
+
+fn value_of(run: &Run, value: Payload) -> AnyValue {
+    AnyValue::new(value, format!("value of entrypoint `{}`", run.name))
+}
