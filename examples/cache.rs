@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use rethread::client::CacheScope;
+use rethread::client::Cached;
 use rethread::prelude::*;
 use rethread::{App, Client, Embedded, Outcome};
 
@@ -34,12 +34,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = App::new().entrypoint(add::def()).task(slow_add::def());
     let engine = Embedded::open(app, ".rethread").await?;
     let client = engine.client();
-    client.clear_cache(CacheScope::Task("slow_add")).await?; // of an earlier try
+    client.clear_cache(Cached::task("slow_add")).await?; // of an earlier try
     add_on_a_new_thread(client).await?;
     println!("-- again");
     add_on_a_new_thread(client).await?;
     println!("-- after the cache was cleared");
-    client.clear_cache(CacheScope::Task("slow_add")).await?;
+    client.clear_cache(Cached::task("slow_add")).await?;
     add_on_a_new_thread(client).await?;
     engine.shutdown().await?;
     Ok(())

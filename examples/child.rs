@@ -36,8 +36,7 @@ async fn shopping(articles: Vec<String>) -> Result<u32> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let app =
-        App::new().entrypoint(shopping::def()).entrypoint(quote::def()).task(price_of::def());
+    let app = App::new().entrypoint(shopping::def()).entrypoint(quote::def()).task(price_of::def());
     let engine = Embedded::open(app, ".rethread").await?;
     let thread = engine.client().new_thread();
     let articles = ["egg", "butter", "bread", "milk"].map(String::from).to_vec();

@@ -27,7 +27,9 @@ async fn speak(agent: usize, conversation: Vec<Message>, llm: Dep<Llm>) -> Resul
 /// One agent after the other, until one of them says something to the person. It is an
 /// entrypoint of its own: what it calls is recorded below its call.
 #[entrypoint]
-async fn turn((mut agent, mut conversation): (usize, Vec<Message>)) -> Result<(usize, Vec<Message>)> {
+async fn turn(
+    (mut agent, mut conversation): (usize, Vec<Message>),
+) -> Result<(usize, Vec<Message>)> {
     loop {
         let reply = speak(agent, conversation.clone()).await?;
         conversation.push(reply.clone().into());
@@ -83,7 +85,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .task(speak::def());
     let engine = Embedded::open(app, ".rethread").await?;
     let thread = engine.client().new_thread();
-    let mut person = person([json!("And where do I sleep?"), json!("Thanks. What is there to do?"), json!("bye")]);
+    let mut person = person([
+        json!("And where do I sleep?"),
+        json!("Thanks. What is there to do?"),
+        json!("bye"),
+    ]);
     let opening = "I want to go somewhere warm.".to_owned();
     person.converse(&thread, talk::def(), opening).await?;
     engine.shutdown().await?;

@@ -81,10 +81,8 @@ fn script(chat: &Chat) -> Reply {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let app = App::new()
-        .provide(Llm::from_env(script)?)
-        .entrypoint(advise::def())
-        .task(speak::def());
+    let app =
+        App::new().provide(Llm::from_env(script)?).entrypoint(advise::def()).task(speak::def());
     let engine = Embedded::open(app, ".rethread").await?;
     let thread = engine.client().new_thread();
     let question = "I go to Rome: where do I sleep?".to_owned();

@@ -57,10 +57,8 @@ fn script(chat: &Chat) -> Reply {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let app = App::new()
-        .provide(Llm::from_env(script)?)
-        .entrypoint(chat::def())
-        .task(ask_model::def());
+    let app =
+        App::new().provide(Llm::from_env(script)?).entrypoint(chat::def()).task(ask_model::def());
     let engine = Embedded::open(app, ".rethread").await?;
     let client = engine.client();
     say(&client.new_thread(), "Ada", "Remember: I like owls").await?;

@@ -67,9 +67,8 @@ async fn agent(request: String) -> Result<String> {
 
 /// What the model says where no other one is named.
 fn script(chat: &Chat) -> Reply {
-    let book = |id: &str, hotel: &str| {
-        Reply::call(id, "book", json!({ "hotel": hotel, "nights": "2" }))
-    };
+    let book =
+        |id: &str, hotel: &str| Reply::call(id, "book", json!({ "hotel": hotel, "nights": "2" }));
     let last = chat.last();
     if last.contains("cheaper") {
         book("2", "Hostel")

@@ -1,7 +1,9 @@
 //! Runs each example as a newcomer does, in an empty folder, and looks at what it prints.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -22,7 +24,12 @@ fn built() -> &'static Path {
         let test = std::env::current_exe().expect("a test has a path");
         let target = test.parent().and_then(Path::parent).expect("target/<profile>/deps");
         let profile = if target.ends_with("release") { "release" } else { "dev" };
-        let status = Command::new(env!("CARGO"))
+        let mut cargo = Command::new(env!("CARGO"));
+        // What cargo tells this test about its package would have build scripts run again.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_about_a_package(name)) {
+            cargo.env_remove(name);
+        }
+        let status = cargo
             .args(["build", "--quiet", "-p", "rethread-examples", "--examples"])
             .args(["--profile", profile])
             .current_dir(PACKAGE)
@@ -32,14 +39,24 @@ fn built() -> &'static Path {
     })
 }
 
+fn is_about_a_package(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+}
+
 /// Runs an example to its end, which must be a good one, and gives what it printed.
 fn printed(name: &str, arguments: &[&str]) -> String {
+    printed_with(name, arguments, &[])
+}
+
+fn printed_with(name: &str, arguments: &[&str], settings: &[(&str, &str)]) -> String {
     let folder = TempDir::new().expect("a folder");
     let output = folder.path().join("output");
     let mut example = Command::new(built().join(name))
         .args(arguments)
         .current_dir(folder.path())
         .env_remove("MODEL_URL")
+        .envs(settings.iter().copied())
         .stdin(Stdio::null())
         .stdout(fs::File::create(&output).expect("a file"))
         .stderr(Stdio::piped())
@@ -93,6 +110,10 @@ macro_rules! examples {
 // For each: the essential parts of what it prints, in order.
 examples! {
     agent: ["In Rome it is sunny, 21 degrees; in Oslo it is rain, 4 degrees."],
+    cache: [
+        "adding 1 and 2\n1 + 2 = 3\n-- again\n1 + 2 = 3\n",
+        "-- after the cache was cleared\nadding 1 and 2\n1 + 2 = 3\n",
+    ],
     chatbot: ["model: You are Ada.", "-- another thread", "model: You have not told me."],
     child: [
         "{\"article\":\"butter\",\"price\":60",
@@ -111,6 +132,11 @@ examples! {
         "{\"essay\":\"An essay about topic: cat\",\"is_approved\":true}\n",
     ],
     handover: ["Travel hands over to Hotels\n", "Hotels: In Rome, take the inn at the river.\n"],
+    memory: [
+        "Ada: Remember: I like owls\nmodel: I shall remember.\n",
+        "model: You say: I like owls.\n",
+        "Grace: What do you know about me?\nmodel: Nothing.\n",
+    ],
     parallel: ["about owls", "about ducks", "about geese"],
     resume: ["slow work on 12\nfailed: nobody publishes anything today\npublished 144\n"],
     retry: [
@@ -127,8 +153,48 @@ examples! {
         "{\"essay\":\"An essay about topic: cat\",\"is_approved\":true}\n",
     ],
     side_effect: ["Ada comes: true\nsent from the body: 2\nsent from the task: 1\n"],
+    streaming: [
+        "custom: {\"looking_up\":\"owls\"}\nupdate of look_up: \"owls have feathers\"\n",
+        "custom: \"now the model\"\ntoken: \"Feathers \"\ntoken: \"keep \"\ntoken: \"warm.\"\n",
+        "update of explain: \"Feathers keep warm.\"\nupdate of tell:",
+    ],
     time: ["offered at ", "1 question is open\noffered at ", "sold for 30\n"],
     wrapped: ["2 lines so far\n", "writer: an ode to ducks", "4 lines so far\n", "writer: a sonnet"],
+}
+
+/// A model server that says the same to everybody, for as long as the test runs.
+fn model_server(text: &str) -> String {
+    let body = format!("{{\"choices\": [{{\"message\": {{\"content\": \"{text}\"}}}}]}}");
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
+    let answer = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}/v1", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let mut reader = BufReader::new(connection.try_clone().expect("a handle"));
+            let mut length = 0;
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|_| line != "\r\n") {
+                let header = line.to_ascii_lowercase();
+                if let Some(value) = header.strip_prefix("content-length:") {
+                    length = value.trim().parse().expect("a length");
+                }
+                line.clear();
+            }
+            // Closed with unread bytes, a connection may take the answer down with it.
+            reader.read_exact(&mut vec![0; length]).expect("a body");
+            connection.write_all(answer.as_bytes()).expect("written");
+        }
+    });
+    address
+}
+
+#[test]
+fn the_environment_names_another_model() {
+    let address = model_server("I am somebody else.");
+    let settings = [("MODEL_URL", &*address), ("MODEL_NAME", "other")];
+    let text = printed_with("chatbot", &[], &settings);
+    assert!(text.contains("model: I am somebody else."), "{text}");
 }
 
 #[test]

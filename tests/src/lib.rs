@@ -1,6 +1,7 @@
 //! What the process tests share: services as child processes, and waiting for conditions.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -214,11 +215,21 @@ pub fn example(name: &str) -> PathBuf {
     if built.insert(name.to_owned()) {
         let profile = if target.ends_with("release") { "release" } else { "dev" };
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo)
+        let mut cargo = Command::new(cargo);
+        // What cargo tells a test about its package would have build scripts run again.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_about_a_package(name)) {
+            cargo.env_remove(name);
+        }
+        let status = cargo
             .args(["build", "--quiet", "-p", "rethread-examples"])
             .args(["--profile", profile, "--example", name])
             .status();
         assert!(status.is_ok_and(|status| status.success()), "example {name} can be built");
     }
     target.join("examples").join(name)
+}
+
+fn is_about_a_package(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }

@@ -1,6 +1,7 @@
 //! The command line: what was asked for.
 
 use crate::Result;
+use crate::parity;
 
 pub(crate) const HELP: &str = "\
 usage: cargo xtask <command>
@@ -10,6 +11,9 @@ usage: cargo xtask <command>
   tidy                          the project's own rules about its sources
   redis                         prints the path of a redis-server, fetching one if needed
   bench [args..]                runs the benchmarks; the arguments are theirs
+  parity [--seed N] [--count N] [--engine memory|embedded|redis|processes] [--evict]
+                                compares random programs with the real LangGraph, which it
+                                installs; --recorded: LangGraph with the recorded traces
   fix                           formats the sources";
 
 #[derive(Debug, PartialEq, Eq)]
@@ -18,6 +22,7 @@ pub(crate) enum Command {
     Tidy,
     Redis,
     Bench { args: Vec<String> },
+    Parity(parity::Options),
     Fix,
     Help,
 }
@@ -35,6 +40,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         "tidy" => Command::Tidy,
         "redis" => Command::Redis,
         "bench" => Command::Bench { args: std::mem::take(&mut rest) },
+        "parity" => Command::Parity(parity_options(&mut rest)?),
         "fix" => Command::Fix,
         "help" | "--help" | "-h" => Command::Help,
         other => return Err(format!("there is no command `{other}`")),
@@ -43,6 +49,38 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         None => Ok(command),
         Some(odd) => Err(format!("`{name}` takes no `{odd}`")),
     }
+}
+
+fn parity_options(rest: &mut Vec<String>) -> Result<parity::Options> {
+    let mut options = parity::Options {
+        evict: take(rest, "--evict"),
+        recorded: take(rest, "--recorded"),
+        ..parity::Options::default()
+    };
+    if let Some(seed) = take_value(rest, "--seed")? {
+        options.seed = number("--seed", &seed)?;
+    }
+    if let Some(count) = take_value(rest, "--count")? {
+        options.count = number("--count", &count)?;
+    }
+    if let Some(engine) = take_value(rest, "--engine")? {
+        options.engine = engine;
+    }
+    Ok(options)
+}
+
+fn number<T: std::str::FromStr>(flag: &str, text: &str) -> Result<T> {
+    text.parse().map_err(|_| format!("`{flag}` takes a number, not `{text}`"))
+}
+
+/// Takes a flag with the word behind it.
+fn take_value(args: &mut Vec<String>, flag: &str) -> Result<Option<String>> {
+    let Some(place) = args.iter().position(|arg| arg == flag) else { return Ok(None) };
+    args.remove(place);
+    if place < args.len() {
+        return Ok(Some(args.remove(place)));
+    }
+    Err(format!("`{flag}` takes a value"))
 }
 
 fn take(args: &mut Vec<String>, flag: &str) -> bool {
@@ -68,6 +106,14 @@ mod tests {
         );
         let args = vec!["replay".to_owned(), "--quick".to_owned()];
         assert_eq!(parsed("bench replay --quick"), Ok(Command::Bench { args }));
+    }
+
+    #[test]
+    fn reads_values_of_flags() {
+        let options = parity::Options { seed: 7, count: 3, evict: true, ..Default::default() };
+        assert_eq!(parsed("parity --count 3 --evict --seed 7"), Ok(Command::Parity(options)));
+        assert!(parsed("parity --seed").expect_err("no value").contains("--seed"));
+        assert!(parsed("parity --seed x").expect_err("no number").contains("`x`"));
     }
 
     #[test]

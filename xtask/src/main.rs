@@ -4,6 +4,7 @@
 //! server) is found or fetched by [`redis`].
 
 mod cli;
+mod parity;
 mod redis;
 mod repo;
 mod steps;
@@ -50,6 +51,7 @@ fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Bench { args } => suites::bench(&repo, &args),
+        Command::Parity(options) => parity::parity(&repo, &options),
         Command::Fix => suites::fix(&repo),
     }
 }

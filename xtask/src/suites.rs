@@ -14,6 +14,11 @@ struct CargoStep {
     env: &'static [(&'static str, &'static str)],
 }
 
+/// The program that compares with LangGraph, and its cases. In memory and on Redis they are part
+/// of the tests.
+const CONFORMANCE: &str = "rethread-conformance";
+const CASES: &str = "crates/rethread-conformance/cases";
+
 /// What every change must pass, besides formatting and tidy.
 const SHORT: &[CargoStep] = &[
     CargoStep {
@@ -53,6 +58,21 @@ const LONG: &[CargoStep] = &[
     CargoStep {
         name: "fuzz targets compile",
         args: &["check", "--manifest-path", "fuzz/Cargo.toml", "--bins", "--locked"],
+        env: &[],
+    },
+    CargoStep {
+        name: "conformance, stored on disk",
+        args: &["run", "--locked", "-p", CONFORMANCE, "--", "suite", "--engine=embedded", CASES],
+        env: &[],
+    },
+    CargoStep {
+        name: "conformance, several processes",
+        args: &["run", "--locked", "-p", CONFORMANCE, "--", "suite", "--engine=processes", CASES],
+        env: &[],
+    },
+    CargoStep {
+        name: "conformance, entrypoints replayed at each rest",
+        args: &["run", "--locked", "-p", CONFORMANCE, "--", "suite", "--evict", CASES],
         env: &[],
     },
     CargoStep {

@@ -27,6 +27,8 @@ pub struct StateSnapshot {
     pub tasks: Vec<TaskState>,
     /// The questions of all [`StateSnapshot::tasks`].
     pub interrupts: Vec<OpenInterrupt>,
+    /// Why the last run failed or was parked, whatever the reason.
+    pub error: Option<Failure>,
     /// The checkpoint.
     pub checkpoint: CheckpointId,
     /// The checkpoint it was made from.
@@ -49,7 +51,8 @@ pub struct StateSnapshot {
 pub struct TaskState {
     /// Its name.
     pub name: String,
-    /// Why its last run failed or was parked.
+    /// Why its last run failed or was parked. Not that its result could not be saved: as in
+    /// LangGraph (semantics 14.2), only [`StateSnapshot::error`] tells that.
     pub error: Option<Failure>,
     /// Its questions: those that wait for answers, or in a record those it asked last.
     pub interrupts: Vec<OpenInterrupt>,
@@ -61,7 +64,8 @@ impl TaskState {
     fn new(name: String, progress: Progress) -> Self {
         let result = progress.result.map(|result| of_entrypoint("result", &name, result));
         let interrupts = OpenInterrupt::all(progress.interrupts);
-        Self { name, error: progress.failure, interrupts, result }
+        let error = progress.failure.filter(|failure| failure.kind != kind::SERIALIZATION);
+        Self { name, error, interrupts, result }
     }
 }
 
@@ -84,12 +88,14 @@ impl From<Shown> for StateSnapshot {
     fn from(shown: Shown) -> Self {
         let Shown { entrypoint, progress, .. } = shown;
         let values = of_entrypoint("value", &entrypoint, shown.values);
+        let error = progress.as_ref().and_then(|progress| progress.failure.clone());
         let tasks = progress.map(|progress| TaskState::new(entrypoint, progress));
         Self {
             values,
             next: tasks.iter().map(|task| task.name.clone()).collect(),
             interrupts: tasks.iter().flat_map(|task| task.interrupts.clone()).collect(),
             tasks: tasks.into_iter().collect(),
+            error,
             checkpoint: shown.checkpoint,
             parent: shown.parent,
             created_at: shown.created_at,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use rethread::client::Failure;
 use rethread::{Call, EntrypointRef, Error, Result, emit, interrupt, run_info, sleep};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::case::Case;
@@ -17,6 +18,7 @@ use crate::eval::{Eval, Held, ReadCounter, Variables};
 use crate::expr::Expr;
 use crate::program::{self, Arguments};
 use crate::statement::{Block, Statement};
+use crate::store;
 
 /// What the bodies of a case share.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub(crate) struct Body {
     world: World,
     variables: Variables,
     calls: Vec<Handle>,
+    is_entrypoint: bool,
+    /// Whether cache policies of tasks have an effect.
     cache: bool,
     counting: Counting,
 }
@@ -128,10 +132,17 @@ impl Body {
         counting.add(name)?;
         let any = world.case.program.entrypoints.0.iter().any(|(_, spec)| spec.use_cache);
         let cache = entrypoint.unwrap_or(any);
-        let mut body =
-            Self { world, variables: Variables::new(), calls: Vec::new(), cache, counting };
+        let mut body = Self {
+            world,
+            variables: Variables::new(),
+            calls: Vec::new(),
+            is_entrypoint: entrypoint.is_some(),
+            cache,
+            counting,
+        };
         body.set("attempt", Value::from(info.attempt));
         body.set("thread", Value::from(info.thread.as_str()));
+        body.set("context", rethread::context::<Value>()?.unwrap_or_default());
         Ok(body)
     }
 
@@ -280,11 +291,30 @@ impl Body {
                 let (value, save) = (self.eval(value)?, Some(self.eval(save)?));
                 return Ok(Some(Returned { value, save }));
             }
-            Statement::Put(_)
-            | Statement::Delete(_)
-            | Statement::Get(_)
-            | Statement::Search(_)
-            | Statement::Namespaces(_) => return Err(trouble("no store".into())),
+            Statement::Put(s) => {
+                let (namespace, key, value) = read(self.eval(&s.put)?)?;
+                store::put(&rethread::store()?, namespace, key, &value).await?;
+            }
+            Statement::Delete(s) => {
+                let (namespace, key) = read::<(Vec<String>, String)>(self.eval(&s.delete)?)?;
+                rethread::store()?.delete(namespace, key).await?;
+            }
+            Statement::Get(s) => {
+                let (namespace, key) = read(self.eval(&s.get)?)?;
+                let value = store::get(&rethread::store()?, namespace, key).await?;
+                self.put(s.to.as_ref(), value);
+            }
+            Statement::Search(s) => {
+                let prefix = read(self.eval(&s.search)?)?;
+                let filter = s.filter.as_ref().map(|filter| self.eval(filter)).transpose()?;
+                let found = store::search(&rethread::store()?, prefix, filter.as_ref()).await?;
+                self.put(s.to.as_ref(), found);
+            }
+            Statement::Namespaces(s) => {
+                let query = read(self.eval(&s.namespaces)?)?;
+                let found = store::namespaces(&rethread::store()?, query).await?;
+                self.put(s.to.as_ref(), found);
+            }
         }
         Ok(None)
     }
@@ -298,7 +328,17 @@ impl Body {
         self.variables.insert(name.to_owned(), Held::Calls(calls));
     }
 
+    /// An entrypoint has the engine wait; a task holds its place while it does.
     async fn sleep(&self, duration: Duration) -> Result<()> {
-        sleep(duration).await
+        if self.is_entrypoint {
+            return sleep(duration).await;
+        }
+        tokio::time::sleep(duration).await;
+        Ok(())
     }
+}
+
+/// What a statement of the store was given, in its form.
+fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
+    serde_json::from_value(value).map_err(|error| trouble(error.to_string()))
 }

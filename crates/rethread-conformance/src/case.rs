@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::{Map, Value};
 
@@ -13,6 +13,25 @@ use crate::statement::Block;
 
 /// The version of the language that is read here.
 const DSL: u64 = 1;
+
+/// Why a case cannot be run.
+#[derive(Debug)]
+pub(crate) enum CaseError {
+    /// It says something that is not known here.
+    Unknown(String),
+    /// It is no case.
+    Broken(String),
+}
+
+impl fmt::Display for CaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(text) | Self::Broken(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for CaseError {}
 
 /// One case.
 #[derive(Debug, Clone, Deserialize)]
@@ -120,18 +139,22 @@ impl Case {
     /// Reads a case from JSON.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub(crate) fn read(text: &str) -> Result<Self, String> {
+    /// [`CaseError`].
+    pub(crate) fn read(text: &str) -> Result<Self, CaseError> {
+        let json = serde_json::from_str::<IgnoredAny>(text);
+        json.map_err(|error| CaseError::Broken(format!("not JSON: {error}")))?;
         let case: Self =
-            serde_json::from_str(text).map_err(|error| format!("not a case: {error}"))?;
+            serde_json::from_str(text).map_err(|error| CaseError::Unknown(error.to_string()))?;
         if case.dsl != DSL {
-            return Err(format!("case of version {}; this program knows {DSL}", case.dsl));
+            let text = format!("the case is of version {}, known is {DSL}", case.dsl);
+            return Err(CaseError::Unknown(text));
         }
         if let Some(name) = case.main.as_ref().filter(|name| case.entrypoint(name).is_none()) {
-            return Err(format!("the main entrypoint `{name}` is not in the program"));
+            let text = format!("the main entrypoint `{name}` is not in the program");
+            return Err(CaseError::Broken(text));
         }
         if case.program.entrypoints.0.is_empty() {
-            return Err("the program has no entrypoint".into());
+            return Err(CaseError::Broken("the program has no entrypoint".into()));
         }
         Ok(case)
     }
@@ -150,8 +173,7 @@ impl Case {
     /// What an entrypoint keeps, said or not.
     pub(crate) fn checkpointer(&self, name: &str) -> Checkpointer {
         let said = self.entrypoint(name).and_then(|spec| spec.checkpointer);
-        let default =
-            if name == self.main() { Checkpointer::Saver } else { Checkpointer::Inherit };
+        let default = if name == self.main() { Checkpointer::Saver } else { Checkpointer::Inherit };
         said.unwrap_or(default)
     }
 }
@@ -234,7 +256,7 @@ mod tests {
 
     const PROGRAM: &str = r#"{"entrypoints": {"z": {"body": []}, "a": {"body": []}}}"#;
 
-    fn case(rest: &str) -> Result<Case, String> {
+    fn case(rest: &str) -> Result<Case, CaseError> {
         Case::read(&format!(r#"{{"dsl": 1, "name": "x", "program": {PROGRAM}{rest}}}"#))
     }
 
@@ -250,8 +272,9 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         let error = case(r#", "session": [], "main": "b""#).expect_err("no such entrypoint");
-        assert!(error.contains("`b`"), "{error}");
+        assert!(matches!(&error, CaseError::Broken(text) if text.contains("`b`")), "{error}");
         let error = case(r#", "session": [{"op": "dance"}]"#).expect_err("no such operation");
-        assert!(error.contains("dance"), "{error}");
+        assert!(matches!(&error, CaseError::Unknown(text) if text.contains("dance")), "{error}");
+        assert!(matches!(Case::read("{"), Err(CaseError::Broken(_))));
     }
 }

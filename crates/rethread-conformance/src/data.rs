@@ -115,7 +115,10 @@ mod tests {
     #[test]
     fn text_of_values() {
         assert_eq!(text(&json!("é")), "é");
-        assert_eq!(text(&json!({"b": [1, "x", null], "a": {}})), r#"{"a": {}, "b": [1, "x", null]}"#);
+        assert_eq!(
+            text(&json!({"b": [1, "x", null], "a": {}})),
+            r#"{"a": {}, "b": [1, "x", null]}"#
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// Kinds of the engine's errors; their messages are not compared.
 const ENGINE_KINDS: [&str; 4] =
-    [kind::TIMEOUT, kind::SERIALIZATION, kind::OUTSIDE_RUN, "InvalidNamespace"];
+    [kind::TIMEOUT, kind::SERIALIZATION, kind::OUTSIDE_RUN, kind::INVALID_NAMESPACE];
 
 /// An error with a kind and a message.
 pub(crate) fn raised(kind: &str, message: &str) -> Value {
@@ -31,6 +31,7 @@ pub(crate) fn of_client(error: &ClientError) -> Result<Value, String> {
         ClientError::ReplayMismatch(_) => engine("ReplayMismatch"),
         ClientError::InvalidId(_) => engine("MissingThread"),
         ClientError::Payload(_) => engine("NotSerializable"),
+        ClientError::CheckpointNotFound { .. } => engine("CheckpointNotFound"),
         ClientError::Refused(refusal) => engine(of_refusal(refusal)?),
         other => return Err(other.to_string()),
     })
@@ -39,6 +40,8 @@ pub(crate) fn of_client(error: &ClientError) -> Result<Value, String> {
 fn of_refusal(refusal: &Refusal) -> Result<&'static str, String> {
     Ok(match refusal {
         Refusal::AmbiguousAnswer { .. } => "AmbiguousResume",
+        Refusal::EmptyInput => "EmptyInput",
+        Refusal::InvalidUpdate { .. } => "InvalidUpdate",
         other => return Err(format!("refused: {other}")),
     })
 }

@@ -102,9 +102,9 @@ fn apply(function: Function, argument: Value) -> Result<Value, String> {
             _ => None,
         },
         Function::Range => argument.as_u64().map(|end| (0..end).map(Value::from).collect()),
-        Function::Cat => argument
-            .as_array()
-            .map(|items| Value::from(items.iter().map(text).collect::<String>())),
+        Function::Cat => {
+            argument.as_array().map(|items| Value::from(items.iter().map(text).collect::<String>()))
+        }
         Function::Add => argument.as_array().and_then(|items| add(items)),
         _ => match argument.as_array().map(Vec::as_slice) {
             Some([a, b]) => binary(function, a, b),

@@ -12,7 +12,10 @@ pub(crate) enum Expr {
     Array(Vec<Expr>),
     Object(Vec<(String, Expr)>),
     /// A variable, and what to look up in it.
-    Variable { name: String, path: Vec<String> },
+    Variable {
+        name: String,
+        path: Vec<String>,
+    },
     /// A side-effect counter, read when the expression is evaluated.
     Count(String),
     /// A value that no serializer takes.

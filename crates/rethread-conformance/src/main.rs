@@ -22,6 +22,7 @@ mod operation;
 mod program;
 mod session;
 mod statement;
+mod store;
 mod suite;
 
 use std::io::Read;
@@ -67,11 +68,11 @@ enum Command {
         #[arg(required = true)]
         folders: Vec<PathBuf>,
     },
-    /// Compare a trace with the expected one.
+    /// Compare a trace with the expected one, or the `.expected.json` of two folders.
     Compare {
-        /// The expected trace.
+        /// The expected trace, or a folder of them.
         expected: PathBuf,
-        /// The other one.
+        /// The other one, or a folder of them.
         candidate: PathBuf,
     },
 }
@@ -138,18 +139,18 @@ fn source(case: &Path) -> Result<String, String> {
         let read = std::io::stdin().read_to_string(&mut text);
         return read.map(|_| text).map_err(|error| format!("standard input: {error}"));
     }
-    std::fs::read_to_string(case).map_err(|error| format!("{}: {error}", case.display()))
+    suite::read(case)
 }
 
 fn compare(expected: &Path, candidate: &Path) -> Result<ExitCode, String> {
-    let read = |path: &Path| {
-        serde_json::from_str(&source(path)?).map_err(|error| format!("{}: {error}", path.display()))
+    let differ = if expected.is_dir() {
+        suite::compare_folders(expected, candidate)?
+    } else {
+        let found = suite::compare_files(expected, candidate)?;
+        found.iter().for_each(|line| println!("{line}"));
+        !found.is_empty()
     };
-    let found = compare::differences(&read(expected)?, &read(candidate)?);
-    for line in &found {
-        println!("{line}");
-    }
-    Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if differ { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn failed(error: &str) -> ExitCode {

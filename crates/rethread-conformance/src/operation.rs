@@ -1,5 +1,7 @@
 //! Operations: what a session does with a thread, and from outside of runs.
 
+use rethread::Mode;
+use rethread::client::{RunDurability, Scalar};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -178,16 +180,25 @@ pub(crate) enum StreamMode {
     Debug,
 }
 
-impl StreamMode {
-    /// Its name in cases and traces.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Updates => "updates",
-            Self::Values => "values",
-            Self::Custom => "custom",
-            Self::Tasks => "tasks",
-            Self::Checkpoints => "checkpoints",
-            Self::Debug => "debug",
+impl From<StreamMode> for Mode {
+    fn from(mode: StreamMode) -> Self {
+        match mode {
+            StreamMode::Updates => Self::Updates,
+            StreamMode::Values => Self::Values,
+            StreamMode::Custom => Self::Custom,
+            StreamMode::Tasks => Self::Tasks,
+            StreamMode::Checkpoints => Self::Checkpoints,
+            StreamMode::Debug => Self::Debug,
+        }
+    }
+}
+
+impl From<Durability> for RunDurability {
+    fn from(durability: Durability) -> Self {
+        match durability {
+            Durability::Sync => Self::Sync,
+            Durability::Async => Self::Async,
+            Durability::Exit => Self::Exit,
         }
     }
 }
@@ -207,6 +218,18 @@ impl Action {
             Self::CallTask { .. } => "call_task",
             Self::Wait { .. } => "wait",
         }
+    }
+}
+
+/// A value of metadata, if it can be one.
+pub(crate) fn scalar(value: &Value) -> Option<Scalar> {
+    match value {
+        Value::Bool(value) => Some((*value).into()),
+        Value::Number(number) => {
+            number.as_i64().map(Scalar::from).or_else(|| number.as_f64().map(Scalar::from))
+        }
+        Value::String(text) => Some(text.as_str().into()),
+        _ => None,
     }
 }
 

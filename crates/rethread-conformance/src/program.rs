@@ -5,12 +5,17 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use rethread::client::{Payload, PayloadError};
-use rethread::{App, Args, Entrypoint, Error, Final, Handler, Result, Retry, RetryOn, Task, TaskRef};
+use rethread::{
+    App, Args, Cache, Entrypoint, Error, Final, Handler, History, Result, Retry, RetryOn, Task,
+    TaskRef,
+};
 use serde_json::Value;
 
 use crate::body::{self, World};
-use crate::case::{OneOrMany, RetrySpec};
-use crate::data::Data;
+use crate::case::{CacheSpec, Checkpointer, EntrypointSpec, OneOrMany, RetrySpec};
+use crate::data::{Data, text};
+use crate::eval::{Eval, Held, ReadCounter, Variables};
+use crate::expr::Expr;
 
 /// The arguments of a task, however many there are.
 #[derive(Debug, Clone)]
@@ -49,32 +54,83 @@ pub(crate) fn app(world: &World) -> App {
         let body = TaskBody { world: world.clone(), name: name.clone() };
         app = app.task(Task::<Arguments, Data>::new(name, body));
     }
-    for (name, _) in &world.case.program.entrypoints.0 {
-        let (world, body_name) = (world.clone(), name.clone());
-        app = app.entrypoint(Entrypoint::new(name, move |input: Data| {
-            let (world, name) = (world.clone(), body_name.clone());
-            async move {
-                let returned = body::entrypoint(world, &name, input.0).await?;
-                let save = returned.save.unwrap_or_else(|| returned.value.clone());
-                Ok::<_, Error>(Final::new(Data(returned.value), Data(save)))
-            }
-        }));
+    for (name, spec) in &world.case.program.entrypoints.0 {
+        app = app.entrypoint(entrypoint(world, name, spec));
     }
     app
 }
 
-/// A task as bodies call it, with its policies.
+fn entrypoint(world: &World, name: &str, spec: &EntrypointSpec) -> Entrypoint<Data, Data> {
+    let (body_world, body_name) = (world.clone(), name.to_owned());
+    let mut entrypoint = Entrypoint::new(name, move |input: Data| {
+        let (world, name) = (body_world.clone(), body_name.clone());
+        async move {
+            let returned = body::entrypoint(world, &name, input.0).await?;
+            let save = returned.save.unwrap_or_else(|| returned.value.clone());
+            Ok::<_, Error>(Final::new(Data(returned.value), Data(save)))
+        }
+    });
+    entrypoint =
+        entrypoint.retry(retries(&spec.retry)).history(match world.case.checkpointer(name) {
+            Checkpointer::Thread => History::Thread,
+            Checkpointer::Off => History::Off,
+            Checkpointer::Saver | Checkpointer::Inherit => History::Inherit,
+        });
+    if let Some(ms) = spec.timeout_ms {
+        entrypoint = entrypoint.timeout(Duration::from_millis(ms));
+    }
+    if let Some(policy) = spec.cache.as_ref().filter(|_| spec.use_cache) {
+        entrypoint = entrypoint.cache(cache(policy));
+        if let Some(key) = policy.key.clone() {
+            let params = [spec.param.clone()];
+            entrypoint = entrypoint.cache_key(move |input: &Data| {
+                key_of(&key, &params, std::slice::from_ref(&input.0))
+            });
+        }
+    }
+    entrypoint
+}
+
+/// A task as bodies call it, with its policies; a cache policy only where it has an effect.
 pub(crate) fn task_ref(
     world: &World,
     name: &str,
-    _cache: bool,
+    use_cache: bool,
 ) -> Option<TaskRef<Arguments, Data>> {
     let spec = world.case.program.tasks.get(name)?;
-    let mut task = TaskRef::named(name).retry(retries(&spec.retry));
+    let mut task = TaskRef::<Arguments, Data>::named(name).retry(retries(&spec.retry));
     if let Some(ms) = spec.timeout_ms {
         task = task.timeout(Duration::from_millis(ms));
     }
+    if let Some(policy) = spec.cache.as_ref().filter(|_| use_cache) {
+        task = task.cache(cache(policy));
+        if let Some(key) = policy.key.clone() {
+            let params = spec.params.clone();
+            task = task.cache_key(move |args: &Arguments| key_of(&key, &params, &args.0));
+        }
+    }
     Some(task)
+}
+
+fn cache(spec: &CacheSpec) -> Cache {
+    spec.ttl_ms.map_or_else(Cache::forever, |ms| Cache::ttl(Duration::from_millis(ms)))
+}
+
+/// Counters are no part of keys.
+struct NoCounters;
+
+impl ReadCounter for NoCounters {
+    fn read(&self, name: &str) -> Result<u64, String> {
+        Err(format!("a cache key cannot be made of counter `{name}`"))
+    }
+}
+
+/// The text of a cache key; what is wrong with it is a key that no other call has.
+fn key_of(key: &Expr, params: &[String], args: &[Value]) -> String {
+    let variables: Variables =
+        params.iter().cloned().zip(args.iter().cloned().map(Held::Value)).collect();
+    let eval = Eval { variables: &variables, counters: &NoCounters };
+    eval.value(key).map_or_else(|error| error, |key| text(&key))
 }
 
 fn retries(specs: &OneOrMany<RetrySpec>) -> Vec<Retry> {
@@ -84,7 +140,7 @@ fn retries(specs: &OneOrMany<RetrySpec>) -> Vec<Retry> {
 fn retry(spec: &RetrySpec) -> Retry {
     let mut retry = Retry::default().jitter(spec.jitter);
     if let Some(attempts) = spec.max_attempts {
-        retry.max_attempts = attempts;
+        retry = retry.max_attempts(attempts);
     }
     if let Some(ms) = spec.initial_interval_ms {
         retry = retry.initial_interval(Duration::from_millis(ms));

@@ -220,8 +220,27 @@ form!(
 
 /// The key that tells which statement it is; no other key of any statement has such a name.
 const KEYWORDS: [&str; 21] = [
-    "let", "do", "spawn", "await", "sub", "interrupt", "write", "if", "for", "while", "raise",
-    "try", "put", "delete", "get", "search", "namespaces", "sleep_ms", "count", "return", "final",
+    "let",
+    "do",
+    "spawn",
+    "await",
+    "sub",
+    "interrupt",
+    "write",
+    "if",
+    "for",
+    "while",
+    "raise",
+    "try",
+    "put",
+    "delete",
+    "get",
+    "search",
+    "namespaces",
+    "sleep_ms",
+    "count",
+    "return",
+    "final",
 ];
 
 impl TryFrom<Value> for Statement {

@@ -9,7 +9,7 @@ use futures::stream;
 use serde_json::Value;
 
 use crate::body::World;
-use crate::case::Case;
+use crate::case::{Case, CaseError};
 use crate::compare::differences;
 use crate::counters::Counters;
 use crate::engine::{Engine, EngineKind};
@@ -30,7 +30,7 @@ impl Setup {
     /// As [`Session::run`].
     pub(crate) async fn trace(&self, source: &str) -> Result<Value, Stop> {
         let world = World {
-            case: Arc::new(Case::read(source).map_err(Stop::Trouble)?),
+            case: Arc::new(Case::read(source)?),
             source: source.into(),
             counters: Counters::default(),
             is_evicting: self.is_evicting,
@@ -40,9 +40,22 @@ impl Setup {
         };
         let engine = Engine::start(self.engine, &world, &self.redis).await.map_err(trouble)?;
         let trace = Session::new(&world, engine.client().clone()).run().await;
+        let trace = trace.map_err(|stop| match stop {
+            Stop::Trouble(text) => Stop::Trouble(format!("{text}\n{}", engine.logs())),
+            stop => stop,
+        });
         let stopped = engine.stop().await.map_err(trouble);
         let trace = trace?;
         stopped.map(|()| trace)
+    }
+}
+
+impl From<CaseError> for Stop {
+    fn from(error: CaseError) -> Self {
+        match error {
+            CaseError::Unknown(text) => Self::NotImplemented(text),
+            CaseError::Broken(text) => Self::Trouble(text),
+        }
     }
 }
 
@@ -103,6 +116,36 @@ pub(crate) async fn run(
     Ok(failed.is_empty() && skipped == 0)
 }
 
+/// The differences of two traces.
+///
+/// # Errors
+/// When one cannot be read.
+pub(crate) fn compare_files(expected: &Path, candidate: &Path) -> Result<Vec<String>, String> {
+    Ok(differences(&read_json(expected)?, &read_json(candidate)?))
+}
+
+/// Compares the expected traces of the cases in a folder with those in another one; prints what
+/// differs, and gives whether anything does.
+///
+/// # Errors
+/// When a folder or trace cannot be read.
+pub(crate) fn compare_folders(expected: &Path, candidate: &Path) -> Result<bool, String> {
+    let cases = cases_of(expected)?;
+    let mut differing = 0;
+    for case in &cases {
+        let recorded = case.with_extension("expected.json");
+        let other = candidate.join(recorded.file_name().unwrap_or_default());
+        let found = compare_files(&recorded, &other)?;
+        if !found.is_empty() {
+            differing += 1;
+            println!("DIFFERS {}", name_of(case));
+            found.iter().take(8).for_each(|line| println!("          {line}"));
+        }
+    }
+    println!("{} traces compared, {differing} differ", cases.len());
+    Ok(differing > 0)
+}
+
 async fn judge(setup: &Setup, case: &Path) -> Verdict {
     let wanted = match expected(case) {
         Ok(wanted) => wanted,
@@ -141,11 +184,14 @@ fn cases_of(folder: &Path) -> Result<Vec<PathBuf>, String> {
 fn expected(case: &Path) -> Result<Value, String> {
     let own = case.with_extension("rethread.json");
     let recorded = case.with_extension("expected.json");
-    let path = if own.exists() { own } else { recorded };
-    serde_json::from_str(&read(&path)?).map_err(|error| format!("{}: {error}", path.display()))
+    read_json(if own.exists() { &own } else { &recorded })
 }
 
-fn read(path: &Path) -> Result<String, String> {
+fn read_json(path: &Path) -> Result<Value, String> {
+    serde_json::from_str(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+pub(crate) fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))
 }

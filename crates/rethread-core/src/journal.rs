@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{ChildState, Progress, Source};
 use crate::failure::Failure;
-use crate::ids::{CallId, CheckpointId, InterruptId, Millis, RunId};
+use crate::ids::{CallId, CheckpointId, InterruptId, Millis, RunId, WorkerId};
 use crate::message::Report;
 use crate::payload::Payload;
 use crate::record::{Record, kind};
@@ -136,6 +136,8 @@ pub enum Fact {
         caller: CallId,
         /// The attempt of it that made the call, or made it again after a failure.
         attempt: u32,
+        /// The worker that runs the attempt, and is told how the call ends.
+        worker: WorkerId,
         /// The call it made.
         call: CallId,
         /// What is called.

@@ -26,7 +26,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Packages that show, prove and measure the others: they may use everything.
-const OUTSIDE: [&str; 4] = ["rethread-examples", "rethread-tests", "rethread-benches", "xtask"];
+const OUTSIDE: [&str; 5] =
+    ["rethread-conformance", "rethread-examples", "rethread-tests", "rethread-benches", "xtask"];
 
 /// Outside libraries with one home.
 const HOMES: &[(&str, &str)] = &[

@@ -7,12 +7,7 @@ use serde_json::Value;
 use super::ids::{Ids, Mark};
 use super::{list, object, shown};
 
-pub(super) fn compare(
-    wanted: &[Value],
-    given: &[Value],
-    ids: &mut Ids,
-    path: &str,
-) -> Vec<String> {
+pub(super) fn compare(wanted: &[Value], given: &[Value], ids: &mut Ids, path: &str) -> Vec<String> {
     if wanted.iter().any(|event| event.get("after").is_some()) {
         return Search::new(wanted, given, ids).run(path);
     }
@@ -37,6 +32,9 @@ fn in_order(wanted: &[Value], given: &[Value], ids: &mut Ids, path: &str) -> Vec
     found
 }
 
+/// Which expected events were used, and the ids that were found to correspond on the way.
+type Situation = (Vec<bool>, Vec<(String, String)>);
+
 /// Looks for a place among the expected events for each given one.
 struct Search<'a> {
     wanted: &'a [Value],
@@ -47,7 +45,7 @@ struct Search<'a> {
     start: Mark,
     is_used: Vec<bool>,
     /// Situations from which there is no way to the end.
-    dead: HashSet<(Vec<bool>, Vec<(String, String)>)>,
+    dead: HashSet<Situation>,
     /// The longest way so far: how many events, and which expected ones were used.
     best: (usize, Vec<bool>),
 }
@@ -155,18 +153,31 @@ mod tests {
 
     #[test]
     fn what_is_not_ordered_may_come_in_any_order() {
-        let wanted = json!([start("t1", &[]), start("t2", &[0]), finish("t1", 1, &[0]), finish("t2", 2, &[1])]);
-        let given = json!([start("a", &[]), start("b", &[]), finish("b", 2, &[]), finish("a", 1, &[])]);
+        let wanted = json!([
+            start("t1", &[]),
+            start("t2", &[0]),
+            finish("t1", 1, &[0]),
+            finish("t2", 2, &[1])
+        ]);
+        let given =
+            json!([start("a", &[]), start("b", &[]), finish("b", 2, &[]), finish("a", 1, &[])]);
         assert!(compared(wanted.clone(), given).is_empty());
-        let given = json!([start("a", &[]), finish("b", 2, &[]), start("b", &[]), finish("a", 1, &[])]);
+        let given =
+            json!([start("a", &[]), finish("b", 2, &[]), start("b", &[]), finish("a", 1, &[])]);
         assert_eq!(compared(wanted, given).len(), 1);
     }
 
     #[test]
     fn ids_found_on_the_way_are_forgotten_where_it_ends() {
         // The first finish fits either start; only one of them leads to the end.
-        let wanted = json!([start("t1", &[]), start("t2", &[]), finish("t2", 1, &[0, 1]), finish("t1", 2, &[2])]);
-        let given = json!([start("a", &[]), start("b", &[]), finish("a", 1, &[]), finish("b", 2, &[])]);
+        let wanted = json!([
+            start("t1", &[]),
+            start("t2", &[]),
+            finish("t2", 1, &[0, 1]),
+            finish("t1", 2, &[2])
+        ]);
+        let given =
+            json!([start("a", &[]), start("b", &[]), finish("a", 1, &[]), finish("b", 2, &[])]);
         assert!(compared(wanted, given).is_empty());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rethread::memory::MemoryStorage;
-use rethread::{Client, Embedded, EmbeddedOptions};
+use rethread::{Client, DataSync, Embedded, EmbeddedOptions, Storage};
 use rethread_redis::{RedisOptions, RedisStorage};
 use tempfile::TempDir;
 
@@ -60,25 +60,25 @@ impl Engine {
     /// # Errors
     /// When it cannot be started.
     pub(crate) async fn start(kind: EngineKind, world: &World, redis: &str) -> Result<Self> {
+        let folder = TempDir::new()?;
         if kind == EngineKind::Processes {
-            let processes = Processes::start(world, redis)?;
-            let client = processes.client(redis).await?;
+            // Before the services: whoever comes first decides on the number of partitions.
+            let client = Client::from_storage(connect(redis, &folder).await?);
+            let processes = Processes::start(world, redis, folder)?;
             return Ok(Self { client, running: Running::There(processes) });
         }
         let mut options = EmbeddedOptions::default().slots(SLOTS);
         if world.is_evicting {
             options = options.evict_after(Duration::ZERO);
         }
-        let folder = TempDir::new()?;
         let app = program::app(world);
         let engine = match kind {
             EngineKind::Embedded => {
-                Embedded::open_with(app, options.data_dir(folder.path())).await?
+                let options = options.data_dir(folder.path()).data_sync(DataSync::Process);
+                Embedded::open_with(app, options).await?
             }
             EngineKind::Redis => {
-                let settings = RedisOptions::new(redis).namespace(name_of(&folder)).partitions(1);
-                let storage = Arc::new(RedisStorage::connect(settings).await?);
-                Embedded::on_storage(app, storage, options).await?
+                Embedded::on_storage(app, connect(redis, &folder).await?, options).await?
             }
             _ => Embedded::on_storage(app, Arc::new(MemoryStorage::new(1)), options).await?,
         };
@@ -88,6 +88,14 @@ impl Engine {
     /// Starts and watches runs.
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// What its processes have logged.
+    pub(crate) fn logs(&self) -> String {
+        match &self.running {
+            Running::Here(..) => String::new(),
+            Running::There(processes) => processes.logs(),
+        }
     }
 
     /// Stops it; what it stored is gone.
@@ -101,6 +109,11 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+async fn connect(redis: &str, folder: &TempDir) -> Result<Arc<dyn Storage>> {
+    let options = RedisOptions::new(redis).namespace(name_of(folder)).partitions(1);
+    Ok(Arc::new(RedisStorage::connect(options).await?))
 }
 
 /// A name that no other engine on the same Redis has.

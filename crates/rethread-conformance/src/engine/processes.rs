@@ -1,11 +1,10 @@
 //! Coordinator and worker as processes of their own: this program in other roles.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 
-use rethread::{Client, ClientOptions};
 use tempfile::TempDir;
 
 use super::Result;
@@ -30,12 +29,12 @@ pub(super) struct Processes {
 }
 
 impl Processes {
-    /// Starts a coordinator and a worker.
-    pub(super) fn start(world: &World, redis: &str) -> Result<Self> {
-        let folder = TempDir::new()?;
+    /// Starts a coordinator and a worker, in the namespace that is named after the folder.
+    pub(super) fn start(world: &World, redis: &str, folder: TempDir) -> Result<Self> {
+        let namespace = super::name_of(&folder);
         let mut processes = Self { folder, children: Vec::new() };
         let case = processes.folder.path().join("case.json");
-        std::fs::write(&case, &*world.source)?;
+        fs::write(&case, &*world.source)?;
         let counters = world.counters.serve()?;
         let program = std::env::current_exe()?;
         for role in ROLES {
@@ -45,11 +44,10 @@ impl Processes {
                 command.env(EVICTING, "yes").env("RETHREAD_EVICT_AFTER_MS", "0");
             }
             let child = command
-                .args([role, "--redis", redis, "--namespace", &processes.namespace()])
+                .args([role, "--redis", redis, "--namespace", &namespace])
                 .args(["--slots", &super::SLOTS.to_string()])
                 .env(CASE, &case)
                 .env(COUNTERS, &counters)
-                .env("RETHREAD_PARTITIONS", "1")
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(log)
@@ -63,14 +61,10 @@ impl Processes {
         self.folder.path().join(role)
     }
 
-    fn namespace(&self) -> String {
-        super::name_of(&self.folder)
-    }
-
-    /// Reaches the services by what they share.
-    pub(super) async fn client(&self, redis: &str) -> Result<Client> {
-        let options = ClientOptions::default().namespace(self.namespace());
-        Ok(Client::connect_with(redis, options).await?)
+    /// What the services have logged.
+    pub(super) fn logs(&self) -> String {
+        let logs = ROLES.map(|role| fs::read_to_string(self.log(role)).unwrap_or_default());
+        logs.concat()
     }
 
     /// Kills them.
@@ -105,7 +99,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn world() -> Result<World> {
-    let source: Arc<str> = std::fs::read_to_string(std::env::var(CASE)?)?.into();
+    let source: Arc<str> = fs::read_to_string(std::env::var(CASE)?)?.into();
     let case = Arc::new(Case::read(&source)?);
     let counters = Counters::connect(&std::env::var(COUNTERS)?)?;
     Ok(World { case, source, counters, is_evicting: std::env::var_os(EVICTING).is_some() })

@@ -1,19 +1,74 @@
 //! Runs: invoke and stream.
 
-use futures::StreamExt;
-use rethread::client::{InterruptId, OpenInterrupt, Request};
-use rethread::{EntrypointRef, Mode, Outcome, StreamEvent, Thread};
+use futures::{Stream, StreamExt};
+use rethread::client::{
+    ClientError, EphemeralRequest, InterruptId, OpenInterrupt, Request, StreamData,
+};
+use rethread::{EntrypointRef, Mode, Outcome, StreamEvent};
 use serde_json::{Value, json};
 
 use super::{Observed, Reported, Session, Stop, object, trace};
 use crate::case::Object;
 use crate::data::Data;
-use crate::operation::{AnswerSpec, Begin, Common, Input, StreamMode, Which};
+use crate::operation::{AnswerSpec, Begin, Common, Input, StreamMode, Which, scalar};
+
+/// A request to run something, on a thread or leaving nothing behind.
+enum Asked {
+    Kept(Request<Data>),
+    Ephemeral(EphemeralRequest<Data>),
+}
+
+/// The events of a run, from either.
+type Events = futures::stream::BoxStream<'static, Result<StreamEvent, ClientError>>;
+
+impl Asked {
+    async fn outcome(self) -> Result<Outcome<Data>, ClientError> {
+        match self {
+            Self::Kept(request) => request.await,
+            Self::Ephemeral(request) => request.await,
+        }
+    }
+
+    async fn events(self, modes: Vec<Mode>, subgraphs: bool) -> Result<Events, ClientError> {
+        fn boxed(
+            events: impl Stream<Item = Result<StreamEvent, ClientError>> + Send + 'static,
+        ) -> Events {
+            Box::pin(events)
+        }
+        Ok(match self {
+            Self::Kept(request) => boxed(request.subgraphs(subgraphs).stream(modes).await?),
+            Self::Ephemeral(request) => boxed(request.subgraphs(subgraphs).stream(modes).await?),
+        })
+    }
+}
+
+/// Sets what an operation says of its run, on either kind of request.
+macro_rules! configured {
+    ($request:expr, $common:expr) => {{
+        let mut request = $request;
+        for (key, value) in &$common.metadata {
+            // What is no scalar is no part of the metadata.
+            if let Some(value) = scalar(value) {
+                request = request.metadata(key, value);
+            }
+        }
+        for (key, value) in &$common.configurable {
+            request = request.configurable(key, value);
+        }
+        if let Some(context) = &$common.context {
+            request = request.context(context);
+        }
+        if let Some(durability) = $common.durability {
+            request = request.durability(durability.into());
+        }
+        request
+    }};
+}
 
 impl Session<'_> {
     pub(super) async fn invoke(&mut self, common: &Common, input: &Input) -> Observed {
-        let request = self.request(common, input).await?;
-        match request.await? {
+        let asked = self.asked(common, input).await?;
+        match asked.outcome().await? {
             Outcome::Done(value) => Ok(object(json!({ "result": value.0 }))),
             Outcome::Interrupted(open) => {
                 self.report(common, &open)?;
@@ -30,9 +85,24 @@ impl Session<'_> {
         subgraphs: bool,
     ) -> Observed {
         let mut observed = Object::new();
-        let mut events = Vec::new();
-        match self.follow(common, input, modes, subgraphs, &mut events).await {
-            Ok(()) => {}
+        let (mut events, mut open) = (Vec::new(), Vec::new());
+        let modes = modes.iter().copied().map(Mode::from).collect();
+        let followed = async {
+            let asked = self.asked(common, input).await?;
+            let mut stream = asked.events(modes, subgraphs).await?;
+            while let Some(event) = stream.next().await {
+                let event = event?;
+                events.push(trace::event(&event, subgraphs)?);
+                if let StreamData::Interrupts(questions) = event.data
+                    && event.ns.is_empty()
+                {
+                    add_new(&mut open, questions);
+                }
+            }
+            Ok(())
+        };
+        match followed.await {
+            Ok(()) => self.report(common, &open)?,
             Err(Stop::Error(error)) => drop(observed.insert("error".into(), error)),
             Err(stop) => return Err(stop),
         }
@@ -40,101 +110,33 @@ impl Session<'_> {
         Ok(observed)
     }
 
-    async fn follow(
-        &mut self,
-        common: &Common,
-        input: &Input,
-        modes: &[StreamMode],
-        subgraphs: bool,
-        events: &mut Vec<Value>,
-    ) -> Result<(), Stop> {
-        if subgraphs {
-            return Err(Stop::NotImplemented("subgraphs".into()));
-        }
-        let mut wanted = Vec::new();
-        for mode in modes {
-            wanted.push(match mode {
-                StreamMode::Updates => Mode::Updates,
-                StreamMode::Values => Mode::Values,
-                StreamMode::Custom => Mode::Custom,
-                StreamMode::Tasks => Mode::Tasks,
-                _ => return Err(Stop::NotImplemented(format!("stream mode {}", mode.name()))),
-            });
-        }
-        let mut stream = self.request(common, input).await?.stream(wanted).await?;
-        let mut open = Vec::new();
-        while let Some(event) = stream.next().await {
-            let event = event?;
-            if let StreamEvent::Interrupted(asked) = &event {
-                open.extend(asked.clone());
-            }
-            trace::event(&event, modes, events)?;
-        }
-        let mut once: Vec<OpenInterrupt> = Vec::new();
-        for asked in open {
-            if once.iter().all(|known| known.id != asked.id) {
-                once.push(asked);
-            }
-        }
-        self.report(common, &once)
-    }
-
-    async fn request(&self, common: &Common, input: &Input) -> Result<Request<Data>, Stop> {
+    async fn asked(&self, common: &Common, input: &Input) -> Result<Asked, Stop> {
         let begin = input.begin().map_err(Stop::Trouble)?;
-        let is_kept = self.is_kept(common);
-        let thread = if is_kept {
-            self.thread(common)?
-        } else {
-            match begin {
-                Begin::Input(_) => self.client.new_thread(),
-                Begin::Continue => return Err(Stop::engine("EmptyInput")),
-                Begin::Resume(_) | Begin::ResumeMap(_) => {
-                    return Err(Stop::engine("NoCheckpointer"));
+        let entry = EntrypointRef::<Data, Data>::named(self.entry(common));
+        if !self.is_kept(common) {
+            return match begin {
+                Begin::Input(value) => {
+                    let request = self.client.ephemeral().invoke(entry, Data(value.clone()));
+                    Ok(Asked::Ephemeral(configured!(request, common)))
                 }
-            }
-        };
-        let request = self.begin(common, &thread, &begin)?;
-        self.configured(common, request)
-    }
-
-    fn begin(
-        &self,
-        common: &Common,
-        thread: &Thread,
-        begin: &Begin<'_>,
-    ) -> Result<Request<Data>, Stop> {
-        Ok(match begin {
-            Begin::Input(value) => {
-                let entry = EntrypointRef::<Data, Data>::named(self.entry(common));
-                thread.invoke(entry, Data((*value).clone()))
-            }
+                Begin::Continue => Err(Stop::engine("EmptyInput")),
+                Begin::Resume(_) | Begin::ResumeMap(_) => Err(Stop::engine("NoCheckpointer")),
+            };
+        }
+        let thread = self.thread(common)?;
+        let mut request = match begin {
+            Begin::Input(value) => thread.invoke(entry, Data(value.clone())),
             Begin::Resume(answer) => thread.resume(answer).typed(),
             Begin::ResumeMap(answers) => {
-                let answers = self.answers(common, answers)?;
-                thread.resume_by_id(answers).typed()
+                thread.resume_by_id(self.answers(common, answers)?).typed()
             }
             Begin::Continue => thread.retry().typed(),
-        })
-    }
-
-    fn configured(
-        &self,
-        common: &Common,
-        request: Request<Data>,
-    ) -> Result<Request<Data>, Stop> {
-        if common.context.is_some() {
-            return Err(Stop::NotImplemented("context".into()));
+        };
+        request = configured!(request, common).lenient();
+        if let Some(at) = &common.at {
+            request = request.at(self.checkpoint(common, at).await?);
         }
-        if common.durability.is_some() {
-            return Err(Stop::NotImplemented("durability".into()));
-        }
-        if common.at.is_some() {
-            return Err(Stop::NotImplemented("at".into()));
-        }
-        if !common.metadata.is_empty() || !common.configurable.is_empty() {
-            return Err(Stop::NotImplemented("metadata".into()));
-        }
-        Ok(request)
+        Ok(Asked::Kept(request))
     }
 
     fn answers<'b>(
@@ -154,15 +156,24 @@ impl Session<'_> {
                     of(self.last.get(thread).and_then(|last| last.get(*place)), which)?
                 }
                 Which::Value { value } => {
-                    let seen = self.seen.get(thread).into_iter().flatten();
-                    of(seen.filter(|reported| reported.value == *value).last(), which)?
+                    let mut seen = self.seen.get(thread).into_iter().flatten();
+                    of(seen.rfind(|reported| reported.value == *value), which)?
                 }
-                Which::Id(id) => id
-                    .parse()
-                    .map_err(|error| Stop::Trouble(format!("no id of a question: {error}")))?,
+                Which::Id(id) => {
+                    id.parse().map_err(|error| Stop::Trouble(format!("question {id}: {error}")))?
+                }
             };
             found.push((id, value));
         }
         Ok(found)
+    }
+}
+
+/// Adds the questions that are not there yet.
+fn add_new(open: &mut Vec<OpenInterrupt>, questions: Vec<OpenInterrupt>) {
+    for question in questions {
+        if open.iter().all(|known| known.id != question.id) {
+            open.push(question);
+        }
     }
 }

@@ -1,12 +1,11 @@
 //! States of threads, and edits of them.
 
-use rethread::client::{CheckpointId, ClientError, Source, StateSnapshot};
+use rethread::client::{CheckpointId, HistoryQuery};
 use serde_json::{Value, json};
 
 use super::{Observed, Session, Stop, object, trace};
 use crate::case::Object;
-use crate::errors;
-use crate::operation::{At, Common};
+use crate::operation::{At, Common, scalar};
 
 impl Session<'_> {
     pub(super) async fn state(&mut self, common: &Common) -> Observed {
@@ -19,7 +18,7 @@ impl Session<'_> {
             return Ok(object(json!({ "state": { "checkpoint": null } })));
         };
         self.report(common, &state.interrupts)?;
-        Ok(object(json!({ "state": snapshot(&state)? })))
+        Ok(object(json!({ "state": trace::state(&state)? })))
     }
 
     pub(super) async fn history(
@@ -29,28 +28,31 @@ impl Session<'_> {
         filter: Option<&Object>,
         before: Option<&At>,
     ) -> Observed {
-        if filter.is_some() || common.at.is_some() {
-            return Err(Stop::NotImplemented("history with arguments".into()));
-        }
         let thread = self.kept_thread(common)?;
-        let before = match before {
-            Some(at) => Some(self.checkpoint(common, at).await?),
-            None => None,
-        };
-        let states = thread.history(before, limit.unwrap_or(usize::MAX)).await?;
-        let states: Vec<Value> = states.iter().map(snapshot).collect::<Result<_, _>>()?;
+        let mut query = HistoryQuery::new();
+        if let Some(limit) = limit {
+            query = query.limit(limit);
+        }
+        if let Some(before) = before {
+            query = query.before(self.checkpoint(common, before).await?);
+        }
+        if let Some(at) = &common.at {
+            query = query.at(self.checkpoint(common, at).await?);
+        }
+        for (key, value) in filter.into_iter().flatten() {
+            let wrong = || Stop::Trouble(format!("filter `{key}` takes a scalar, not {value}"));
+            query = query.filter(key, scalar(value).ok_or_else(wrong)?);
+        }
+        let states = thread.history(query).await?;
+        let states: Vec<Value> = states.iter().map(trace::state).collect::<Result<_, _>>()?;
         Ok(object(json!({ "history": states })))
     }
 
     /// The checkpoint that an operation names, as the history of the thread is now.
-    pub(super) async fn checkpoint(
-        &self,
-        common: &Common,
-        at: &At,
-    ) -> Result<CheckpointId, Stop> {
+    pub(super) async fn checkpoint(&self, common: &Common, at: &At) -> Result<CheckpointId, Stop> {
         match at {
             At::Place(place) => {
-                let history = self.kept_thread(common)?.history(None, usize::MAX).await?;
+                let history = self.kept_thread(common)?.history(HistoryQuery::new()).await?;
                 let missing = || Stop::Trouble(format!("the history has no entry {place}"));
                 history.get(*place).map(|state| state.checkpoint).ok_or_else(missing)
             }
@@ -60,57 +62,31 @@ impl Session<'_> {
 
     pub(super) async fn update(
         &mut self,
-        _common: &Common,
-        _values: &Value,
-        _node: Option<&str>,
+        common: &Common,
+        values: &Value,
+        node: Option<&str>,
     ) -> Observed {
-        Err(Stop::NotImplemented("update".into()))
+        let mut update =
+            self.kept_thread(common)?.update_state(values).entrypoint(self.entry(common));
+        if let Some(node) = node {
+            update = update.as_node(node);
+        }
+        if let Some(at) = &common.at {
+            update = update.at(self.checkpoint(common, at).await?);
+        }
+        for (key, value) in &common.metadata {
+            if let Some(value) = scalar(value) {
+                update = update.metadata(key, value);
+            }
+        }
+        for (key, value) in &common.configurable {
+            update = update.configurable(key, value);
+        }
+        Ok(object(json!({ "checkpoint": update.await?.to_string() })))
     }
 
-    pub(super) async fn delete_thread(&mut self, _common: &Common) -> Observed {
-        Err(Stop::NotImplemented("delete_thread".into()))
-    }
-}
-
-fn snapshot(state: &StateSnapshot) -> Result<Value, ClientError> {
-    let mut task = Object::new();
-    if let Some(failure) = &state.error {
-        task.insert("error".into(), errors::raised(&failure.kind, &failure.message));
-    }
-    if !state.interrupts.is_empty() {
-        task.insert("interrupts".into(), trace::interrupts(&state.interrupts)?);
-    }
-    if let Some(result) = &state.result {
-        task.insert("result".into(), result.to_json()?);
-    }
-    let tasks = state.next.iter().map(|name| {
-        let mut task = task.clone();
-        task.insert("name".into(), name.as_str().into());
-        Value::Object(task)
-    });
-    let mut metadata = Object::new();
-    for (key, value) in &state.metadata {
-        metadata.insert(key.clone(), value.to_json()?);
-    }
-    metadata.insert("source".into(), source(state.source).into());
-    metadata.insert("step".into(), state.step.into());
-    Ok(json!({
-        "checkpoint": state.checkpoint.to_string(),
-        "parent": state.parent.map(|id| id.to_string()),
-        "values": state.values.to_json()?,
-        "next": state.next,
-        "metadata": metadata,
-        "tasks": tasks.collect::<Vec<_>>(),
-        "interrupts": trace::interrupts(&state.interrupts)?,
-    }))
-}
-
-fn source(source: Source) -> &'static str {
-    match source {
-        Source::Input => "input",
-        Source::Loop => "loop",
-        Source::Fork => "fork",
-        Source::Update => "update",
-        _ => "unknown",
+    pub(super) async fn delete_thread(&mut self, common: &Common) -> Observed {
+        self.kept_thread(common)?.delete().await?;
+        Ok(Object::new())
     }
 }

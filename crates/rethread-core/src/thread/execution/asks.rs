@@ -193,6 +193,7 @@ impl Execution {
             Waiter::Task => {
                 self.tell(scope, id, CallNews::Ended(outcome.clone()), turn);
                 self.settle_nested(id, outcome);
+                self.decide_again(scope);
             }
         }
         true

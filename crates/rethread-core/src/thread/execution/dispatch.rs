@@ -55,13 +55,20 @@ impl Execution {
             // The one before the next one, if a cancel of the run did not reach it.
             let attempt = reported.unwrap_or(attempts.newest.max(1));
             self.calls.set_state(id, CallState::InFlight { attempt });
-        } else if self.questions.is_asking(id) || self.is_blocked_on_people(id) {
+        } else if self.questions.is_asking(id) || self.is_still_blocked(id) {
             self.calls.set_state(id, CallState::Asking { attempt: attempts.newest.max(1) });
         } else if attempts.retry_at > now {
             self.calls.set_state(id, CallState::Backoff { attempt, until: attempts.retry_at });
         } else {
             self.dispatch(id, attempt, turn);
         }
+    }
+
+    /// Whether a task was left waiting for people in this run. A further run runs every task again
+    /// that has not ended, once, also one whose calls still wait (semantics 6.3).
+    fn is_still_blocked(&self, id: CallId) -> bool {
+        let is_reloaded = self.silent_until > 0;
+        is_reloaded && self.is_blocked_on_people(id)
     }
 
     /// Which limit the call exceeds, if it does.

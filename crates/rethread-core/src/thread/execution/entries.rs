@@ -98,7 +98,8 @@ impl Execution {
                     }
                 }
             }
-            Fact::Called { caller, attempt, call, request } => {
+            Fact::Called { caller, attempt, worker, call, request } => {
+                self.callers.insert(caller, (worker, attempt));
                 let nested = NestedCall { call, request };
                 self.take_nested_call(at, nested, caller, attempt, turn, log)
             }

@@ -122,8 +122,8 @@ pub(super) struct Execution {
     emitted: BTreeMap<(CallId, u32, WorkerId), u64>,
     /// Attempts that are known to be queued, running or reported.
     in_flight: BTreeSet<OpenCall>,
-    /// Workers that run bodies of tasks which have made calls.
-    callers: BTreeMap<CallId, WorkerId>,
+    /// Workers that run bodies of tasks which have made calls, and their attempts.
+    callers: BTreeMap<CallId, (WorkerId, u32)>,
     /// Calls that tasks made: the attempt that made each, and its outcome for those that ask.
     nested: BTreeMap<CallId, Nested>,
     /// Calls of tasks that this run has shown, and those that tasks have made in it.

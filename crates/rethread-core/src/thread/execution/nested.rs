@@ -4,7 +4,7 @@
 //! of an attempt: a later attempt, on whatever worker, finds what an earlier one has finished. A
 //! worker is told how its calls end, and asks again if it misses that.
 
-use crate::ids::{CallId, Millis};
+use crate::ids::{CallId, Millis, WorkerId};
 use crate::journal::Fact;
 use crate::message::{CallNews, Called, NestedCall, OpenCall, Target, WorkerMail};
 use crate::replay::{CallRequest, Outcome};
@@ -35,7 +35,7 @@ impl Execution {
         }
         let attempt = target.attempt;
         self.calls.set_state(caller, CallState::InFlight { attempt });
-        self.callers.insert(caller, worker);
+        self.callers.insert(caller, (worker.clone(), attempt));
         if calls.is_empty() && cancelled.is_empty() {
             self.waiting.insert(caller);
         } else {
@@ -56,7 +56,7 @@ impl Execution {
                 if self.shown.insert(call) {
                     self.show_call(call, caller, request, state.is_some(), now, turn, log);
                 }
-                self.record_nested(now, caller, attempt, &nested, turn);
+                self.record_nested(now, &target, &worker, &nested, turn);
             }
             match state {
                 None => self.insert_nested(nested, caller, attempt, now),
@@ -68,7 +68,7 @@ impl Execution {
                         // What failed is tried again by a further attempt of the task.
                         Some(Err(_)) if known.attempt < attempt => {
                             if !is_made_now {
-                                self.record_nested(now, caller, attempt, &nested, turn);
+                                self.record_nested(now, &target, &worker, &nested, turn);
                             }
                             self.forget_failures(call);
                             self.begin_nested(call, attempt, now);
@@ -88,13 +88,14 @@ impl Execution {
     fn record_nested(
         &mut self,
         now: Millis,
-        caller: CallId,
-        attempt: u32,
+        target: &Target,
+        worker: &WorkerId,
         nested: &NestedCall,
         turn: &mut Turn,
     ) {
         let NestedCall { call, request } = nested.clone();
-        self.append(now, Fact::Called { caller, attempt, call, request }, turn);
+        let (caller, attempt, worker) = (target.call, target.attempt, worker.clone());
+        self.append(now, Fact::Called { caller, attempt, worker, call, request }, turn);
     }
 
     fn insert_nested(&mut self, nested: NestedCall, caller: CallId, attempt: u32, at: Millis) {
@@ -139,8 +140,8 @@ impl Execution {
                 self.place_child(nested.call, caller, name);
             }
             // A task that runs again makes it again.
-            if is_earlier && !self.is_silent() && !self.index.is_recorded(caller) {
-                self.shown.insert(nested.call);
+            let is_shown = is_earlier && !self.index.is_recorded(caller);
+            if is_shown && self.shown.insert(nested.call) && !self.is_silent() {
                 self.show_call(nested.call, caller, &nested.request, true, at, turn, log);
             }
             self.insert_nested(nested, caller, attempt, at);
@@ -241,11 +242,11 @@ impl Execution {
     }
 
     pub(super) fn tell(&self, caller: CallId, call: CallId, news: CallNews, turn: &mut Turn) {
-        let Some(CallState::InFlight { attempt }) = self.calls.get(caller).map(|call| call.state)
-        else {
+        let state = self.calls.get(caller).map(|call| call.state);
+        if !matches!(state, Some(CallState::InFlight { .. })) {
             return;
-        };
-        let Some(worker) = self.callers.get(&caller).cloned() else { return };
+        }
+        let Some((worker, attempt)) = self.callers.get(&caller).cloned() else { return };
         let target = Target { thread: self.around.key, execution: self.id, call: caller, attempt };
         turn.tell(worker, WorkerMail { target, call, news });
     }

@@ -1,0 +1,349 @@
+"""Random programs of the conformance language.
+
+Left out is what LangGraph leaves to chance, and its defects that Rethread does not share (part D
+of the semantics; the comments name them). All variables hold whole numbers.
+"""
+
+import random
+from typing import Any
+
+Block = list[dict]
+
+
+def var(name: str) -> dict:
+    return {"$": name}
+
+
+class Program:
+    """A random program, and what its runs may do."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        #: Runs may be interrupted.
+        self.asks = rng.random() < 0.6
+        #: Runs may fail, and are continued then.
+        self.fails = rng.random() < 0.3
+        self.tasks: dict[str, dict] = {}
+        self.kinds: dict[str, list[str]] = {}
+        self.subs: dict[str, dict] = {}
+        #: Child entrypoints that never ask.
+        self.quiet_subs: list[str] = []
+        self.made = self.questions = 0
+        for depth in range(rng.choice([0, 0, 1, 1, 2])):
+            # Its body may call those made before it: no recursion.
+            body = Body(self, ["input"], is_main=False)
+            block, name = body.make(), f"sub{depth}"
+            self.subs[name] = {"checkpointer": self.history(), "body": block}
+            if not body.has_asked:
+                self.quiet_subs.append(name)
+        main: dict[str, Any] = {"body": Body(self, ["input"], is_main=True).make()}
+        self.entrypoints = {"main": main, **self.subs}
+
+    def history(self) -> str:
+        # D09: histories of threads only where no run is resumed. D10: `off` likewise.
+        if self.asks or self.fails:
+            return "inherit"
+        return self.rng.choice(["inherit", "inherit", "thread", "off"])
+
+    def case(self, name: str) -> dict:
+        program = {"tasks": self.tasks, "entrypoints": self.entrypoints}
+        return {"dsl": 1, "name": name, "tags": ["generated"], "program": program, "session": []}
+
+    def name(self, stem: str) -> str:
+        self.made += 1
+        return f"{stem}{self.made}"
+
+    # --- expressions -------------------------------------------------------------------------
+
+    def number(self, known: list[str], depth: int = 2) -> Any:
+        choice = self.rng.random()
+        if choice < 0.3:
+            return self.rng.randint(0, 9)
+        if choice < 0.7 or depth == 0:
+            return var(self.rng.choice(known))
+        first, second = self.number(known, depth - 1), self.number(known, depth - 1)
+        operator = self.rng.choice(["$add", "$sub", "$mul", "$if"])
+        if operator == "$if":
+            return {"$if": [self.condition(known), first, second]}
+        # Answers and products of products would outgrow 64 bits.
+        return {"$mod": [{operator: [first, second]}, 9973]}
+
+    def below(self, known: list[str], end: int) -> dict:
+        return {"$mod": [self.number(known), end]}
+
+    def condition(self, known: list[str]) -> dict:
+        first, second = self.number(known, 0), self.number(known, 0)
+        less = {"$lt": [first, second]}
+        return self.rng.choice(
+            [less, {"$not": less}, {"$eq": [{"$mod": [first, 3]}, 1]}, {"$or": [less, second]}]
+        )
+
+    def value(self, known: list[str]) -> Any:
+        number = self.number(known)
+        return self.rng.choice(
+            [number, [number, None], {"n": number, "t": True}, {"$cat": ["n is ", number]}, {}, ""]
+        )
+
+    def question(self, known: list[str]) -> dict:
+        self.questions += 1
+        return {"$cat": [f"question {self.questions} on ", self.number(known, 0)]}
+
+    # --- tasks: from a number to a number ----------------------------------------------------
+
+    def task(self, kind: str) -> str:
+        known = self.kinds.setdefault(kind, [])
+        if known and self.rng.random() < 0.4:
+            return self.rng.choice(known)
+        name = self.name(kind)
+        spec: dict[str, Any] = {"params": ["x"]}
+        factor, more = self.rng.randint(1, 4), self.rng.randint(0, 9)
+        result = {"$mod": [{"$add": [{"$mul": [var("x"), factor]}, more]}, 991]}
+        spec |= getattr(self, f"task_{kind}")(name, {"return": result})
+        known.append(name)
+        self.tasks[name] = spec
+        return name
+
+    def task_plain(self, name: str, end: dict) -> dict:
+        return {"body": [end]}
+
+    def task_loud(self, name: str, end: dict) -> dict:
+        first = {"write": {"$cat": [name, " of ", var("x")]}}
+        return {"body": [first, {"write": [var("x")]}, end][self.rng.randint(0, 1) :]}
+
+    def task_slow(self, name: str, end: dict) -> dict:
+        return {"body": [{"sleep_ms": self.rng.randint(1, 12)}, end]}
+
+    def task_retried(self, name: str, end: dict) -> dict:
+        failures = self.rng.randint(1, 2)
+        kind = self.rng.choice(["ConnectionError", "CustomError"])
+        fail = {"if": {"$lt": [var("attempt"), failures + 1]}, "then": [{"raise": kind}]}
+        attempts = failures + self.rng.randint(1, 3)
+        retry = {"initial_interval_ms": 1, "max_attempts": attempts}
+        return {"retry": retry, "body": [{"write": {"try": var("attempt")}}, fail, end]}
+
+    def task_chain(self, name: str, end: dict) -> dict:
+        first = self.task(self.rng.choice(["plain", "loud", "slow", "retried"]))
+        second = self.task("plain")
+        return {
+            "body": [
+                {"do": first, "args": [var("x")], "to": "y"},
+                {"do": second, "args": [var("y")], "to": "x"},
+                end,
+            ]
+        }
+
+    def task_spread(self, name: str, end: dict) -> dict:
+        inner = self.task(self.rng.choice(["plain", "loud", "slow"]))
+        each = {"spawn": inner, "args": [{"$add": [var("x"), var("i")]}], "push": "made"}
+        return {
+            "body": [
+                {"for": "i", "in": {"$range": self.rng.randint(2, 3)}, "body": [each]},
+                {"await": "made", "to": "all"},
+                {"let": "x", "be": {"$add": [var("all.0"), var("all.1")]}},
+                end,
+            ]
+        }
+
+    def task_cached(self, name: str, end: dict) -> dict:
+        cache = self.rng.choice([{}, {}, {"key": {"$mod": [var("x"), 2]}}])
+        return {"cache": cache, "body": [{"write": f"{name} works"}, end]}
+
+    def task_stores(self, name: str, end: dict) -> dict:
+        space = ["numbers", {"$str": {"$mod": [var("x"), 3]}}]
+        before = {"get": [space, "last"], "to": "before"}
+        keep = {"put": [space, "last", {"n": var("x")}]}
+        return {"body": [before, keep, {"write": var("before")}, end]}
+
+    def task_asks(self, name: str, end: dict) -> dict:
+        body: Block = []
+        for _ in range(self.rng.choice([1, 1, 1, 2])):
+            body += [
+                {"interrupt": self.question(["x"]), "to": "answer"},
+                {"let": "x", "be": {"$add": [var("x"), var("answer")]}},
+            ]
+        if self.rng.random() < 0.4:
+            body.insert(1, {"do": self.task("plain"), "args": [var("x")], "to": "x"})
+        return {"body": [*body, end]}
+
+    def task_fails_once(self, name: str, end: dict) -> dict:
+        fail = {"raise": "ValueError", "message": {"$cat": [name, " fails on ", var("x")]}}
+        return {"body": [{"if": {"$lt": [{"$count": name}, 2]}, "then": [fail]}, end]}
+
+    def task_fails(self, name: str, end: dict) -> dict:
+        return {"body": [{"raise": "KeyError", "message": {"$cat": ["no ", var("x")]}}]}
+
+    def task_delegates(self, name: str, end: dict) -> dict:
+        # A task whose child asks again and again is run again only when the child has ended;
+        # LangGraph runs it each time.
+        sub = self.rng.choice(self.quiet_subs)
+        return {"body": [{"sub": sub, "input": var("x"), "to": "x"}, end]}
+
+
+#: Kinds of tasks that neither ask nor fail.
+HARMLESS = ["plain", "plain", "loud", "slow", "retried", "chain", "spread", "cached", "stores"]
+#: Those of them that may run beside each other without an order.
+PARALLEL = ["plain", "loud", "slow", "retried", "chain"]
+
+
+class Body:
+    """Makes the body of an entrypoint."""
+
+    def __init__(self, program: Program, known: list[str], is_main: bool) -> None:
+        self.program, self.rng = program, program.rng
+        self.known, self.is_main = known, is_main
+        self.has_asked = False
+        #: Parallel calls that are waited for at the end.
+        self.open: list[str] = []
+
+    def make(self) -> Block:
+        block: Block = []
+        if self.is_main:
+            before = {"$mod": [{"$else": [var("previous.n"), 0]}, 991]}
+            block.append({"let": "before", "be": before})
+            self.known.append("before")
+        for _ in range(self.rng.randint(2, 5) if self.is_main else self.rng.randint(1, 3)):
+            block += self.statement()
+        block += [{"await": group, "to": f"{group}_all"} for group in self.open]
+        number = self.program.number(self.known)
+        if not self.is_main:
+            return [*block, {"return": {"$mod": [number, 991]}}]
+        value = {"n": number, "of": [var(name) for name in self.known[-4:]]}
+        if self.rng.random() < 0.3:
+            save = {"n": self.program.number(self.known)}
+            return [*block, {"final": [self.rng.choice([value, number]), save]}]
+        return [*block, {"return": value}]
+
+    def statement(self) -> Block:
+        program = self.program
+        weights = {
+            "call": 6.0,
+            "group": 3.0,
+            "write": 1.5,
+            "branch": 1.5,
+            "repeat": 1.5,
+            "until": 0.7,
+            "pause": 0.3,
+            "find": 0.4,
+            "count": 0.5,
+            "ask": 2.0 if program.asks else 0,
+            "call_asking": 2.0 if program.asks else 0,
+            "call_failing": 4.0 if program.fails else 0,
+            "child": 3.0 if program.subs else 0,
+            "delegate": 1.0 if program.quiet_subs and self.is_main else 0,
+            # D14: a handled failure is not replayed.
+            "handle": 1.0 if not (program.asks or program.fails) else 0,
+            # What still runs when a run fails is left to chance.
+            "drop": 0.7 if self.is_main and not program.fails else 0,
+        }
+        kind = self.rng.choices(list(weights), list(weights.values()))[0]
+        return getattr(self, kind)()
+
+    def fresh(self) -> str:
+        return self.program.name("x")
+
+    def number(self) -> Any:
+        return self.program.number(self.known)
+
+    def learn(self, name: str) -> str:
+        self.known.append(name)
+        return name
+
+    def calling(self, kind: str) -> Block:
+        call = {"do": self.program.task(kind), "args": [self.number()]}
+        return [{**call, "to": self.learn(self.fresh())}]
+
+    def call(self) -> Block:
+        return self.calling(self.rng.choice(HARMLESS))
+
+    def call_asking(self) -> Block:
+        self.has_asked = True
+        return self.calling("asks")
+
+    def call_failing(self) -> Block:
+        return self.calling("fails_once")
+
+    def delegate(self) -> Block:
+        return self.calling("delegates")
+
+    def ask(self) -> Block:
+        self.has_asked = True
+        question = self.program.question(self.known)
+        return [{"interrupt": question, "to": self.learn(self.fresh())}]
+
+    def child(self) -> Block:
+        sub, given = self.rng.choice(list(self.program.subs)), self.number()
+        self.has_asked |= sub not in self.program.quiet_subs
+        return [{"sub": sub, "input": given, "to": self.learn(self.fresh())}]
+
+    def group(self) -> Block:
+        """Parallel calls. D03: none of them asks."""
+        group = self.program.name("g")
+        call = {"spawn": self.program.task(self.rng.choice(PARALLEL)), "push": group}
+        call["args"] = [{"$add": [var(f"{group}_i"), self.program.number(self.known, 0)]}]
+        count = {"$range": self.rng.randint(2, 3)}
+        made = {"for": f"{group}_i", "in": count, "body": [call]}
+        if self.is_main and not self.program.fails and self.rng.random() < 0.4:
+            self.open.append(group)
+            return [made]
+        name = self.fresh()
+        use = {"let": name, "be": var(f"{group}_all.{self.rng.randint(0, 1)}")}
+        self.learn(name)
+        return [made, {"await": group, "to": f"{group}_all"}, use]
+
+    def write(self) -> Block:
+        return [{"write": self.program.value(self.known)}]
+
+    def simple(self) -> dict:
+        task = self.program.task(self.rng.choice(HARMLESS))
+        return self.rng.choice(
+            [
+                {"write": self.program.value(self.known)},
+                {"do": task, "args": [self.number()]},
+                {"count": "branches"},
+            ]
+        )
+
+    def branch(self) -> Block:
+        chosen: dict = {"if": self.program.condition(self.known), "then": [self.simple()]}
+        if self.rng.random() < 0.5:
+            chosen["else"] = [self.simple(), self.simple()]
+        return [chosen]
+
+    def repeat(self) -> Block:
+        name = self.fresh()
+        task = self.program.task(self.rng.choice(["plain", "loud", "cached", "retried"]))
+        step = {"do": task, "args": [var(name)], "to": name}
+        times = {"$range": self.rng.randint(1, 3)}
+        first = {"let": name, "be": self.program.below(self.known, 4)}
+        self.learn(name)
+        return [first, {"for": f"{name}_i", "in": times, "body": [step]}]
+
+    def until(self) -> Block:
+        name = self.fresh()
+        step = {"do": self.program.task("plain"), "args": [var(name)]}
+        more = {"let": name, "be": {"$add": [var(name), 1]}}
+        first = {"let": name, "be": self.program.below(self.known, 3)}
+        self.learn(name)
+        return [first, {"while": {"$lt": [var(name), 3]}, "body": [step, more]}]
+
+    def pause(self) -> Block:
+        return [{"sleep_ms": self.rng.randint(1, 10)}]
+
+    def find(self) -> Block:
+        """Reads what calls before it have stored."""
+        name = self.fresh()
+        found = {"search": ["numbers"], "to": f"{name}_found"}
+        if self.rng.random() < 0.5:
+            found["filter"] = {"n": {"$quote": {"$gt": self.rng.randint(0, 50)}}}
+        self.learn(name)
+        return [found, {"let": name, "be": {"$len": var(f"{name}_found")}}]
+
+    def count(self) -> Block:
+        return [{"count": self.program.name("side")}]
+
+    def handle(self) -> Block:
+        failing = {"do": self.program.task("fails"), "args": [self.number()]}
+        return [{"try": [failing], "catch": [{"write": var("error")}], "error": "error"}]
+
+    def drop(self) -> Block:
+        return [{"spawn": self.program.task("slow"), "args": [self.number()]}]
