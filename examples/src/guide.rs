@@ -27,6 +27,9 @@ struct Memory;
 #[doc = include_str!("../../docs/guide/parallel.md")]
 struct Parallel;
 
+#[doc = include_str!("../../docs/guide/running.md")]
+struct Running;
+
 #[doc = include_str!("../../docs/guide/state.md")]
 struct State;
 

@@ -1,17 +1,18 @@
 //! Every setting says what it does, where the code reads it and where an operator looks.
 //!
-//! A setting is a public field of a struct named `..Settings` below `crates/`.
+//! A setting is a public field of a struct named `..Settings` of the service crate.
 
 use super::finding::Finding;
 use super::rust_code::code_outside_tests;
 use super::tree::{File, Tree};
 
 const PAGE: &str = "docs/settings.md";
+const SERVICE: &str = "crates/rethread/";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let page = tree.get(PAGE).map(|file| file.text.as_str());
     let mut findings = Vec::new();
-    for file in tree.rust().filter(|file| file.path.starts_with("crates/")) {
+    for file in tree.rust().filter(|file| file.path.starts_with(SERVICE)) {
         for setting in settings(file) {
             let name = setting.name;
             if !setting.is_documented {
@@ -87,7 +88,7 @@ mod tests {
 
     #[test]
     fn fields_are_documented() {
-        let found = check(&Tree::of(&[("crates/a/src/settings.rs", SOURCE)]));
+        let found = check(&Tree::of(&[("crates/rethread/src/settings.rs", SOURCE)]));
         assert_eq!(found.len(), 1);
         assert!(found[0].line() == 5 && found[0].message().contains("`queue`"), "{found:?}");
     }
@@ -95,7 +96,7 @@ mod tests {
     #[test]
     fn the_page_has_each_key() {
         let page = "| `worker.slots` | 16 |\n";
-        let tree = Tree::of(&[("crates/a/src/settings.rs", SOURCE), (PAGE, page)]);
+        let tree = Tree::of(&[("crates/rethread/src/settings.rs", SOURCE), (PAGE, page)]);
         let missing: Vec<String> = check(&tree)
             .iter()
             .map(|finding| finding.message().to_owned())
