@@ -53,7 +53,7 @@ pub struct Checkpoint {
     /// Scalars that the caller attached to the run.
     pub metadata: BTreeMap<String, Payload>,
     /// What child entrypoints with a history of their own ([`crate::policy::History::Thread`])
-    /// have saved, by the place from which they are called.
+    /// have saved, by the place from which they are called and their name.
     pub children: BTreeMap<String, ChildState>,
 }
 

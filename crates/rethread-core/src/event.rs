@@ -135,6 +135,9 @@ impl EventKind {
 pub struct ChildStart {
     /// What it keeps of its runs.
     pub history: History,
+    /// The names of the bodies from the root to its caller, each followed by the number of its
+    /// call of a child that leads on, unless that is its first (from 0).
+    pub place: Vec<String>,
     /// The checkpoint that its input makes.
     pub checkpoint: CheckpointId,
     /// The checkpoint before that, from an earlier execution.

@@ -1,7 +1,10 @@
 //! The head record of a thread: small, rewritten at the boundaries of runs.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::ChildState;
 use crate::event::Interrupt;
 use crate::failure::Failure;
 use crate::ids::{CheckpointId, ExecutionId, Millis, RunId, ThreadId};
@@ -30,6 +33,9 @@ pub struct ThreadHeader {
     /// Questions that are open while a run is in progress: they may be answered at once. When the
     /// run stops for them, its status holds them.
     pub asking: Vec<Interrupt>,
+    /// What child entrypoints with a history of their own have saved last, on whatever branch: a
+    /// new input goes on from it, wherever it starts (semantics 11.4).
+    pub children: BTreeMap<String, ChildState>,
     /// How many checkpoints the thread has made.
     pub checkpoints_made: u64,
     /// When the header was last written.

@@ -124,8 +124,8 @@ pub enum Fact {
     /// A child entrypoint with a history of its own is about to give its result. Not delivered.
     #[serde(rename = "v")]
     ChildSaved {
-        /// The place from which it is called.
-        place: String,
+        /// What its history is kept under: the place from which it is called, and its name.
+        key: String,
         /// What its next execution finds.
         state: ChildState,
     },
@@ -138,6 +138,8 @@ pub enum Fact {
         attempt: u32,
         /// The worker that runs the attempt, and is told how the call ends.
         worker: WorkerId,
+        /// The body of the entrypoint that the task belongs to.
+        body: CallId,
         /// The call it made.
         call: CallId,
         /// What is called.

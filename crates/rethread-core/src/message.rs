@@ -279,6 +279,9 @@ pub enum Emission {
 ///
 /// They have no receipt, so a worker that does not know whether it handed them in does it again:
 /// that the same worker gives the same number of the same attempt twice means the same values.
+///
+/// Whoever writes runs: an attempt that waited for something other than calls (see [`Called`])
+/// takes a place of the run's concurrency again. It says so without values if it has none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Emitted {
     /// Which attempt.

@@ -1,10 +1,12 @@
+use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::failure::{Failure, kind};
+use crate::ids::CallId;
 use crate::replay::program::{BodyFuture, BodyOutput};
 use crate::replay::scope::{Outcome, Scope, SlotIndex};
 
@@ -13,6 +15,21 @@ const SELF_WAKES_MAX: u32 = 64;
 
 /// Called when something outside of the engine wakes a body, at most once per rest.
 pub type OnWake = Arc<dyn Fn() + Send + Sync>;
+
+/// The bodies of an execution that a poll could bring forward.
+#[derive(Debug, Clone, Default)]
+pub struct Woken(Arc<Mutex<BTreeSet<CallId>>>);
+
+impl Woken {
+    /// Takes one out: always the same one of the same set.
+    pub fn take(&self) -> Option<CallId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_first()
+    }
+
+    fn add(&self, body: CallId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(body);
+    }
+}
 
 /// An entrypoint body that is being polled.
 ///
@@ -38,6 +55,8 @@ pub enum Rest {
 }
 
 struct Signal {
+    body: CallId,
+    all_woken: Woken,
     woken: AtomicBool,
     attended: AtomicBool,
     on_wake: OnWake,
@@ -50,6 +69,9 @@ impl Wake for Signal {
 
     fn wake_by_ref(self: &Arc<Self>) {
         let first = !self.woken.swap(true, Ordering::SeqCst);
+        if first {
+            self.all_woken.add(self.body);
+        }
         if first && !self.attended.load(Ordering::SeqCst) {
             (self.on_wake)();
         }
@@ -57,9 +79,13 @@ impl Wake for Signal {
 }
 
 impl Body {
-    /// A body that has not been polled.
-    pub fn new(scope: Arc<Scope>, future: BodyFuture, on_wake: OnWake) -> Self {
+    /// A body that has not been polled. Whenever it is woken it is put into `all_woken`.
+    pub fn new(scope: Arc<Scope>, future: BodyFuture, on_wake: OnWake, all_woken: &Woken) -> Self {
+        let body = scope.info().scope;
+        all_woken.add(body);
         let signal = Arc::new(Signal {
+            body,
+            all_woken: all_woken.clone(),
             woken: AtomicBool::new(true),
             attended: AtomicBool::new(false),
             on_wake,

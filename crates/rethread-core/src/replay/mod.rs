@@ -17,7 +17,7 @@ mod mismatch;
 mod program;
 mod scope;
 
-pub use body::{Body, OnWake, Rest, panic_failure};
+pub use body::{Body, OnWake, Rest, Woken, panic_failure};
 pub use mismatch::ReplayMismatch;
 pub(crate) use program::start_caught;
 pub use program::{BodyFuture, BodyOutput, Program, Provided};

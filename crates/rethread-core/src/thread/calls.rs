@@ -97,6 +97,8 @@ pub(super) struct Calls {
     open_work: usize,
     open_by_body: BTreeMap<CallId, usize>,
     by_scope: BTreeMap<CallId, Vec<CallId>>,
+    /// Those that are not settled, in their order.
+    open_by_scope: BTreeMap<CallId, BTreeSet<(usize, CallId)>>,
     in_flight: BTreeSet<CallId>,
     /// Calls that may have an attempt once the run has fewer in flight, in their order.
     held: BTreeSet<(usize, CallId)>,
@@ -126,6 +128,7 @@ impl Calls {
         self.by_id.insert(id, Call { scope, body, waiter, request, place, depth, state });
         *self.open_by_body.entry(body).or_default() += 1;
         self.by_scope.entry(scope).or_default().push(id);
+        self.open_by_scope.entry(scope).or_default().insert((place, id));
     }
 
     pub(super) fn set_state(&mut self, id: CallId, state: CallState) {
@@ -156,6 +159,12 @@ impl Calls {
         if let Some(open) = self.open_by_body.get_mut(&call.body) {
             *open = *open + usize::from(is_open) - usize::from(was_open);
         }
+        if let Some(open) = self.open_by_scope.get_mut(&call.scope) {
+            match is_open {
+                true => open.insert((call.place, id)),
+                false => open.remove(&(call.place, id)),
+            };
+        }
     }
 
     /// Whether something goes on that ends without an answer from a person.
@@ -170,10 +179,8 @@ impl Calls {
 
     /// Calls that a scope made and that are not settled.
     pub(super) fn open_calls_of(&self, scope: CallId) -> impl Iterator<Item = (CallId, &Call)> {
-        let made = self.by_scope.get(&scope).map(Vec::as_slice).unwrap_or_default();
-        made.iter()
-            .filter_map(|id| Some((*id, self.get(*id)?)))
-            .filter(|(_, call)| call.state != CallState::Settled)
+        let open = self.open_by_scope.get(&scope).into_iter().flatten();
+        open.filter_map(|(_, id)| Some((*id, self.get(*id)?)))
     }
 
     pub(super) fn place(&self, id: CallId) -> usize {

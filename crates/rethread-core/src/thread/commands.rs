@@ -56,7 +56,7 @@ impl ThreadMachine {
                     self.cancel_run(now, run);
                     Ok(())
                 }
-                Action::Resume(answers) if request.at.is_none() && !header.asking.is_empty() => {
+                Action::Resume(answers) if request.at.is_none() => {
                     self.answer_at_once(now, &request, answers)
                 }
                 _ => Err(Refusal::Busy { run: header.run }),
@@ -122,8 +122,12 @@ impl ThreadMachine {
         let (State::Running(execution), Some(header)) = (&mut self.state, &self.header) else {
             return Err(self.nothing_to_continue());
         };
-        let answers = match_answers(&header.asking, answers, request.is_lenient)?;
         let joined = header.run;
+        let open = execution.questions_to_answer();
+        if open.is_empty() {
+            return Err(Refusal::Busy { run: joined });
+        }
+        let answers = match_answers(&open, answers, request.is_lenient)?;
         for (interrupt, value) in answers {
             execution.answer(now, interrupt, value, &mut self.turn);
         }
@@ -208,7 +212,7 @@ impl ThreadMachine {
                     step: header.as_ref().map(|header| header.step + 1),
                     values: base.map(|base| base.values.clone()).unwrap_or_default(),
                     previous: base.and_then(|base| base.previous().cloned()),
-                    children: base.map(|base| base.children.clone()).unwrap_or_default(),
+                    children: self.children(),
                 }
             }
         }
@@ -255,6 +259,7 @@ impl ThreadMachine {
             step,
             base: self.base.as_ref().map(|base| base.id),
             asking: Vec::new(),
+            children: self.children(),
             checkpoints_made: made + 1,
             updated_at: now,
         });
@@ -267,7 +272,11 @@ impl ThreadMachine {
 
     fn begin_execution(&mut self, now: Millis, request: Request, beginning: Beginning) {
         let continues = beginning.source == Source::Fork;
-        let origin = self.origin(request.at.as_deref());
+        let mut origin = self.origin(request.at.as_deref());
+        if !continues {
+            // What runs a step once more finds what its children had then; an input does not.
+            origin.children = self.children();
+        }
         // What an execution that was given up has in flight is reported and dropped.
         let in_flight = self.in_flight();
         let began = self.lay_out_execution(now, &request, origin, beginning);
@@ -313,6 +322,11 @@ impl ThreadMachine {
         let status = self.header.as_ref().map(|header| &header.status);
         let status = status.map_or("it has never run", ThreadStatus::name).to_owned();
         Refusal::NothingToContinue { status }
+    }
+
+    /// What children have saved last.
+    pub(super) fn children(&self) -> BTreeMap<String, ChildState> {
+        self.header.as_ref().map(|header| header.children.clone()).unwrap_or_default()
     }
 
     pub(super) fn next_checkpoint(&self, now: Millis, run: RunId) -> CheckpointId {

@@ -143,6 +143,7 @@ impl ThreadMachine {
             step,
             base: Some(id),
             asking: Vec::new(),
+            children: self.children(),
             checkpoints_made: made + 1,
             updated_at: now,
         };

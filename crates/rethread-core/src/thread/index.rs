@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checkpoint::Progress;
 use crate::failure::kind;
-use crate::ids::{CallId, InterruptId, Millis};
+use crate::ids::CallId;
 use crate::journal::{Delivery, Entry, Fact};
 use crate::settings::RunSettings;
 
@@ -19,8 +19,8 @@ pub(super) struct JournalIndex {
     /// Whether any failure was reopened. From then on a record may belong to a call that is
     /// made later than it was the first time.
     pub(super) reopened: bool,
-    /// Bodies that began later than they were called.
-    beginnings: BTreeMap<CallId, LateBeginning>,
+    /// The newest attempts of bodies that failed, or began later than they were called.
+    attempts: BTreeMap<CallId, LastAttempt>,
     /// Bodies of whose earlier runs nothing is kept.
     unkept: BTreeSet<CallId>,
     /// How many attempts of a body failed in the newest run.
@@ -31,19 +31,32 @@ pub(super) struct JournalIndex {
     makers: BTreeMap<CallId, CallId>,
     /// Where the newest run began, if it is not the first one.
     further_run: Option<usize>,
-    /// Who asked a question.
-    askers: BTreeMap<InterruptId, CallId>,
+    has_questions: bool,
+    /// Whether bodies of whose earlier runs nothing is kept began in one. Workers may still have
+    /// calls that these made, and make again later than before.
+    pub(super) repeats: bool,
 }
 
-/// How the body of an entrypoint begins that did not begin when it was called.
+/// The newest attempt of the body of an entrypoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LateBeginning {
-    /// The entry at which the attempt in progress began. None: it is still to begin.
-    pub(super) position: Option<usize>,
-    /// That attempt.
-    pub(super) attempt: u32,
-    /// When it may begin.
-    pub(super) not_before: Millis,
+pub(super) struct LastAttempt {
+    /// Which attempt it is, from 1.
+    pub(super) number: u32,
+    /// Where it began.
+    pub(super) began: Beginning,
+    /// The entry that says that it failed, if it did. Its calls may go on after that.
+    pub(super) failed: Option<usize>,
+}
+
+/// Where an attempt of a body began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// When the body was called.
+    AtItsCall,
+    /// At this entry.
+    AtEntry(usize),
+    /// It is still to begin, in this run: nothing of earlier runs is kept.
+    NotYet,
 }
 
 impl JournalIndex {
@@ -63,6 +76,7 @@ impl JournalIndex {
                     index.delivered(delivery, position);
                 }
                 Fact::RunBegan { reopened, .. } => {
+                    index.repeats |= !index.unkept.is_empty();
                     index.further_run = Some(position);
                     index.failures.clear();
                     for call in reopened {
@@ -72,8 +86,9 @@ impl JournalIndex {
                     }
                 }
                 // A later attempt of the caller tries a failed call again.
-                Fact::Called { caller, call, .. } => {
+                Fact::Called { caller, body, call, .. } => {
                     index.makers.insert(*call, *caller);
+                    index.makers.entry(*caller).or_insert(*body);
                     if let Some(positions) = reopenable.remove(call) {
                         index.recorded.remove(call);
                         index.void.extend(positions);
@@ -82,10 +97,10 @@ impl JournalIndex {
                 Fact::Answered { interrupt, .. } => {
                     reopenable.entry(CallId::of_interrupt(*interrupt)).or_default().push(position);
                 }
-                Fact::BodyFailed { body, attempt, retry_at, .. } => {
-                    let (attempt, not_before) = (attempt + 1, *retry_at);
-                    let late = LateBeginning { position: None, attempt, not_before };
-                    index.beginnings.insert(*body, late);
+                Fact::BodyFailed { body, attempt, .. } => {
+                    let (number, began) = (*attempt, Beginning::AtItsCall);
+                    let last = LastAttempt { number, began, failed: None };
+                    index.attempts.entry(*body).or_insert(last).failed = Some(position);
                     *index.failures.entry(*body).or_default() += 1;
                 }
                 Fact::BodyBegan { body, attempt, abandoned, is_kept } => {
@@ -94,13 +109,13 @@ impl JournalIndex {
                     } else {
                         index.unkept.insert(*body);
                     }
-                    let (position, attempt) = (Some(position), *attempt);
-                    let late = LateBeginning { position, attempt, not_before: entry.at };
-                    index.beginnings.insert(*body, late);
+                    let (number, began) = (*attempt, Beginning::AtEntry(position));
+                    index.attempts.insert(*body, LastAttempt { number, began, failed: None });
+                    index.void_outcome(*body);
                     index.makers.extend(abandoned.iter().map(|call| (*call, *body)));
                 }
                 Fact::Asked(asked) => {
-                    index.askers.insert(asked.interrupt, asked.scope);
+                    index.has_questions = true;
                     index.mentioned.insert(asked.scope);
                 }
                 Fact::Began(_)
@@ -116,23 +131,24 @@ impl JournalIndex {
 
     /// What bodies did in earlier runs that keep nothing is done again.
     fn forget_unkept(&mut self) {
+        let further_run = self.further_run.unwrap_or_default();
         for body in std::mem::take(&mut self.unkept) {
-            let began = self.beginnings.get_mut(&body);
-            let Some(began) = began.filter(|began| {
-                let is_earlier = |run| began.position.is_some_and(|position| position < run);
-                self.further_run.is_some_and(is_earlier)
-            }) else {
-                continue;
-            };
-            began.position = None;
-            began.not_before = Millis::default();
-            let further_run = self.further_run.unwrap_or_default();
-            let outcome = self.outcomes.get(&body).copied();
-            if let Some(outcome) = outcome.filter(|outcome| *outcome < further_run) {
-                self.reopened = true;
-                self.recorded.remove(&body);
-                self.void.insert(outcome);
+            let last = self.attempts.get_mut(&body).filter(
+                |last| matches!(last.began, Beginning::AtEntry(began) if began < further_run),
+            );
+            if let Some(last) = last {
+                last.began = Beginning::NotYet;
+                last.failed = None;
+                self.void_outcome(body);
             }
+        }
+    }
+
+    /// A body begins again: what came of it before counts no more.
+    fn void_outcome(&mut self, body: CallId) {
+        if self.recorded.remove(&body) {
+            self.reopened = true;
+            self.void.extend(self.outcomes.get(&body));
         }
     }
 
@@ -152,49 +168,58 @@ impl JournalIndex {
         self.recorded.contains(&call)
     }
 
+    /// Whether the outcome of a call is recorded and not given up with its caller, so that the
+    /// replay comes to it.
+    pub(super) fn is_replayed(&self, call: CallId) -> bool {
+        let is_given_up = || {
+            let recorded = self.outcomes.get(&call).zip(self.makers.get(&call));
+            recorded.is_some_and(|(position, scope)| self.is_given_up(*position, *scope))
+        };
+        self.is_recorded(call) && !is_given_up()
+    }
+
+    /// Whether the replay comes to an outcome of a call from this place on.
+    pub(super) fn is_told_later(&self, call: CallId, position: usize) -> bool {
+        self.outcome_position(call).is_some_and(|told| told >= position && !self.is_void(told))
+    }
+
     /// Where the newest outcome of a call is recorded, whether it stands or not.
     pub(super) fn outcome_position(&self, call: CallId) -> Option<usize> {
         self.outcomes.get(&call).copied()
     }
 
-    /// How a body begins that did not begin when it was called.
-    pub(super) fn late_beginning(&self, body: CallId) -> Option<LateBeginning> {
-        self.beginnings.get(&body).copied()
+    /// The newest attempt of a body, if one failed or began later than the body was called.
+    pub(super) fn last_attempt(&self, body: CallId) -> Option<LastAttempt> {
+        self.attempts.get(&body).copied()
     }
 
-    /// How many attempts of a body failed in the newest run.
-    pub(super) fn failures(&self, body: CallId) -> u32 {
-        self.failures.get(&body).copied().unwrap_or_default()
+    /// How many attempts of a body failed in the newest run before its newest attempt.
+    pub(super) fn failures_before(&self, body: CallId) -> u32 {
+        let failures = self.failures.get(&body).copied().unwrap_or_default();
+        let failed = self.last_attempt(body).and_then(|last| last.failed);
+        failures - u32::from(failures > 0 && failed.is_some())
     }
 
     /// Whether the journal says something of what a body did.
     pub(super) fn mentions(&self, body: CallId) -> bool {
-        self.mentioned.contains(&body)
+        self.mentioned.contains(&body) || self.attempts.contains_key(&body)
     }
 
     /// Whether what a scope did at this place belongs to an attempt of an entrypoint's body, its
     /// own or one that it is nested in, that counts no more.
     pub(super) fn is_given_up(&self, position: usize, scope: CallId) -> bool {
-        let began_later = |body: &CallId| match self.beginnings.get(body) {
-            Some(LateBeginning { position: Some(began), .. }) => position < *began,
-            Some(LateBeginning { position: None, .. }) => true,
-            None => false,
+        let began_later = |body: &CallId| match self.attempts.get(body).map(|last| last.began) {
+            Some(Beginning::AtEntry(began)) => position < began,
+            Some(Beginning::NotYet) => true,
+            Some(Beginning::AtItsCall) | None => false,
         };
         std::iter::successors(Some(scope), |scope| self.makers.get(scope).copied())
             .any(|scope| began_later(&scope))
     }
 
-    /// Whether a question was asked by a call that was given up with its caller; an attempt of a
-    /// body asks the questions of the one before it again.
-    pub(super) fn is_given_up_question(&self, position: usize, question: InterruptId) -> bool {
-        self.askers.get(&question).is_some_and(|asker| {
-            self.late_beginning(*asker).is_none() && self.is_given_up(position, *asker)
-        })
-    }
-
     /// Whether any question was asked.
     pub(super) fn has_questions(&self) -> bool {
-        !self.askers.is_empty()
+        self.has_questions
     }
 
     /// Whether this place is in an earlier run of the execution than the newest one.

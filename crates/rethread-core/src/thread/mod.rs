@@ -113,7 +113,8 @@ pub struct ThreadMachine {
 
 enum State {
     /// No run is in progress. The journal of an execution that can go on is kept, and what is
-    /// still queued or running of it: nothing, unless the code did not fit the journal.
+    /// still queued or running of it: calls that were cancelled, or all if the run was, and those
+    /// of code that did not fit the journal.
     Resting { journal: Vec<Entry>, in_flight: BTreeSet<OpenCall> },
     /// A run is in progress.
     Running(Box<Execution>),
@@ -203,21 +204,19 @@ impl ThreadMachine {
                 execution.handle_report(report);
                 self.advance(now);
             }
+            State::Running(execution) => execution.forget_in_flight(report.target.open_call()),
             State::Resting { journal, in_flight } => {
+                in_flight.remove(&report.target.open_call());
                 let is_parked = self.header.as_ref().is_some_and(|header| {
                     matches!(header.status, ThreadStatus::Parked(_) | ThreadStatus::Cancelled)
                         && header.execution == Some(report.target.execution)
                 });
-                if is_parked {
-                    in_flight.remove(&report.target.open_call());
-                }
                 if is_parked && report.outcome.is_lasting() {
                     let entry = Entry { at: now, fact: Fact::Held(report) };
                     journal.push(entry.clone());
                     self.turn.append(entry);
                 }
             }
-            State::Running(_) => {}
         }
         self.finish_turn();
     }
@@ -246,7 +245,7 @@ impl ThreadMachine {
     /// What came of [`Effect::Perform`]. What nobody waits for is dropped.
     pub fn handle_done(&mut self, now: Millis, call: CallId, outcome: JobOutcome) {
         if let State::Running(execution) = &mut self.state {
-            execution.handle_done(now, call, outcome, &mut self.turn);
+            execution.handle_done(call, outcome);
             self.advance(now);
         }
         self.finish_turn();
@@ -377,10 +376,10 @@ impl ThreadMachine {
 
     /// Keeps in the header what the run in progress asks while something else in it goes on.
     fn show_questions(&mut self, now: Millis) {
-        let (State::Running(execution), Some(header)) = (&self.state, &mut self.header) else {
+        let (State::Running(execution), Some(header)) = (&mut self.state, &mut self.header) else {
             return;
         };
-        let asking = execution.questions_to_answer();
+        let Some(asking) = execution.changed_questions_to_answer() else { return };
         if header.asking != asking {
             header.asking = asking;
             header.updated_at = now;
@@ -396,6 +395,7 @@ impl ThreadMachine {
         mut progress: Progress,
         outcome: RunOutcome,
     ) {
+        let in_flight = self.in_flight();
         let mut journal = self.end_execution();
         let Some(header) = &self.header else { return };
         if progress.interrupts.is_empty() {
@@ -408,7 +408,7 @@ impl ThreadMachine {
         if let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() {
             self.turn.put_checkpoint(Self::first_checkpoint(began, *at, progress));
         }
-        self.state = State::at_rest(journal);
+        self.state = State::Resting { journal, in_flight };
         self.end_run(now, status, outcome);
     }
 
@@ -455,7 +455,7 @@ impl ThreadMachine {
             input: None,
             progress: Progress::default(),
             metadata: settings.config.scalars(),
-            children,
+            children: children.clone(),
         };
         let updated = EventKind::Updated {
             call: CallId::root(ExecutionId::from(began.run)),
@@ -468,6 +468,7 @@ impl ThreadMachine {
         header.base = Some(id);
         header.step = checkpoint.step;
         header.checkpoints_made += 1;
+        header.children = children;
         if is_exit && is_first_run {
             self.turn.drop_checkpoint(began.checkpoint);
         } else if !is_exit {

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::Interrupt;
 use crate::ids::{CallId, InterruptId};
@@ -23,23 +23,34 @@ pub(super) struct Question {
 }
 
 impl Question {
+    /// Whether an answer is waited for in the newest run.
     fn is_open(&self) -> bool {
-        self.answer.is_none() && !self.is_withdrawn
+        self.answer.is_none() && !self.is_withdrawn && self.is_asked_now
     }
 }
 
 /// The questions of an execution.
 #[derive(Debug, Default)]
-pub(super) struct Questions(BTreeMap<InterruptId, Question>);
+pub(super) struct Questions {
+    by_id: BTreeMap<InterruptId, Question>,
+    by_scope: BTreeMap<CallId, BTreeSet<InterruptId>>,
+    /// Whether some may not be in the journal.
+    has_unrecorded: bool,
+    /// How often something may have changed.
+    changes: u64,
+}
 
 impl Questions {
     pub(super) fn get_mut(&mut self, id: InterruptId) -> Option<&mut Question> {
-        self.0.get_mut(&id)
+        self.changes += 1;
+        self.by_id.get_mut(&id)
     }
 
     /// A body asks, for the first time or again. The text may differ from the last time.
     pub(super) fn ask(&mut self, asked: Asked, waiting: Option<SlotIndex>) -> &mut Question {
-        let question = self.0.entry(asked.interrupt).or_insert_with(|| Question {
+        self.changes += 1;
+        self.by_scope.entry(asked.scope).or_default().insert(asked.interrupt);
+        let question = self.by_id.entry(asked.interrupt).or_insert_with(|| Question {
             asked: asked.clone(),
             waiting: None,
             answer: None,
@@ -53,31 +64,43 @@ impl Questions {
         question.asked = asked;
         question.waiting = waiting;
         question.is_withdrawn = false;
+        self.has_unrecorded |= !question.recorded;
         question
     }
 
-    /// The journal says that an attempt of the body asked it which counts no more; only an answer
-    /// to it still does.
+    /// The journal says that it was asked by what counts no more; only an answer to it still does,
+    /// if it is asked again.
     pub(super) fn recall_given_up(&mut self, asked: &Asked) {
-        let is_known = self.0.contains_key(&asked.interrupt);
+        let is_known = self.by_id.contains_key(&asked.interrupt);
         self.recall(asked, false);
-        if let Some(question) = self.0.get_mut(&asked.interrupt).filter(|_| !is_known) {
+        if let Some(question) = self.by_id.get_mut(&asked.interrupt).filter(|_| !is_known) {
             question.is_withdrawn = true;
         }
     }
 
-    /// Nobody waits any more for answers to what these bodies asked.
-    pub(super) fn withdraw(&mut self, is_given_up: impl Fn(CallId) -> bool) {
-        let asked = self.0.values_mut().filter(|question| is_given_up(question.asked.scope));
-        asked.for_each(|question| {
-            question.is_withdrawn = true;
-            question.waiting = None;
-        });
+    /// Nobody waits any more for answers to what a body asked.
+    pub(super) fn withdraw_of(&mut self, scope: CallId) {
+        let Some(asked) = self.by_scope.get(&scope) else { return };
+        self.changes += 1;
+        for id in asked {
+            if let Some(question) = self.by_id.get_mut(id) {
+                question.is_withdrawn = true;
+                question.waiting = None;
+            }
+        }
+    }
+
+    fn of(&self, scope: CallId) -> impl Iterator<Item = &Question> {
+        let ids = self.by_scope.get(&scope).into_iter().flatten();
+        ids.filter_map(|id| self.by_id.get(id))
     }
 
     /// The journal says that it was asked, in the newest run or in an earlier one.
     pub(super) fn recall(&mut self, asked: &Asked, is_asked_now: bool) {
-        let question = self.0.entry(asked.interrupt).or_insert_with(|| Question {
+        self.changes += 1;
+        self.by_scope.entry(asked.scope).or_default().insert(asked.interrupt);
+        self.by_scope.entry(asked.scope).or_default().insert(asked.interrupt);
+        let question = self.by_id.entry(asked.interrupt).or_insert_with(|| Question {
             asked: asked.clone(),
             waiting: None,
             answer: None,
@@ -92,9 +115,7 @@ impl Questions {
     /// Answers that a task's next attempt gets: those to its first questions.
     pub(super) fn answers_of(&self, scope: CallId) -> Vec<Payload> {
         let mut answers: Vec<_> = self
-            .0
-            .values()
-            .filter(|question| question.asked.scope == scope)
+            .of(scope)
             .filter_map(|question| Some((question.asked.index, question.answer.clone()?)))
             .collect();
         answers.sort_by_key(|(index, _)| *index);
@@ -103,24 +124,16 @@ impl Questions {
 
     /// Whether a body waits for an answer, and has asked for it in the newest run.
     pub(super) fn is_asking(&self, scope: CallId) -> bool {
-        self.0.values().any(|question| {
-            question.asked.scope == scope && question.is_open() && question.is_asked_now
-        })
+        self.of(scope).any(Question::is_open)
+    }
+
+    /// Tells whether the questions are as they were: then it is the same.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
     }
 
     pub(super) fn has_open(&self) -> bool {
-        self.0.values().any(Question::is_open)
-    }
-
-    /// The open questions that were asked in the newest run, as [`Questions::open`] gives them.
-    pub(super) fn open_now(
-        &self,
-        place: impl Fn(CallId) -> usize,
-        path: impl Fn(CallId) -> Vec<CallId>,
-    ) -> Vec<Interrupt> {
-        let mut open = self.open(place, path);
-        open.retain(|one| self.0.get(&one.id).is_some_and(|question| question.is_asked_now));
-        open
+        self.by_id.values().any(Question::is_open)
     }
 
     /// The open questions: those of entrypoint bodies first, then those of tasks in the order
@@ -130,7 +143,7 @@ impl Questions {
         place: impl Fn(CallId) -> usize,
         path: impl Fn(CallId) -> Vec<CallId>,
     ) -> Vec<Interrupt> {
-        let mut open: Vec<_> = self.0.values().filter(|question| question.is_open()).collect();
+        let mut open: Vec<_> = self.by_id.values().filter(|question| question.is_open()).collect();
         open.sort_by_key(|question| {
             let of_task = question.waiting.is_none();
             (of_task, place(question.asked.scope), question.asked.index)
@@ -145,7 +158,10 @@ impl Questions {
     }
 
     pub(super) fn take_unrecorded(&mut self) -> Vec<Asked> {
-        self.0
+        if !std::mem::take(&mut self.has_unrecorded) {
+            return Vec::new();
+        }
+        self.by_id
             .values_mut()
             .filter(|question| !question.recorded && !question.is_withdrawn)
             .map(|question| {

@@ -1,8 +1,10 @@
 //! The thread machine in a world of plain data.
 
+mod came_apart;
 mod crash_points;
 mod determinism;
 mod emitted;
+mod mixtures;
 mod nested;
 mod policies;
 mod recovery;

@@ -8,8 +8,9 @@ use futures::future::{Either, join_all, select};
 use rethread_core::event::{EventKind, RunOutcome};
 use rethread_core::failure::{Failure, kind};
 use rethread_core::header::ThreadStatus;
+use rethread_core::ids::WorkerId;
 use rethread_core::journal::Fact;
-use rethread_core::message::{Action, AttemptOutcome};
+use rethread_core::message::{Action, AttemptOutcome, Called, Emitted, InboxMessage};
 use rethread_core::payload::Payload;
 use rethread_core::policy::{Cache, EntrypointOptions, Retry, TaskOptions, Timeouts};
 use rethread_core::replay::Scope;
@@ -245,6 +246,34 @@ fn a_run_has_no_more_attempts_in_flight_than_it_may() {
     let run = world.start(0);
     world.settle(&mut Rng::new(3), None);
     assert_eq!(world.outcome(run), &RunOutcome::Done(payload(6)));
+}
+
+#[test]
+fn an_attempt_that_stops_waiting_takes_its_place_again() {
+    let code = Code::main(|_| async {
+        let all = join_all((0..3_u32).map(|n| task("square", n))).await;
+        Ok(payload(all.into_iter().filter(Result::is_ok).count()))
+    });
+    let mut world = World::new(code);
+    world.asking.settings.max_concurrency = Some(1);
+    let run = world.start(0);
+    world.handle_message();
+    assert_eq!(world.store.queue.len(), 1);
+    let target = world.store.queue[0].target.clone();
+    let worker = WorkerId::new("w").expect("valid");
+    let (calls, cancelled) = (Vec::new(), Vec::new());
+    let waits = Called { target: target.clone(), worker: worker.clone(), calls, cancelled };
+    world.store.inbox.push_back(InboxMessage::Called(waits));
+    world.handle_message();
+    assert_eq!(world.store.queue.len(), 2, "who waits for others takes no place");
+    let goes_on = Emitted { target, worker, first: 0, values: Vec::new() };
+    world.store.inbox.push_back(InboxMessage::Emitted(goes_on));
+    world.handle_message();
+    world.run_order(1);
+    world.handle_message();
+    assert_eq!(world.store.queue.len(), 1, "who goes on takes one");
+    world.settle(&mut Rng::new(1), None);
+    assert_eq!(world.outcome(run), &RunOutcome::Done(payload(3)));
 }
 
 #[test]

@@ -21,19 +21,19 @@ use crate::support::{Code, ask, child, payload, sleep, task, task_with};
 
 /// A switch that a test and a body share.
 #[derive(Clone, Default)]
-struct Switch {
+pub(crate) struct Switch {
     is_on: Arc<AtomicBool>,
     wakers: Arc<Mutex<Vec<Waker>>>,
 }
 
 impl Switch {
-    fn on() -> Self {
+    pub(crate) fn on() -> Self {
         let switch = Self::default();
         switch.set(true);
         switch
     }
 
-    fn set(&self, is_on: bool) {
+    pub(crate) fn set(&self, is_on: bool) {
         self.is_on.store(is_on, Ordering::SeqCst);
         if is_on {
             self.wakers.lock().expect("not poisoned").drain(..).for_each(Waker::wake);
@@ -45,7 +45,7 @@ impl Switch {
     }
 
     /// Ready once the switch is on; meanwhile something outside of the engine holds the waker.
-    async fn foreign(self) {
+    pub(crate) async fn foreign(self) {
         poll_fn(move |context| {
             if self.is_on() {
                 return Poll::Ready(());
@@ -57,7 +57,7 @@ impl Switch {
     }
 
     /// The same, marked as local.
-    async fn local(self) {
+    pub(crate) async fn local(self) {
         let scope = Scope::current().expect("in a body");
         scope.begin_local();
         self.foreign().await;
@@ -65,7 +65,7 @@ impl Switch {
     }
 
     /// Ready once the switch is on; wakes itself without rest until then.
-    async fn busy(self) {
+    pub(crate) async fn busy(self) {
         poll_fn(|context| {
             if self.is_on() {
                 return Poll::Ready(());

@@ -324,10 +324,15 @@ fn a_run_that_is_given_up_leaves_histories_as_they_were() {
     assert_eq!(start(&mut world, 1), sums(1, 10, 100));
     assert!(matches!(start(&mut world, 9), RunOutcome::Interrupted(_)));
     assert_eq!(start(&mut world, 1), sums(2, 20, 200));
-    // Travelling takes the histories along.
-    let first = history(&world).into_iter().find(|one| one.values == payload((1, 10, 100)));
-    world.asking.at = first.map(Box::new);
-    assert_eq!(start(&mut world, 5), sums(6, 60, 600));
+    // A new input goes on from the newest histories, wherever it starts.
+    let at = |world: &World, is_it: fn(&Checkpoint) -> bool| {
+        history(world).into_iter().find(is_it).map(Box::new)
+    };
+    world.asking.at = at(&world, |one| one.values == payload((1, 10, 100)) && one.input.is_none());
+    assert_eq!(start(&mut world, 5), sums(7, 70, 700));
+    // What is run again finds them as they were: here the second input.
+    world.asking.at = at(&world, |one| one.input == Some(payload(1)));
+    assert_eq!(run(&mut world, Action::Retry), sums(2, 20, 200));
 }
 
 #[test]
@@ -420,4 +425,26 @@ fn each_run_asks_again_what_has_no_answer() {
     let third = world.answer(2_u32);
     world.settle(&mut Rng::new(1), None);
     assert_eq!(world.outcome(third), &RunOutcome::Done(payload((1_u32, 2_u32))));
+}
+
+#[test]
+fn histories_are_told_apart_by_the_calls_that_lead_to_them() {
+    let history = EntrypointOptions { history: History::Thread, ..EntrypointOptions::default() };
+    let code = Code::main(|input| async move {
+        let a: u32 = value(&child("outer", value::<u32>(&input)).await?);
+        let b: u32 = value(&child("outer", value::<u32>(&input) * 10).await?);
+        Ok(payload((a, b)))
+    })
+    .with("outer", |input| async move { child("inner", value::<u32>(&input)).await })
+    .with_save("inner", |input| async move {
+        let sum = previous().unwrap_or(0) + value::<u32>(&input);
+        Ok(BodyOutput { value: payload(sum), save: None })
+    })
+    .options("inner", history);
+    let mut world = World::new(code);
+    assert_eq!(start(&mut world, 1), RunOutcome::Done(payload((1, 10))));
+    assert_eq!(start(&mut world, 2), RunOutcome::Done(payload((3, 30))));
+    let places: Vec<_> =
+        world.store.checkpoints.values().last().expect("one").children.keys().collect();
+    assert_eq!(places, ["main/1/outer:inner", "main/outer:inner"]);
 }

@@ -21,8 +21,8 @@ impl Execution {
     ) {
         match ask {
             Ask::Call { slot, id, request } => {
-                if let CallRequest::Entrypoint { name, .. } = &request {
-                    self.place_child(id, scope, name);
+                if matches!(request, CallRequest::Entrypoint { .. }) {
+                    self.place_child(id, scope);
                 }
                 if !self.is_silent() {
                     let is_known = self.index.is_in_earlier_run(self.cursor);
@@ -76,7 +76,7 @@ impl Execution {
             CallRequest::Task { name, input, .. } | CallRequest::Entrypoint { name, input } => {
                 let kind = request.kind();
                 let child = matches!(request, CallRequest::Entrypoint { .. })
-                    .then(|| Box::new(self.child_start(call, name, is_known)));
+                    .then(|| Box::new(self.child_start(call, scope, name, is_known)));
                 let (name, input) = (name.to_string(), input.clone());
                 let started = EventKind::CallStarted { call, scope, kind, name, input, child };
                 turn.event(log, now, started);
@@ -90,14 +90,15 @@ impl Execution {
     pub(super) fn begin_at_once(&mut self, id: CallId, made_at: Millis) {
         let Some(call) = self.calls.get(id) else { return };
         match call.request.clone() {
-            _ if self.limit_of(id).is_some() => {}
+            // What a child did under a higher limit stands.
+            _ if self.limit_of(id).is_some() && !self.index.mentions(id) => {}
             CallRequest::Task { .. } | CallRequest::Store(_) => {}
             CallRequest::Entrypoint { name, input } => {
-                if self.index.is_recorded(id) {
+                if self.index.is_replayed(id) {
                     return;
                 }
                 self.calls.set_state(id, CallState::Running);
-                let previous = self.child_state(id).map(|state| state.previous().clone());
+                let previous = self.child_state(id, &name).map(|state| state.previous().clone());
                 let called = self.call_for_body(id, &name, &input, previous, made_at);
                 if let Err(failure) = called {
                     self.arrive(id, Err(failure));
@@ -186,8 +187,7 @@ impl Execution {
         if is_shown {
             turn.event(log, now, shown);
         }
-        self.calls.set_state(id, CallState::Settled);
-        self.give_up_unwanted(id);
+        self.end_call(id);
         match waiter {
             Waiter::Body(slot) => self.deliver(scope, slot, now, outcome),
             Waiter::Task => {

@@ -12,6 +12,7 @@ use crate::thread::calls::CallState;
 use crate::thread::effect::Job;
 use crate::thread::execution::reports::jitter;
 use crate::thread::execution::{BodyEnd, BodyRetry, EntrypointBody, Execution};
+use crate::thread::index::Beginning;
 use crate::thread::turn::Turn;
 
 impl Execution {
@@ -45,12 +46,16 @@ impl Execution {
             idle_until,
         };
         self.begun.insert(body, begun);
-        match self.index.late_beginning(body) {
+        let last = self.index.last_attempt(body);
+        match last.map(|last| (last.began, last.number)) {
             // When its entry is taken up.
-            Some(late) if late.position.is_some() => Ok(()),
-            Some(late) => {
-                let retry = BodyRetry { attempt: late.attempt, not_before: late.not_before };
-                self.retries.insert(body, retry);
+            Some((Beginning::AtEntry(position), _)) if position >= self.cursor => Ok(()),
+            // After a reopening, a body may be called later than it began the first time.
+            Some((Beginning::AtEntry(_) | Beginning::AtItsCall, attempt)) => {
+                self.begin_body(body, attempt, at)
+            }
+            Some((Beginning::NotYet, attempt)) => {
+                self.retries.insert(body, BodyRetry { attempt, not_before: Millis::default() });
                 Ok(())
             }
             // Results are cached only from some deployment on: it had begun before.
@@ -67,10 +72,12 @@ impl Execution {
         }
     }
 
-    /// Whether later runs use what a body does: not of a child without a history.
+    /// Whether later runs use what a body does: not of a child without a history, nor of what
+    /// that calls.
     pub(super) fn is_kept(&self, body: CallId) -> bool {
-        let history = self.begun.get(&body).map(|begun| begun.options.history);
-        body == CallId::root(self.id) || history != Some(History::Off)
+        let path = self.calls.path(body);
+        let mut histories = path.iter().filter_map(|body| self.begun.get(body));
+        !histories.any(|begun| begun.options.history == History::Off)
     }
 
     /// Begins an attempt of a body that was called for.
@@ -83,7 +90,7 @@ impl Execution {
         // A replay may come past the beginning of the newest run later.
         let failures = match self.is_live() {
             true => self.attempts.get(&body).map_or(0, |attempts| attempts.failures),
-            false => self.index.failures(body),
+            false => self.index.failures_before(body),
         };
         let Some(begun) = self.begun.get_mut(&body) else { return Ok(()) };
         begun.attempt = attempt;
@@ -111,9 +118,11 @@ impl Execution {
         let scope = Scope::gated(info);
         scope.set_now(at);
         self.scopes.insert(body, scope.clone());
-        self.child_counts.retain(|(caller, _), _| *caller != body);
+        if attempt > 1 {
+            self.child_counts.remove(&body);
+        }
         let on_wake = self.around.on_wake.clone();
-        self.bodies.insert(body, Body::new(scope, future, on_wake));
+        self.bodies.insert(body, Body::new(scope, future, on_wake, &self.woken));
         Ok(())
     }
 
@@ -125,8 +134,8 @@ impl Execution {
         attempt: u32,
         at: Millis,
     ) -> bool {
-        let late = self.index.late_beginning(body);
-        let is_last = late.is_some_and(|late| late.position == Some(position));
+        let last = self.index.last_attempt(body);
+        let is_last = last.is_some_and(|last| last.began == Beginning::AtEntry(position));
         if !is_last || self.index.is_recorded(body) || self.index.is_given_up(position, body) {
             return true;
         }
@@ -140,6 +149,47 @@ impl Execution {
                 false
             }
         }
+    }
+
+    /// The newest attempt of a body failed at this entry, and the next one has not begun: its calls
+    /// may go on. False if the body was not called for.
+    pub(super) fn take_failure(
+        &mut self,
+        position: usize,
+        body: CallId,
+        attempt: u32,
+        retry_at: Millis,
+    ) -> bool {
+        let is_last =
+            self.index.last_attempt(body).is_some_and(|last| last.failed == Some(position));
+        if !is_last || self.index.is_recorded(body) || self.index.is_given_up(position, body) {
+            return true;
+        }
+        if !self.begun.contains_key(&body) {
+            return self.index.reopened;
+        }
+        self.forget_body(body);
+        self.questions.withdraw_of(body);
+        self.retries.insert(body, BodyRetry { attempt: attempt + 1, not_before: retry_at });
+        true
+    }
+
+    /// Stops whatever a body is doing.
+    pub(super) fn forget_body(&mut self, body: CallId) {
+        self.bodies.remove(&body);
+        self.retries.remove(&body);
+        self.to_look_up.retain(|one| *one != body);
+        self.looking_up.remove(&body);
+        self.filling.remove(&body);
+        self.ended_bodies.retain(|(ended, _)| *ended != body);
+        self.ended_children.remove(&body);
+    }
+
+    /// Gives up a call that goes on no more, with what it asked.
+    pub(super) fn give_up_call(&mut self, call: CallId) {
+        self.forget_body(call);
+        self.calls.set_state(call, CallState::Settled);
+        self.questions.withdraw_of(call);
     }
 
     /// Decides what becomes of bodies that ended: they are tried again, cached or done.
@@ -207,10 +257,9 @@ impl Execution {
         self.retries.remove(&body);
         let abandoned = self.calls.open_under(body);
         for call in &abandoned {
-            self.bodies.remove(call);
-            self.calls.set_state(*call, CallState::Settled);
+            self.give_up_call(*call);
         }
-        self.questions.withdraw(|scope| scope == body || abandoned.contains(&scope));
+        self.questions.withdraw_of(body);
         let is_kept = self.is_kept(body);
         self.append(now, Fact::BodyBegan { body, attempt, abandoned, is_kept }, turn);
         if let Err(failure) = self.begin_body(body, attempt, now) {
@@ -264,8 +313,11 @@ impl Execution {
             Some((*body, Failure::new(kind::TIMEOUT, message)))
         });
         for (body, failure) in timed_out.collect::<Vec<_>>() {
-            self.bodies.remove(&body);
-            self.questions.withdraw(|scope| scope == body);
+            // It may have been cancelled with a body that took too long too.
+            if self.bodies.remove(&body).is_none() {
+                continue;
+            }
+            self.questions.withdraw_of(body);
             for call in self.calls.open_under(body) {
                 self.cancel_call(call, turn);
             }

@@ -36,19 +36,18 @@ impl Execution {
 
     fn cancel_one(&mut self, id: CallId, turn: &mut Turn) {
         let Some(call) = self.calls.get(id) else { return };
-        if matches!(call.state, CallState::Arrived | CallState::Settled) {
+        let state = call.state;
+        if matches!(state, CallState::Arrived | CallState::Settled) {
             return;
         }
         let name = call.request.name().to_owned();
         self.tell_of_cancel(id, turn);
-        self.bodies.remove(&id);
-        self.retries.remove(&id);
-        self.looking_up.remove(&id);
-        self.filling.remove(&id);
-        self.ended_bodies.retain(|(body, _)| *body != id);
-        self.ended_children.remove(&id);
+        if matches!(state, CallState::InFlight { .. }) {
+            self.giving_up.insert(id);
+        }
+        self.forget_body(id);
         self.undecided.retain(|call| *call != id);
-        self.questions.withdraw(|scope| scope == id);
+        self.questions.withdraw_of(id);
         let message = format!("the call of `{name}` was cancelled");
         self.arrive(id, Err(Failure::new(kind::CANCELLED, message).final_()));
     }

@@ -12,37 +12,67 @@ use crate::thread::index::standing_progress;
 use crate::thread::turn::Turn;
 
 impl Execution {
-    /// A scope calls a child entrypoint: finds out the place that its history is kept under.
-    pub(super) fn place_child(&mut self, call: CallId, scope: CallId, name: &str) {
-        if self.places.contains_key(&call)
-            || self.around.program.options(name).history != History::Thread
-        {
+    /// A scope calls a child entrypoint: finds out the place of the call. It is made of the names
+    /// of the bodies from the root to the caller, each followed by the number of its call of a
+    /// child that leads on, unless that is its first.
+    pub(super) fn place_child(&mut self, call: CallId, scope: CallId) {
+        if self.places.contains_key(&call) {
             return;
         }
-        let count = self.child_counts.entry((scope, name.to_owned())).or_default();
-        *count += 1;
+        let count = self.child_counts.entry(scope).or_default();
         let nth = *count;
-        let callers = self.calls.path(scope);
-        let callers = callers.iter().filter_map(|caller| self.calls.get(*caller));
-        let path: Vec<_> = callers.map(|caller| caller.request.name()).collect();
-        let place = format!("{}/{name}#{nth}", path.join("/"));
+        *count += 1;
+        let mut place = self.place_of(scope);
+        place.push(self.name_of(scope));
+        place.extend((nth > 0).then(|| nth.to_string()));
         self.places.insert(call, place);
     }
 
+    /// The place that a body is in.
+    fn place_of(&self, body: CallId) -> Vec<String> {
+        if let Some(place) = self.places.get(&body) {
+            return place.clone();
+        }
+        let Some(task) = self.calls.get(body) else { return Vec::new() };
+        let mut place = self.place_of(task.scope);
+        place.push(self.name_of(task.scope));
+        place
+    }
+
+    fn name_of(&self, body: CallId) -> String {
+        let of_call = self.calls.get(body).map(|call| call.request.name());
+        let of_root = || self.begun.get(&body).map(|begun| begun.name.as_str());
+        of_call.or_else(of_root).unwrap_or_default().to_owned()
+    }
+
     /// What the last execution of a child left, if it keeps a history.
-    pub(super) fn child_state(&self, call: CallId) -> Option<&ChildState> {
-        self.places.get(&call).and_then(|place| self.children.get(place))
+    pub(super) fn child_state(&self, call: CallId, name: &str) -> Option<&ChildState> {
+        self.children.get(&self.history_key(call, name)?)
+    }
+
+    /// The key under which the history of a child is kept, if it keeps one.
+    fn history_key(&self, call: CallId, name: &str) -> Option<String> {
+        let is_kept = self.around.program.options(name).history == History::Thread;
+        let place = self.places.get(&call).filter(|_| is_kept)?;
+        Some(format!("{}:{name}", place.join("/")))
     }
 
     /// Where the history of a child stands when it is called.
-    pub(super) fn child_start(&self, call: CallId, name: &str, is_known: bool) -> ChildStart {
+    pub(super) fn child_start(
+        &self,
+        call: CallId,
+        scope: CallId,
+        name: &str,
+        is_known: bool,
+    ) -> ChildStart {
         let history = self.around.program.options(name).history;
-        let state = self.child_state(call);
+        let state = self.child_state(call, name);
         // Nothing is kept of a child without a history: it begins anew.
-        let is_known = is_known && history != History::Off;
+        let is_known = is_known && history != History::Off && self.is_kept(scope);
         let before = if is_known { self.child_progress(call) } else { Progress::default() };
         ChildStart {
             history,
+            place: self.places.get(&call).cloned().unwrap_or_default(),
             checkpoint: CheckpointId::of_child(call, 0),
             parent: state.map(|state| state.head),
             step: state.map_or(-1, |state| state.step + 1),
@@ -90,11 +120,12 @@ impl Execution {
         now: Millis,
         turn: &mut Turn,
     ) {
-        let Some(place) = self.places.get(&call).cloned() else { return };
-        let step = self.child_state(call).map_or(-1, |state| state.step + 1) + 1;
+        let name = self.name_of(call);
+        let Some(key) = self.history_key(call, &name) else { return };
+        let step = self.child_state(call, &name).map_or(-1, |state| state.step + 1) + 1;
         let head = CheckpointId::of_child(call, 1);
         let state = ChildState { values: value.clone(), saved, head, step };
-        self.children.insert(place.clone(), state.clone());
-        self.append(now, Fact::ChildSaved { place, state }, turn);
+        self.children.insert(key.clone(), state.clone());
+        self.append(now, Fact::ChildSaved { key, state }, turn);
     }
 }

@@ -21,9 +21,7 @@ impl Execution {
         for id in std::mem::take(&mut self.undecided) {
             self.take_leftover_calls(id, now);
             if let Some(outcome) = self.leftovers.remove(&id) {
-                self.bodies.remove(&id);
-                self.to_look_up.retain(|body| *body != id);
-                self.retries.remove(&id);
+                self.forget_body(id);
                 self.arrive(id, outcome);
                 continue;
             }
@@ -51,14 +49,15 @@ impl Execution {
         let attempt = attempts.newest + 1;
         let reported = self.reported_attempt(id);
         let open = OpenCall { execution: self.id, call: id };
-        if self.in_flight.remove(&open) || reported.is_some() {
+        let is_in_flight = self.in_flight.remove(&open) || self.giving_up.remove(&id);
+        if is_in_flight || reported.is_some() {
             // The one before the next one, if a cancel of the run did not reach it.
             let attempt = reported.unwrap_or(attempts.newest.max(1));
             self.calls.set_state(id, CallState::InFlight { attempt });
-        } else if self.questions.is_asking(id) || self.is_still_blocked(id) {
-            self.calls.set_state(id, CallState::Asking { attempt: attempts.newest.max(1) });
         } else if attempts.retry_at > now {
             self.calls.set_state(id, CallState::Backoff { attempt, until: attempts.retry_at });
+        } else if self.questions.is_asking(id) || self.is_still_blocked(id) {
+            self.calls.set_state(id, CallState::Asking { attempt: attempts.newest.max(1) });
         } else {
             self.dispatch(id, attempt, turn);
         }
@@ -115,7 +114,11 @@ impl Execution {
             !self.waiting.contains(id) && self.calls.open_calls_of(*id).next().is_none()
         };
         let limit = usize::try_from(limit.max(1)).unwrap_or(usize::MAX);
-        self.calls.in_flight().filter(is_working).take(limit).count() < limit
+        // After a replay there may be some that are not decided yet.
+        let undecided = self.in_flight.iter().filter(|open| open.execution == self.id);
+        let undecided = undecided.map(|open| open.call);
+        let in_flight = self.calls.in_flight().chain(undecided);
+        in_flight.filter(is_working).take(limit).count() < limit
     }
 
     fn order(&mut self, id: CallId, attempt: u32, turn: &mut Turn) {

@@ -40,9 +40,8 @@ impl Execution {
                 true
             }
             Fact::Asked(asked) if self.index.is_given_up(position, asked.scope) => {
-                if self.index.late_beginning(asked.scope).is_some() {
-                    self.questions.recall_given_up(&asked);
-                }
+                self.forget_held_question(&asked);
+                self.questions.recall_given_up(&asked);
                 true
             }
             Fact::Completed { .. } if self.index.is_void(position) => true,
@@ -51,6 +50,7 @@ impl Execution {
             }
             Fact::Failed { delivery, failure } => {
                 if self.index.is_void(position) {
+                    self.forget_held(delivery.call, u32::MAX);
                     self.forget_failures(delivery.call);
                     true
                 } else {
@@ -73,10 +73,6 @@ impl Execution {
             }
             Fact::Answered { .. } if self.index.is_void(position) => true,
             Fact::Answered { interrupt, value } => {
-                if self.index.is_given_up_question(position, interrupt) {
-                    self.cursor += 1;
-                    return true;
-                }
                 let Some(question) = self.questions.get_mut(interrupt) else {
                     return false;
                 };
@@ -98,7 +94,7 @@ impl Execution {
                     }
                 }
             }
-            Fact::Called { caller, attempt, worker, call, request } => {
+            Fact::Called { caller, body: _, attempt, worker, call, request } => {
                 self.callers.insert(caller, (worker, attempt));
                 let nested = NestedCall { call, request };
                 self.take_nested_call(at, nested, caller, attempt, turn, log)
@@ -106,18 +102,19 @@ impl Execution {
             Fact::RunBegan { .. } => {
                 // Each run has all its attempts (semantics 8.7).
                 self.attempts.values_mut().for_each(|attempts| attempts.failures = 0);
+                self.made_now.clear();
                 true
             }
             Fact::RunStopped { .. } => true,
-            Fact::BodyFailed { body, .. } => {
+            Fact::BodyFailed { body, attempt, retry_at, failure: _ } => {
                 self.attempts.entry(body).or_default().failures += 1;
-                true
+                self.take_failure(position, body, attempt, retry_at)
             }
             Fact::BodyBegan { body, attempt, abandoned: _, is_kept: _ } => {
                 self.take_beginning(position, body, attempt, at)
             }
-            Fact::ChildSaved { place, state } => {
-                self.children.insert(place, state);
+            Fact::ChildSaved { key, state } => {
+                self.children.insert(key, state);
                 true
             }
             Fact::Held(report) => {
@@ -157,8 +154,7 @@ impl Execution {
         }
         debug_assert!(position < self.journal.len());
         self.leftovers.remove(&delivery.call);
-        self.calls.set_state(delivery.call, CallState::Settled);
-        self.give_up_unwanted(delivery.call);
+        self.end_call(delivery.call);
         match waiter {
             Waiter::Body(slot) => self.deliver(delivery.scope, slot, at, outcome),
             Waiter::Task => {
@@ -235,7 +231,7 @@ fn expected_at(entry: &Entry) -> String {
         Fact::AttemptFailed { call, .. } => format!("a failed attempt of {call}"),
         Fact::BodyFailed { body, .. } => format!("a failed attempt of {body}"),
         Fact::BodyBegan { body, attempt, .. } => format!("attempt {attempt} of {body}"),
-        Fact::ChildSaved { place, .. } => format!("a result of `{place}`"),
+        Fact::ChildSaved { key, .. } => format!("a result of `{key}`"),
         Fact::Called { caller, request, .. } => {
             format!("a call of `{}` by {caller}", request.name())
         }

@@ -25,15 +25,22 @@ impl Execution {
         any
     }
 
-    /// A job is done. What nobody waits for is dropped: a job that was asked for twice is done
-    /// twice.
-    pub(in crate::thread) fn handle_done(
-        &mut self,
-        now: Millis,
-        id: CallId,
-        outcome: JobOutcome,
-        turn: &mut Turn,
-    ) {
+    /// A job is done. It is taken up when the execution is live.
+    pub(in crate::thread) fn handle_done(&mut self, call: CallId, outcome: JobOutcome) {
+        self.done.push((call, outcome));
+    }
+
+    pub(super) fn take_done(&mut self, now: Millis, turn: &mut Turn) -> bool {
+        let done = std::mem::take(&mut self.done);
+        let any = !done.is_empty();
+        for (call, outcome) in done {
+            self.settle_job(now, call, outcome, turn);
+        }
+        any
+    }
+
+    /// What nobody waits for is dropped: a job that was asked for twice is done twice.
+    fn settle_job(&mut self, now: Millis, id: CallId, outcome: JobOutcome, turn: &mut Turn) {
         match outcome {
             JobOutcome::Store(reply) => {
                 let is_waiting =

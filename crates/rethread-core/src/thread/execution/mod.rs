@@ -22,11 +22,12 @@ use crate::message::{CacheSlot, NestedCall, OpenCall, Report};
 use crate::payload::Payload;
 use crate::policy::EntrypointOptions;
 use crate::replay::{
-    Body, BodyOutput, OnWake, Outcome, Program, ReplayMismatch, Rest, Scope, SlotIndex,
+    Body, BodyOutput, OnWake, Outcome, Program, ReplayMismatch, Rest, Scope, SlotIndex, Woken,
 };
 use crate::settings::{RunConfig, RunSettings};
 use crate::thread::Limits;
 use crate::thread::calls::{CallState, Calls};
+use crate::thread::effect::JobOutcome;
 use crate::thread::index::{JournalIndex, last_settings};
 use crate::thread::question::Questions;
 use crate::thread::turn::{RunLog, Turn};
@@ -88,6 +89,7 @@ pub(super) struct Execution {
     config: Arc<RunConfig>,
     began_at: Millis,
     bodies: BTreeMap<CallId, Body>,
+    woken: Woken,
     scopes: BTreeMap<CallId, Arc<Scope>>,
     /// What each entrypoint's body is, also of those that are still to begin or have ended.
     begun: BTreeMap<CallId, EntrypointBody>,
@@ -102,10 +104,10 @@ pub(super) struct Execution {
     filling: BTreeMap<CallId, BodyOutput>,
     /// What child entrypoints with a history of their own have saved, by place.
     children: BTreeMap<String, ChildState>,
-    /// The places of child entrypoints with a history of their own.
-    places: BTreeMap<CallId, String>,
-    /// How many such children of a name a body has called.
-    child_counts: BTreeMap<(CallId, String), u32>,
+    /// The places of child entrypoints.
+    places: BTreeMap<CallId, Vec<String>>,
+    /// How many children a body has called.
+    child_counts: BTreeMap<CallId, u32>,
     /// The answer to the first question that is asked.
     answer: Option<Payload>,
     /// Calls that bodies cancelled.
@@ -114,6 +116,8 @@ pub(super) struct Execution {
     waiting: BTreeSet<CallId>,
     calls: Calls,
     questions: Questions,
+    /// How many changes of the questions the header shows.
+    questions_shown: Option<u64>,
     /// Calls made in the replay, to be decided at its end.
     undecided: Vec<CallId>,
     /// Failed attempts by call: how many, the newest attempt, and when the next may start.
@@ -122,6 +126,10 @@ pub(super) struct Execution {
     emitted: BTreeMap<(CallId, u32, WorkerId), u64>,
     /// Attempts that are known to be queued, running or reported.
     in_flight: BTreeSet<OpenCall>,
+    /// Calls that were cancelled with an attempt that has not been reported yet.
+    giving_up: BTreeSet<CallId>,
+    /// Jobs that are done and are to be taken up when the execution is live.
+    done: Vec<(CallId, JobOutcome)>,
     /// Workers that run bodies of tasks which have made calls, and their attempts.
     callers: BTreeMap<CallId, (WorkerId, u32)>,
     /// Calls that tasks made: the attempt that made each, and its outcome for those that ask.
@@ -236,6 +244,7 @@ impl Execution {
             cursor: 0,
             silent_until: shown,
             bodies: BTreeMap::new(),
+            woken: Woken::default(),
             scopes: BTreeMap::new(),
             begun: BTreeMap::new(),
             ended_bodies: Vec::new(),
@@ -251,10 +260,13 @@ impl Execution {
             waiting: BTreeSet::new(),
             calls: Calls::default(),
             questions: Questions::default(),
+            questions_shown: None,
             undecided: Vec::new(),
             attempts: BTreeMap::new(),
             emitted: BTreeMap::new(),
             in_flight,
+            giving_up: BTreeSet::new(),
+            done: Vec::new(),
             callers: BTreeMap::new(),
             nested: BTreeMap::new(),
             shown: BTreeSet::new(),
@@ -284,7 +296,13 @@ impl Execution {
     /// Calls with an attempt that is queued or running.
     pub(super) fn in_flight(&self) -> BTreeSet<OpenCall> {
         let open = |call| OpenCall { execution: self.id, call };
-        self.calls.in_flight().map(open).chain(self.in_flight.iter().copied()).collect()
+        let mine = self.calls.in_flight().chain(self.giving_up.iter().copied());
+        mine.map(open).chain(self.in_flight.iter().copied()).collect()
+    }
+
+    /// An attempt of an execution that was given up has ended.
+    pub(super) fn forget_in_flight(&mut self, open: OpenCall) {
+        self.in_flight.remove(&open);
     }
 
     /// When [`Execution::handle_timeout`] has something to do.
@@ -311,7 +329,8 @@ impl Execution {
             let moved = if self.cursor < self.journal.len() {
                 self.take_entry(turn, log)
             } else {
-                self.set_unclaimed_aside(now, turn)
+                self.take_done(now, turn)
+                    || self.set_unclaimed_aside(now, turn)
                     || self.cancel_what_was_asked(turn)
                     || self.look_up_bodies(turn)
                     || self.decide_undecided(now, turn)
@@ -372,12 +391,20 @@ impl Execution {
         self.questions.open(|scope| self.calls.place(scope), |scope| self.calls.path(scope))
     }
 
+    /// The same if they have changed since they were last asked for.
+    pub(super) fn changed_questions_to_answer(&mut self) -> Option<Vec<Interrupt>> {
+        let state = self.is_live().then(|| self.questions.changes());
+        let is_changed = state.is_none() || state != self.questions_shown;
+        self.questions_shown = state;
+        is_changed.then(|| self.questions_to_answer())
+    }
+
     /// Open questions that may be answered while the run goes on: none in a replay.
     pub(super) fn questions_to_answer(&self) -> Vec<Interrupt> {
-        if !self.is_live() || !self.questions.has_open() {
+        if !self.is_live() {
             return Vec::new();
         }
-        self.questions.open_now(|scope| self.calls.place(scope), |scope| self.calls.path(scope))
+        self.open_questions()
     }
 
     fn has_locals(&self) -> bool {
@@ -395,9 +422,10 @@ impl Execution {
 
     fn run_bodies(&mut self, now: Millis, turn: &mut Turn, log: &mut RunLog) -> Pace {
         loop {
-            let woken = self.bodies.iter().find(|(_, body)| body.is_woken());
-            let Some((&scope, _)) = woken else { return Pace::Rested };
-            let Some(body) = self.bodies.get_mut(&scope) else { return Pace::Rested };
+            let Some(scope) = self.woken.take() else { return Pace::Rested };
+            let Some(body) = self.bodies.get_mut(&scope).filter(|body| body.is_woken()) else {
+                continue;
+            };
             let rest = body.run();
             let asks = body.scope().take_asks();
             for ask in asks {

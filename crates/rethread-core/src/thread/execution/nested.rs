@@ -46,10 +46,8 @@ impl Execution {
             let NestedCall { call, request } = &nested;
             let call = *call;
             let state = self.calls.get(call).map(|call| call.state);
-            if state.is_none()
-                && let CallRequest::Entrypoint { name, .. } = request
-            {
-                self.place_child(call, caller, name);
+            if state.is_none() && matches!(request, CallRequest::Entrypoint { .. }) {
+                self.place_child(call, caller);
             }
             let is_made_now = self.made_now.insert(call);
             if is_made_now {
@@ -74,7 +72,13 @@ impl Execution {
                             self.begin_nested(call, attempt, now);
                         }
                         Some(outcome) => self.tell(caller, call, CallNews::Ended(outcome), turn),
-                        None => {}
+                        // It was given up when an earlier attempt went another way.
+                        None => {
+                            if !is_made_now {
+                                self.record_nested(now, &target, &worker, &nested, turn);
+                            }
+                            self.begin_nested(call, attempt, now);
+                        }
                     }
                 }
                 Some(_) if self.is_call_blocked(call) => {
@@ -95,7 +99,8 @@ impl Execution {
     ) {
         let NestedCall { call, request } = nested.clone();
         let (caller, attempt, worker) = (target.call, target.attempt, worker.clone());
-        self.append(now, Fact::Called { caller, attempt, worker, call, request }, turn);
+        let body = self.calls.get(caller).map_or(caller, |caller| caller.body);
+        self.append(now, Fact::Called { caller, body, attempt, worker, call, request }, turn);
     }
 
     fn insert_nested(&mut self, nested: NestedCall, caller: CallId, attempt: u32, at: Millis) {
@@ -128,16 +133,22 @@ impl Execution {
         log: &mut RunLog,
     ) -> bool {
         let is_earlier = self.index.is_in_earlier_run(self.cursor);
+        self.made_now.insert(nested.call);
         if !is_earlier {
-            self.made_now.insert(nested.call);
             self.shown.insert(nested.call);
         }
         if let Some(known) = self.nested.get_mut(&nested.call) {
-            // It was made again: after a failure, which is void, or in a further run.
+            // It was made again: after a failure, which is void, in a further run, or after it was
+            // given up.
             known.attempt = attempt;
+            let is_given_up = known.outcome.is_none();
+            let state = self.calls.get(nested.call).map(|call| call.state);
+            if is_given_up && state == Some(CallState::Settled) {
+                self.begin_nested(nested.call, attempt, at);
+            }
         } else if self.calls.get(caller).is_some_and(Call::is_task) {
-            if let CallRequest::Entrypoint { name, .. } = &nested.request {
-                self.place_child(nested.call, caller, name);
+            if matches!(nested.request, CallRequest::Entrypoint { .. }) {
+                self.place_child(nested.call, caller);
             }
             // A task that runs again makes it again.
             let is_shown = is_earlier && !self.index.is_recorded(caller);
@@ -169,17 +180,32 @@ impl Execution {
             && caller != Some(CallState::Settled)
     }
 
-    /// A task has ended: what it had called in earlier runs and did not call again is given up.
-    pub(super) fn give_up_unwanted(&mut self, task: CallId) {
+    /// A call has ended, and so has what it asked. What a task had called in earlier runs and did
+    /// not call again is given up.
+    pub(super) fn end_call(&mut self, id: CallId) {
+        self.calls.set_state(id, CallState::Settled);
+        self.questions.withdraw_of(id);
         let unwanted: Vec<_> = self
             .calls
-            .open_calls_of(task)
-            .filter(|(id, call)| call.state == CallState::Undecided && !self.made_now.contains(id))
-            .map(|(id, _)| id)
+            .open_calls_of(id)
+            .filter(|(call, made)| made.waiter == Waiter::Task && !self.made_now.contains(call))
+            .map(|(call, _)| call)
             .collect();
         for call in unwanted {
-            self.calls.set_state(call, CallState::Settled);
-            self.questions.withdraw(|scope| scope == call);
+            self.give_up_unwanted(call);
+        }
+    }
+
+    /// Gives up a call with what it called, but for what goes on or, as the journal tells, went on.
+    fn give_up_unwanted(&mut self, call: CallId) {
+        let goes_on = self.calls.get(call).is_none_or(|call| call.state.is_open_work());
+        if goes_on || self.index.is_told_later(call, self.cursor) {
+            return;
+        }
+        self.give_up_call(call);
+        let called: Vec<_> = self.calls.open_calls_of(call).map(|(call, _)| call).collect();
+        for call in called {
+            self.give_up_unwanted(call);
         }
     }
 
@@ -198,7 +224,11 @@ impl Execution {
             return false;
         }
         let mut is_blocked = self.questions.is_asking(scope);
-        for (id, _) in self.calls.open_calls_of(scope) {
+        for (id, call) in self.calls.open_calls_of(scope) {
+            // A task that runs again does not wait for what it has not called again.
+            if call.waiter == Waiter::Task && !self.made_now.contains(&id) {
+                continue;
+            }
             if !self.is_call_blocked(id) {
                 return false;
             }
@@ -212,13 +242,22 @@ impl Execution {
     pub(super) fn is_call_blocked(&self, call: CallId) -> bool {
         match self.calls.get(call).map(|call| call.state) {
             Some(CallState::Asking { .. }) => true,
-            Some(CallState::Undecided | CallState::Running) => self.is_blocked_on_people(call),
+            Some(CallState::Undecided) => self.is_blocked_on_people(call),
+            Some(CallState::Running) => {
+                let is_to_begin = self.retries.contains_key(&call);
+                let is_at_a_job =
+                    self.looking_up.contains(&call) || self.filling.contains_key(&call);
+                !is_to_begin && !is_at_a_job && self.is_blocked_on_people(call)
+            }
             _ => false,
         }
     }
 
     /// Tells workers of child entrypoints that wait for people.
     pub(super) fn tell_blocked_children(&self, turn: &mut Turn) {
+        if self.callers.is_empty() {
+            return;
+        }
         for (&child, _) in self.bodies.iter() {
             let call = self.calls.get(child);
             let by_task = call.filter(|call| call.waiter == Waiter::Task);

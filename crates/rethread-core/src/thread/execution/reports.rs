@@ -103,7 +103,8 @@ impl Execution {
         let reported = self.unclaimed.iter().map(|report| report.target.call);
         let mut open = reported.chain(in_flight.map(|open| open.call));
         let call = open.find(is_unclaimed)?;
-        if self.may_still_be_woken(now) {
+        // A body that is still to begin, or does again what it did, may make it.
+        if self.index.repeats || !self.retries.is_empty() || self.may_still_be_woken(now) {
             return None;
         }
         let found = self.found_instead();
@@ -113,6 +114,7 @@ impl Execution {
 
     fn settle_report(&mut self, now: Millis, report: Report, turn: &mut Turn) {
         let id = report.target.call;
+        self.giving_up.remove(&id);
         let Some(call) = self.calls.get(id) else { return };
         let (state, scope) = (call.state, id);
         let current = match state {
@@ -222,6 +224,11 @@ impl Execution {
         });
         if !is_open {
             return;
+        }
+        if let Some(CallState::InFlight { attempt }) = self.calls.get(target.call).map(|c| c.state)
+            && target.attempt >= attempt
+        {
+            self.waiting.remove(&target.call);
         }
         let next = self.emitted.entry((target.call, target.attempt, worker)).or_insert(first);
         let seen = usize::try_from(next.saturating_sub(first)).unwrap_or(usize::MAX);

@@ -171,6 +171,12 @@ impl World {
 
     /// Loads the machine from what is stored, as a new owner does.
     pub(crate) fn load(&mut self) {
+        self.make_machine();
+        self.perform(None);
+    }
+
+    /// The same, with nothing done yet of what it asks for.
+    pub(crate) fn make_machine(&mut self) {
         let Some(header) = self.store.header.clone() else {
             self.machine = Some(ThreadMachine::new(self.setup()));
             return;
@@ -193,7 +199,6 @@ impl World {
             header,
         };
         self.machine = Some(ThreadMachine::load(self.setup(), self.now, stored));
-        self.perform(None);
     }
 
     /// Something outside of the engine wakes a body.
@@ -292,7 +297,7 @@ impl World {
     }
 
     /// Does one of the jobs that the machine asked for.
-    fn do_job(&mut self, place: usize) {
+    pub(crate) fn do_job(&mut self, place: usize) {
         let (call, job) = self.jobs.remove(place);
         self.jobs_done += 1;
         let outcome = match job {
