@@ -2,6 +2,7 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::Stream;
 use futures::future::BoxFuture;
@@ -9,14 +10,18 @@ use rethread_core::message::Action;
 use rethread_core::payload::{Payload, PayloadError};
 use rethread_sdk::{EntrypointRef, Value};
 use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
 
 use crate::client::Client;
 use crate::draft::{Draft, describes_itself, sets_its_run};
-use crate::error::Result;
+use crate::error::{ClientError, Result};
 use crate::outcome::Outcome;
 use crate::run::{Decode, RunHandle};
 use crate::stream::{Mode, RunStream, StreamEvent};
 use crate::thread::Thread;
+
+/// How long a run is waited for, to be removed, of which nobody knows whether it was ever taken.
+const UNCERTAIN_MAX: Duration = Duration::from_secs(3_600);
 
 /// Runs of which nothing is kept: LangGraph's runs without a checkpointer.
 ///
@@ -84,7 +89,8 @@ impl Ephemeral {
 ///
 /// # Cancel safety
 /// A run that was asked for goes on when the future or stream is dropped. Its thread is deleted
-/// by the runtime in which it was dropped, once the run has ended; without one it stays.
+/// by the runtime that it was asked for in, once the run has ended, and stays if that runtime
+/// ends before.
 #[must_use = "a request does nothing until it is awaited or streamed"]
 pub struct EphemeralRequest<O> {
     thread: Thread,
@@ -118,15 +124,26 @@ impl<O> EphemeralRequest<O> {
     pub async fn stream(self, modes: impl IntoIterator<Item = Mode>) -> Result<EphemeralStream<O>> {
         let modes: Vec<_> = modes.into_iter().collect();
         let subgraphs = self.subgraphs;
-        let run = self.start().await?;
+        let (run, remains) = self.start().await?;
         let events = run.stream(modes).subgraphs(subgraphs).without_checkpoints();
-        Ok(EphemeralStream { events, remains: Some(Remains::new(run)), removal: None })
+        Ok(EphemeralStream { events, remains: Some(remains), removal: None })
     }
 
-    async fn start(self) -> Result<RunHandle<O>> {
+    async fn start(self) -> Result<(RunHandle<O>, Remains)> {
         let Self { thread, draft, action, decode, .. } = self;
-        let run = draft.send(&thread, action?).await?;
-        Ok(RunHandle::new(thread, run, decode))
+        let action = action?;
+        let run = RunHandle::new(thread.clone(), draft.run, decode);
+        // From here on the request may be taken, whether or not anybody hears of it.
+        let mut remains = Remains::new(&run);
+        match draft.send(&thread, action).await {
+            Ok(_) => remains.is_certain = true,
+            Err(error @ ClientError::Unconfirmed { .. }) => return Err(error),
+            Err(error) => {
+                remains.run = None;
+                return Err(error);
+            }
+        }
+        Ok((run, remains))
     }
 }
 
@@ -136,10 +153,13 @@ impl<O: Send + 'static> IntoFuture for EphemeralRequest<O> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let run = self.start().await?;
-            let remains = Remains::new(run.clone());
+            let (run, remains) = self.start().await?;
             let outcome = run.wait().await;
-            remains.remove().await;
+            match outcome {
+                // It goes on, and is removed when it has ended.
+                Err(ClientError::Storage(_)) => drop(remains),
+                _ => remains.remove().await,
+            }
             outcome
         })
     }
@@ -193,31 +213,43 @@ impl<O> fmt::Debug for EphemeralStream<O> {
 
 /// The thread of a run that nobody comes back to. Dropped, it is removed once the run has ended.
 struct Remains {
+    /// None once it is removed.
     run: Option<RunHandle<crate::AnyValue>>,
+    /// Whether the request was taken for sure.
+    is_certain: bool,
+    /// Where it was asked for: whoever drops it may be somewhere else, or nowhere.
+    runtime: Option<Handle>,
 }
 
 impl Remains {
-    fn new<O>(run: RunHandle<O>) -> Self {
-        Self { run: Some(RunHandle::untyped(run.thread().clone(), run.run_id())) }
+    fn new<O>(run: &RunHandle<O>) -> Self {
+        let run = RunHandle::untyped(run.thread().clone(), run.run_id());
+        Self { run: Some(run), is_certain: false, runtime: Handle::try_current().ok() }
     }
 
     /// Removes it now. That it may stay is no error of the run.
     async fn remove(mut self) {
-        if let Some(run) = self.run.take() {
-            remove(&run).await;
+        if let Some(run) = &self.run {
+            remove(run).await;
         }
+        self.run = None;
     }
 }
 
 impl Drop for Remains {
     fn drop(&mut self) {
-        if let (Some(run), Ok(runtime)) = (self.run.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move {
-                // Whatever the run came to, it is over then.
-                let _ended = run.wait().await;
+        let (Some(run), Some(runtime)) = (self.run.take(), &self.runtime) else { return };
+        let is_certain = self.is_certain;
+        runtime.spawn(async move {
+            let ended = match is_certain {
+                true => run.wait().await,
+                false => run.wait_for(UNCERTAIN_MAX).await,
+            };
+            // Whatever else the run came to, it is over then.
+            if !matches!(ended, Err(ClientError::Timeout { .. })) {
                 remove(&run).await;
-            });
-        }
+            }
+        });
     }
 }
 

@@ -27,7 +27,7 @@ pub enum ClientError {
     #[error(transparent)]
     ReplayMismatch(ReplayMismatch),
     /// The run was cancelled.
-    #[error("run was cancelled; start a new one on the thread")]
+    #[error("run was cancelled; `retry()` on the thread goes on from what is recorded")]
     Cancelled,
     /// The request was refused and changed nothing.
     #[error(transparent)]

@@ -145,13 +145,18 @@ impl EventReader {
                 sleep(WATCH_PAUSE.min(poll_interval)).await;
                 Ok(())
             }
-            Err(_) if self.after == 0 => self.check_log_is_kept().await,
-            Err(_) => Ok(()),
+            Err(_) => self.check_log_is_kept().await,
         }
     }
 
-    /// A run that has ended and has no events: they were dropped.
+    /// Whether more may come: not of a log that was dropped while nobody read it, nor of a run
+    /// that has ended and has no events.
     async fn check_log_is_kept(&self) -> Result<()> {
+        if self.after > 0 {
+            // A log goes as a whole, so the last event that was given out tells of the others.
+            let last = self.read(self.after - 1, 1).await?;
+            return if last.is_empty() { Err(self.gone()) } else { Ok(()) };
+        }
         let Some(header) = self.thread.header().await? else { return Ok(()) };
         let is_over = header.run == self.run && header.status != ThreadStatus::Running;
         // The end may have been written behind the last look.

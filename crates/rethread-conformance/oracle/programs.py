@@ -26,17 +26,24 @@ class Program:
         self.tasks: dict[str, dict] = {}
         self.kinds: dict[str, list[str]] = {}
         self.subs: dict[str, dict] = {}
-        #: Child entrypoints that never ask.
-        self.quiet_subs: list[str] = []
         self.made = self.questions = 0
         for depth in range(rng.choice([0, 0, 1, 1, 2])):
             # Its body may call those made before it: no recursion.
+            history, name = self.history(), f"sub{depth}"
             body = Body(self, ["input"], is_main=False)
-            block, name = body.make(), f"sub{depth}"
-            self.subs[name] = {"checkpointer": self.history(), "body": block}
-            if not body.has_asked:
-                self.quiet_subs.append(name)
+            before = {"let": "before", "be": {"$else": [var("previous"), 0]}}
+            block = [before] if history == "thread" else []
+            body.known += ["before"] if block else []
+            self.subs[name] = {"checkpointer": history, "body": [*block, *body.make()]}
         main: dict[str, Any] = {"body": Body(self, ["input"], is_main=True).make()}
+        # D13: no replay sees the attempts of an entrypoint. D09: a further attempt gets the
+        # last results of children with histories.
+        histories = [sub["checkpointer"] for sub in self.subs.values()]
+        self.keeps_histories = "thread" in histories
+        if not (self.asks or self.fails or self.keeps_histories) and rng.random() < 0.1:
+            main["retry"] = {"initial_interval_ms": 1}
+            fail = {"if": {"$lt": [var("attempt"), 2]}, "then": [{"raise": "CustomError"}]}
+            main["body"].insert(rng.randrange(len(main["body"])), fail)
         self.entrypoints = {"main": main, **self.subs}
 
     def history(self) -> str:
@@ -173,9 +180,7 @@ class Program:
         return {"body": [{"raise": "KeyError", "message": {"$cat": ["no ", var("x")]}}]}
 
     def task_delegates(self, name: str, end: dict) -> dict:
-        # A task whose child asks again and again is run again only when the child has ended;
-        # LangGraph runs it each time.
-        sub = self.rng.choice(self.quiet_subs)
+        sub = self.rng.choice(list(self.subs))
         return {"body": [{"sub": sub, "input": var("x"), "to": "x"}, end]}
 
 
@@ -191,7 +196,6 @@ class Body:
     def __init__(self, program: Program, known: list[str], is_main: bool) -> None:
         self.program, self.rng = program, program.rng
         self.known, self.is_main = known, is_main
-        self.has_asked = False
         #: Parallel calls that are waited for at the end.
         self.open: list[str] = []
 
@@ -199,8 +203,9 @@ class Body:
         block: Block = []
         if self.is_main:
             before = {"$mod": [{"$else": [var("previous.n"), 0]}, 991]}
-            block.append({"let": "before", "be": before})
-            self.known.append("before")
+            given = {"$else": [var("context.n"), 5]}
+            block += [{"let": "before", "be": before}, {"let": "given", "be": given}]
+            self.known += ["before", "given"]
         for _ in range(self.rng.randint(2, 5) if self.is_main else self.rng.randint(1, 3)):
             block += self.statement()
         block += [{"await": group, "to": f"{group}_all"} for group in self.open]
@@ -226,12 +231,14 @@ class Body:
             "find": 0.4,
             "count": 0.5,
             "ask": 2.0 if program.asks else 0,
+            "ask_often": 0.4 if program.asks else 0,
             "call_asking": 2.0 if program.asks else 0,
             "call_failing": 4.0 if program.fails else 0,
             "child": 3.0 if program.subs else 0,
-            "delegate": 1.0 if program.quiet_subs and self.is_main else 0,
+            "delegate": 1.0 if program.subs and self.is_main else 0,
             # D14: a handled failure is not replayed.
             "handle": 1.0 if not (program.asks or program.fails) else 0,
+            "handle_group": 0.5 if not (program.asks or program.fails) else 0,
             # What still runs when a run fails is left to chance.
             "drop": 0.7 if self.is_main and not program.fails else 0,
         }
@@ -256,7 +263,6 @@ class Body:
         return self.calling(self.rng.choice(HARMLESS))
 
     def call_asking(self) -> Block:
-        self.has_asked = True
         return self.calling("asks")
 
     def call_failing(self) -> Block:
@@ -266,13 +272,19 @@ class Body:
         return self.calling("delegates")
 
     def ask(self) -> Block:
-        self.has_asked = True
         question = self.program.question(self.known)
         return [{"interrupt": question, "to": self.learn(self.fresh())}]
 
+    def ask_often(self) -> Block:
+        name = self.fresh()
+        question = {"interrupt": self.program.question([*self.known, f"{name}_i"]), "to": name}
+        self.learn(name)
+        times = {"$range": self.rng.randint(1, 2)}
+        first = {"let": name, "be": 0}
+        return [first, {"for": f"{name}_i", "in": times, "body": [question]}]
+
     def child(self) -> Block:
         sub, given = self.rng.choice(list(self.program.subs)), self.number()
-        self.has_asked |= sub not in self.program.quiet_subs
         return [{"sub": sub, "input": given, "to": self.learn(self.fresh())}]
 
     def group(self) -> Block:
@@ -344,6 +356,15 @@ class Body:
     def handle(self) -> Block:
         failing = {"do": self.program.task("fails"), "args": [self.number()]}
         return [{"try": [failing], "catch": [{"write": var("error")}], "error": "error"}]
+
+    def handle_group(self) -> Block:
+        """The failing call is waited for last, so that nothing is left running."""
+        group, made = self.program.name("g"), []
+        for kind in ("slow", "loud", "fails"):
+            call = {"spawn": self.program.task(kind), "args": [self.number()], "push": group}
+            made.append(call)
+        catch = [{"write": {"$cat": ["handled ", var("error.kind")]}}]
+        return [*made, {"try": [{"await": group}], "catch": catch, "error": "error"}]
 
     def drop(self) -> Block:
         return [{"spawn": self.program.task("slow"), "args": [self.number()]}]

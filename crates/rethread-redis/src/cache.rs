@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use redis::{Value, cmd};
+use rethread_storage::names::PROGRESS_GROUP;
 use rethread_storage::{CacheKey, CacheLookup, Result};
 
 use crate::error::{Effect, malformed};
@@ -100,10 +101,14 @@ impl RedisStorage {
                 list.arg(self.keys().cache_groups());
                 let answer = self.link.run(&list, Effect::Read).await?;
                 let what = "groups of the cache";
-                let groups = reply::array(answer, what)?.into_iter();
-                groups
-                    .map(|group| Ok(clear(&reply::text(group, what)?)))
-                    .collect::<Result<Vec<_>>>()?
+                let mut calls = Vec::new();
+                for group in reply::array(answer, what)? {
+                    let group = reply::text(group, what)?;
+                    if group != PROGRESS_GROUP {
+                        calls.push(clear(&group));
+                    }
+                }
+                calls
             }
         };
         let answers = self.link.eval_all(&script::CLEAR_CACHE, calls, Effect::Write).await?;

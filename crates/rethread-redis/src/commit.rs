@@ -187,10 +187,6 @@ fn dropped(write: &ThreadWrite) -> impl Iterator<Item = &CheckpointId> {
 }
 
 fn last_event(write: &ThreadWrite) -> Option<(RunId, u64)> {
-    // Of a thread that is gone, nothing may be left to hold it.
-    if write.delete && write.header.is_none() {
-        return None;
-    }
     let last = write.events.iter().rev().find(|event| !event.records.is_empty())?;
     Some((last.run, last.first_seq + last.records.len() as u64 - 1))
 }

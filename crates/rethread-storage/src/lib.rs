@@ -290,7 +290,8 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// Gives up the duty to make a value; no effect if `holder` does not have it.
     async fn abandon_cache(&self, key: &CacheKey, holder: &str) -> Result<()>;
 
-    /// Removes the entries of a group, or all of them. Entries that are being filled are filled.
+    /// Removes the entries of a group, or of all groups but [`names::PROGRESS_GROUP`], which holds
+    /// no results. Entries that are being filled are filled.
     async fn clear_cache(&self, group: Option<&str>) -> Result<()>;
 
     // --- store ---------------------------------------------------------------------------------

@@ -14,6 +14,10 @@ pub const KEY_BYTES_MAX: usize = 1_024;
 pub const CACHE_GROUP_BYTES_MAX: usize = 300;
 /// Most bytes of the name of a cache entry in its group.
 pub const CACHE_ENTRY_BYTES_MAX: usize = 1_024;
+/// The group of what attempts of tasks note of their progress. It is kept as cached results are,
+/// and is none: clearing the whole cache leaves it. Groups of results begin with what made them,
+/// so none has this name.
+pub const PROGRESS_GROUP: &str = "progress";
 
 /// Ends a label, and once more a namespace. It sorts before everything that a label goes on with,
 /// and no label begins with it.

@@ -50,7 +50,8 @@
 //! | write tasks and entrypoints | [`task`], [`entrypoint`], [`prelude`] |
 //! | run them in this process | [`Embedded`] |
 //! | offer them as services | [`App::main`] |
-//! | start, resume and watch runs | [`Client`] |
+//! | start, resume and watch runs | [`Client`], [`Thread`]; [`blocking`] without a runtime |
+//! | what is rarely named, and JSON | [`client`] |
 
 mod app;
 mod cli;
@@ -69,13 +70,17 @@ pub use settings::{DataSync, LogFormat, Settings, SettingsError};
 pub use telemetry::init as init_telemetry;
 
 pub use rethread_client::{
-    self as client, Client, ClientError, ClientOptions, HistoryQuery, Mode, Outcome, RunDurability,
-    RunHandle, StateSnapshot, StreamData, StreamEvent, TaskState, Thread,
+    self as client, AnyValue, Cached, CheckpointId, Client, ClientError, ClientOptions, Ephemeral,
+    Failure, HistoryQuery, InterruptId, Mode, OpenInterrupt, Outcome, Refusal, Request,
+    RunDurability, RunHandle, RunStream, Scalar, Source, StateSnapshot, StreamData, StreamEvent,
+    TaskEnd, TaskState, Thread, ThreadStatus, UpdateRequest, blocking,
 };
+pub use rethread_core::ids::NodeId;
+pub use rethread_core::thread::Limits;
 pub use rethread_runtime::{Node, NodeError, NodeOptions, PoolOptions};
 pub use rethread_sdk::*;
 pub use rethread_storage::store::{Embed, StoreIndex};
-pub use rethread_storage::{Storage, StorageError, disk, memory};
+pub use rethread_storage::{Clock, Storage, StorageError, disk, memory};
 
 /// The program of the README compiles.
 #[cfg(doctest)]

@@ -22,7 +22,7 @@ impl OpenInterrupt {
 impl StateSnapshot {
     /// `{"checkpoint", "parent", "created_at", "run", "values", "next", "metadata", "tasks",
     /// "interrupts"}`, with `source` and `step` among the metadata and the time in milliseconds
-    /// since 1970.
+    /// since 1970; with `error` if the last run failed or was parked.
     ///
     /// # Errors
     /// [`ClientError::Payload`](crate::ClientError::Payload) when JSON cannot say a value.
@@ -33,7 +33,7 @@ impl StateSnapshot {
         }
         metadata.insert("source".to_owned(), json!(source_name(self.source)));
         metadata.insert("step".to_owned(), json!(self.step));
-        Ok(json!({
+        let mut state = json!({
             "checkpoint": self.checkpoint.to_string(),
             "parent": self.parent.map(|parent| parent.to_string()),
             "created_at": self.created_at.0,
@@ -43,7 +43,11 @@ impl StateSnapshot {
             "metadata": metadata,
             "tasks": self.tasks.iter().map(TaskState::to_json).collect::<Result<Vec<_>>>()?,
             "interrupts": all(&self.interrupts)?,
-        }))
+        });
+        if let Some(error) = &self.error {
+            state["error"] = failure(error);
+        }
+        Ok(state)
     }
 }
 

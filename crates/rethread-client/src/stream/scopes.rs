@@ -20,12 +20,6 @@ impl Ns {
     fn with(&self, more: impl IntoIterator<Item = String>) -> Self {
         Self(self.0.iter().cloned().chain(more).collect())
     }
-
-    /// The names alone.
-    fn without_ids(&self) -> Self {
-        let name = |part: &String| part.split_once(':').map(|(name, _)| name.to_owned());
-        Self(self.0.iter().filter_map(name).collect())
-    }
 }
 
 /// One execution of an entrypoint: the root's or a child's. Its tasks belong to it.
@@ -156,16 +150,18 @@ pub(super) fn has_completed(child: &ChildStart) -> bool {
 
 fn child_of(caller: &Scope, made: &Made<'_>) -> Run {
     let number = (caller.children > 0).then(|| caller.children.to_string());
-    // A history of its own is kept under the names of the callers.
-    let around = match made.child.map(|child| child.history) {
-        Some(History::Thread) => caller.path.without_ids(),
-        _ => caller.path.clone(),
+    let ns = match made.child {
+        // A history of its own is kept under the names of the callers.
+        Some(child) if child.history == History::Thread => {
+            Ns::default().with(child.place.iter().cloned())
+        }
+        _ => caller.path.with(number),
     };
     let kept = made.child.filter(|child| child.history != History::Off);
     Run {
         call: made.call,
         name: made.name.to_owned(),
-        ns: around.with(number),
+        ns,
         depth: caller.run.depth + 1,
         step: kept.map_or(0, |child| child.step + 1),
         checkpoint: kept.map(|child| child.checkpoint),

@@ -78,3 +78,15 @@ fn inside_a_runtime_it_is_an_error_and_no_panic() {
         drop((thread, events, client));
     });
 }
+
+#[test]
+fn an_ephemeral_stream_that_is_dropped_leaves_nothing() {
+    let storage = memory();
+    let client = Client::from_storage(Arc::clone(&storage)).expect("starts");
+    // The end of the run, and that of the deletion.
+    let coordinator = answering(&storage, vec![done("cats"), RunOutcome::Edited(None)]);
+    let workflow = EntrypointRef::<String, String>::named("workflow");
+    let request = client.ephemeral().invoke(&workflow, "cat".into());
+    drop(request.stream([Mode::Values]).expect("accepted"));
+    coordinator.join().expect("no panic");
+}

@@ -192,6 +192,7 @@ pub(crate) fn header(run: RunId, status: ThreadStatus, head: u64) -> ThreadHeade
         step: -1,
         base: None,
         asking: Vec::new(),
+        children: BTreeMap::new(),
         checkpoints_made: head,
         updated_at: Millis(head),
     }

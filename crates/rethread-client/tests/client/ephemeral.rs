@@ -1,10 +1,15 @@
 use std::future::IntoFuture;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use rethread_client::{Client, EntrypointRef, Mode, Outcome, RunOutcome};
 use rethread_core::message::{Action, Command};
+use rethread_storage::Storage;
+use rethread_storage::memory::MemoryStorage;
 
 use crate::coordinator::{Coordinator, done, interrupt, pair};
+use crate::faulty::{Fault, Faulty};
 use crate::shown::{line, no};
 
 fn workflow() -> EntrypointRef<String, String> {
@@ -63,5 +68,38 @@ async fn a_stream_that_is_dropped_leaves_nothing_either() {
     let (client, mut coordinator) = pair().await;
     let request = client.ephemeral().invoke(workflow(), "cat".into());
     drop(request.stream([Mode::Values]).await.expect("accepted"));
+    end_and_delete(&mut coordinator, done("cats")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_future_that_is_dropped_while_it_deletes_leaves_nothing_either() {
+    let (client, mut coordinator) = pair().await;
+    let mut request = client.ephemeral().invoke(workflow(), "cat".into()).into_future();
+    let script = async {
+        let run = coordinator.command().await;
+        coordinator.answer(&run, done("cats")).await;
+        coordinator.command().await
+    };
+    let deletion = tokio::select! {
+        outcome = &mut request => panic!("nobody has deleted: {outcome:?}"),
+        deletion = script => deletion,
+    };
+    assert_eq!(deletion.action, Action::Delete);
+    drop(request);
+    let again = coordinator.command().await;
+    assert_eq!((again.thread, again.action), (deletion.thread, Action::Delete));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_future_that_is_dropped_while_it_asks_leaves_nothing_either() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new(1));
+    let faulty = Arc::new(Faulty::new(Arc::clone(&storage)));
+    let client = Client::from_storage(Arc::clone(&faulty) as Arc<dyn Storage>);
+    let mut coordinator = Coordinator::new(storage).await;
+    faulty.submits([Fault::AnswerLost].into_iter().chain([Fault::NotDone; 1000]));
+    let request = client.ephemeral().invoke(workflow(), "cat".into());
+    let limit = Duration::from_secs(5);
+    tokio::time::timeout(limit, request.into_future()).await.expect_err("the storage is away");
+    faulty.submits([]);
     end_and_delete(&mut coordinator, done("cats")).await;
 }

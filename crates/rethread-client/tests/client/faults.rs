@@ -126,3 +126,15 @@ async fn a_gap_is_read_again_and_told_if_it_stays() {
     let error = run.events().try_collect::<Vec<_>>().await.expect_err("a gap");
     assert_eq!(error, ClientError::EventsGone { run: run_id(1), after: 1 });
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_dropped_under_its_reader_is_no_reason_to_wait() {
+    let (client, faulty, mut coordinator) = faulty().await;
+    let thread = client.thread_with_id(thread_id());
+    coordinator.say(thread.id(), run_id(1), vec![started("workflow")]).await;
+    let mut events = thread.run(run_id(1)).events();
+    assert_eq!(events.try_next().await.expect("reads").expect("an event").seq, 1);
+    faulty.hide(1, usize::MAX);
+    let error = events.try_next().await.expect_err("dropped");
+    assert_eq!(error, ClientError::EventsGone { run: run_id(1), after: 1 });
+}

@@ -97,6 +97,7 @@ fn made(by: u8, nth: u8, name: &str, kind: CallKind, child: Option<Box<ChildStar
 pub(crate) fn fresh(nth: u8) -> ChildStart {
     ChildStart {
         history: History::Inherit,
+        place: vec!["main".into()],
         checkpoint: CheckpointId::of_child(call(nth), 0),
         parent: None,
         step: -1,

@@ -51,8 +51,9 @@ async fn a_storage_that_is_away_for_a_while_is_asked_again() {
 /// Counts the letters a and b.
 struct Letters;
 
-#[async_trait::async_trait]
 impl Embed for Letters {
+    type Error = Failure;
+
     fn dimensions(&self) -> usize {
         2
     }

@@ -109,12 +109,7 @@ impl<'a> Session<'a> {
         if !counts.is_empty() {
             observed.insert("counts".into(), Value::Object(counts));
         }
-        let mut loose = operation.common.loose.clone().unwrap_or_default();
-        if self.world.is_evicting {
-            // Being replayed all the time takes time.
-            loose.push("in_time".into());
-        }
-        if !loose.is_empty() {
+        if let Some(loose) = &operation.common.loose {
             observed.insert("loose".into(), json!(loose));
         }
         Ok(observed)

@@ -15,7 +15,8 @@
 --        'X' thread                      KEYS thread (HASH), journal (LIST), records (HASH),
 --                                             ids (ZSET)                removes the thread
 --        'V' count, ids...               KEYS thread, records, ids      removes checkpoints
---        'H' count, field, value...      KEYS thread (HASH)             sets fields
+--        'H' count, field, value...      KEYS thread (HASH)             sets fields; the last
+--                                             event alone only of a thread that is there
 --        'A' count, entries...           KEYS journal (LIST)            appends
 --        'R' count, entries...           KEYS journal                   replaces
 --        'C' id, record                  KEYS records (HASH), ids (ZSET) writes a checkpoint
@@ -118,7 +119,10 @@ while argument <= stop do
     argument = final + 1
   elseif operation == 'H' then
     local count = tonumber(ARGV[argument + 1])
-    redis.call('HSET', KEYS[key], unpack(ARGV, argument + 2, argument + 1 + count))
+    -- Of a thread that is not there, nothing may be left to hold it.
+    if ARGV[argument + 2] ~= 'l' or redis.call('HEXISTS', KEYS[key], 'h') == 1 then
+      redis.call('HSET', KEYS[key], unpack(ARGV, argument + 2, argument + 1 + count))
+    end
     key = key + 1
     argument = argument + 2 + count
   elseif operation == 'A' or operation == 'R' then

@@ -1,6 +1,6 @@
 //! What is left of threads and checkpoints that are removed.
 
-use rethread_core::ids::{CheckpointId, Millis};
+use rethread_core::ids::{CheckpointId, Millis, RunId};
 use rethread_storage::{Activity, CheckpointWrite, JournalWrite, Storage, ThreadWrite};
 use uuid::Uuid;
 
@@ -47,8 +47,16 @@ async fn a_deleted_thread_leaves_its_event_logs_only() {
     assert!(left.iter().all(|key| key.contains(&other)), "{left:?}");
     assert_eq!(space.keys(":e:").await.len(), 1);
 
+    // Nor does a request that is refused since its thread is not there.
+    let mut refuse = commit(lease, last + 3);
+    let mut refused = events_of(RunId::from_uuid(Uuid::from_u128(9)), 1, &["refused"], true);
+    refused.header = None;
+    refuse.threads.push(refused);
+    space.storage.commit(refuse).await.expect("commits");
+    assert_eq!(space.keys(":t:").await, left);
+
     // What the same commit writes afterwards stands.
-    let mut again = commit(lease, last + 3);
+    let mut again = commit(lease, last + 4);
     let mut anew = full("other", 1);
     anew.delete = true;
     again.threads.push(anew);

@@ -152,12 +152,17 @@ impl Attempt<'_> {
         };
         if self.order.cache.is_some() && !self.side.still_has(assignment).await {
             tracing::warn!("order was reclaimed while it waited for an equal call");
+            if let Some(duty) = duty {
+                duty.leave();
+            }
             return None;
         }
         let outcome = self.drive(task, assignment).await;
         match (duty, &outcome) {
             (Some(duty), Some(AttemptOutcome::Completed(value))) => duty.fill(value).await,
-            (Some(duty), _) => duty.abandon().await,
+            (Some(duty), Some(_)) => duty.abandon().await,
+            // The attempt that has the order now has the duty too, in the same name.
+            (Some(duty), None) => duty.leave(),
             (None, _) => {}
         }
         outcome
@@ -171,6 +176,7 @@ impl Attempt<'_> {
         let mut duty = Duty::new(self.side, cache, &self.target);
         let began = Instant::now();
         let mut wait = CACHE_WAITS.0;
+        let mut has_waited = false;
         let duty = loop {
             let answer = tokio::select! {
                 biased;
@@ -187,7 +193,8 @@ impl Attempt<'_> {
                 }
                 Answer::Taken => {}
             }
-            if wait == CACHE_WAITS.0 {
+            if !has_waited {
+                has_waited = true;
                 // The one that makes the result may need the place of this one: the slot here, or
                 // its share of what the run may do at a time.
                 self.slot.give_back();
@@ -202,9 +209,14 @@ impl Attempt<'_> {
         };
         tokio::select! {
             biased;
-            () = self.cancellation.cancelled() => Way::Cancelled,
-            () = self.slot.take_again() => Way::Run(duty),
+            () = self.cancellation.cancelled() => return Way::Cancelled,
+            () = self.slot.take_again() => {}
         }
+        if has_waited {
+            self.said.go_on();
+            self.hand_in_said().await;
+        }
+        Way::Run(duty)
     }
 }
 

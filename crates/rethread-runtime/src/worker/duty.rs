@@ -115,6 +115,12 @@ impl Duty {
         abandon(&self.side, &self.key, &self.holder).await;
     }
 
+    /// Leaves the duty to another attempt of the same call, which has the same name.
+    pub(super) fn leave(mut self) {
+        self.stop_extending();
+        self.may_hold = false;
+    }
+
     fn stop_extending(&mut self) {
         if let Some(extending) = self.extending.take() {
             extending.abort();

@@ -6,21 +6,27 @@ use std::time::Duration;
 use bytes::Bytes;
 use rethread_core::message::Target;
 use rethread_core::payload::Payload;
+use rethread_storage::names::PROGRESS_GROUP;
 use rethread_storage::{CacheKey, CacheLookup};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::worker::side::WorkerSide;
 
-/// Where progress stands in the cache.
-const GROUP: &str = "progress";
 /// How long it is kept for a next attempt.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// Shortest time between two writes of one attempt.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
+/// How often a value is written that cannot be written, unless a newer one comes.
+const TRIES_MAX: u32 = 5;
 /// Longest time that the last write of an attempt may hold up its report.
 const LAST_WRITE_MAX: Duration = Duration::from_secs(5);
+
+/// How long an attempt asks for the progress of an earlier one while the storage is out of reach.
+const READ_MAX: Duration = Duration::from_secs(5);
+/// Wait before it asks again.
+const READ_AGAIN: Duration = Duration::from_millis(100);
 
 /// Writes down what one attempt says of its progress: the first at once, then the newest every
 /// second, and the last when it is dropped.
@@ -72,12 +78,22 @@ impl Writer {
         let hurry = Arc::new(Notify::new());
         let (side, hurried) = (Arc::clone(side), Arc::clone(&hurry));
         let task = tokio::spawn(async move {
+            let mut tries_left = TRIES_MAX;
             // What was sent before the sender was dropped is still seen.
             while to_write.changed().await.is_ok() {
                 let value = to_write.borrow_and_update().clone();
                 match side.storage.fill_cache(&key, value, Some(KEPT_FOR)).await {
-                    Ok(()) => side.cache_failures.worked(),
-                    Err(error) => side.cache_failures.failed(&error),
+                    Ok(()) => {
+                        side.cache_failures.worked();
+                        tries_left = TRIES_MAX;
+                    }
+                    Err(error) => {
+                        side.cache_failures.failed(&error);
+                        tries_left = tries_left.saturating_sub(1);
+                        if tries_left > 0 {
+                            to_write.mark_changed();
+                        }
+                    }
                 }
                 // Too early is fine as well.
                 let _ = timeout(WRITE_EVERY, hurried.notified()).await;
@@ -88,19 +104,27 @@ impl Writer {
 }
 
 /// What an earlier attempt of the call said last; none if nothing is known.
+///
+/// What ended that attempt may have hit the storage as well, so it is asked for a while: to begin
+/// at nothing costs more.
 pub(super) async fn last_known(side: &WorkerSide, target: &Target) -> Option<Payload> {
-    match side.storage.look_up_cache(&key_of(target), "", Duration::ZERO).await {
-        Ok(CacheLookup::Hit(value)) => Some(Payload::from_bytes(value)),
-        Ok(CacheLookup::Vacant | CacheLookup::Filling) => None,
-        Err(error) => {
-            side.cache_failures.failed(&error);
-            None
+    let key = key_of(target);
+    let deadline = Instant::now() + READ_MAX;
+    loop {
+        match side.storage.look_up_cache(&key, "", Duration::ZERO).await {
+            Ok(CacheLookup::Hit(value)) => return Some(Payload::from_bytes(value)),
+            Ok(CacheLookup::Vacant | CacheLookup::Filling) => return None,
+            Err(error) => side.cache_failures.failed(&error),
         }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        sleep(READ_AGAIN).await;
     }
 }
 
 fn key_of(target: &Target) -> CacheKey {
     let (execution, call) = (target.execution.as_uuid().as_bytes(), target.call.as_bytes());
     let entry = [execution.as_slice(), call.as_slice()].concat();
-    CacheKey { group: GROUP.into(), entry: Bytes::from(entry) }
+    CacheKey { group: PROGRESS_GROUP.into(), entry: Bytes::from(entry) }
 }

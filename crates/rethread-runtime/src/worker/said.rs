@@ -54,6 +54,12 @@ impl Said {
         self.push_called();
     }
 
+    /// The attempt that waited goes on: it tells so before anything that it writes.
+    pub(super) fn go_on(&mut self) {
+        self.close_calls();
+        self.push_emitted();
+    }
+
     /// Takes out what has not been handed in.
     pub(super) fn take(&mut self) -> Vec<Bytes> {
         self.close_events();
@@ -62,10 +68,13 @@ impl Said {
     }
 
     fn close_events(&mut self) {
-        let values = std::mem::take(&mut self.emitted);
-        if values.is_empty() {
-            return;
+        if !self.emitted.is_empty() {
+            self.push_emitted();
         }
+    }
+
+    fn push_emitted(&mut self) {
+        let values = std::mem::take(&mut self.emitted);
         let first = self.emitted_before;
         self.emitted_before += values.len() as u64;
         let (target, worker) = (self.target.clone(), self.worker.clone());

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use rethread_core::failure::{Failure, kind};
+use rethread_core::failure::kind;
 use rethread_core::message::Action;
 use rethread_sdk::{Entrypoint, Error, Registry, Result, Task, dep, interrupt, store};
 use rethread_storage::store::{Embed, StoreIndex};
@@ -115,13 +114,14 @@ async fn an_entrypoint_waits_for_a_storage_that_fails_now_and_then() {
 #[derive(Debug)]
 struct Meanings;
 
-#[async_trait]
 impl Embed for Meanings {
+    type Error = Error;
+
     fn dimensions(&self) -> usize {
         2
     }
 
-    async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Failure> {
+    async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
         let meaning = |text: String| {
             assert!(!text.contains("panic"), "cannot embed this");
             if text.contains("cat") { vec![1.0, 0.0] } else { vec![0.0, 1.0] }

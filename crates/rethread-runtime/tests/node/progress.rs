@@ -11,6 +11,7 @@ use rethread_sdk::{Entrypoint, Error, Registry, Retry, Task, emit, heartbeat, la
 use rethread_storage::{CacheKey, CacheLookup};
 use tokio::time::timeout;
 
+use crate::faulty::Faulty;
 use crate::support::{Counter, DEADLINE, Driver, current_call, options, start};
 
 /// An entrypoint `main` that calls one task.
@@ -60,9 +61,9 @@ async fn a_body_that_shows_progress_may_take_longer() {
     node.shutdown().await.expect("shuts down");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_further_attempt_goes_on_from_the_progress_of_the_last() {
-    let import = Task::new("import", |(): ()| async {
+/// A task that fails twice, each time ten steps further than the time before.
+fn import() -> Task<((),), u64> {
+    Task::new("import", |(): ()| async {
         let from: u64 = last_progress()?.unwrap_or(0);
         let (_, attempt) = current_call();
         for done in from..from + 10 {
@@ -71,9 +72,23 @@ async fn a_further_attempt_goes_on_from_the_progress_of_the_last() {
         }
         if attempt < 3 { Err(Error::msg("not yet")) } else { Ok(from + 10) }
     })
-    .retry(Retry::attempts(3).initial_interval(Duration::from_millis(10)).jitter(false));
+    .retry(Retry::attempts(3).initial_interval(Duration::from_millis(10)).jitter(false))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_kept_by_a_storage_that_fails_now_and_then() {
+    let driver = Faulty::driver(5, 0);
+    let node = start(options("a", &driver, calling(import()))).await;
+    for thread in ["t", "u"] {
+        assert_eq!(driver.invoke::<u64>(thread, "main", ()).await, 30);
+    }
+    node.shutdown().await.expect("shuts down");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_further_attempt_goes_on_from_the_progress_of_the_last() {
     let driver = Driver::in_memory(1);
-    let node = start(options("a", &driver, calling(import))).await;
+    let node = start(options("a", &driver, calling(import()))).await;
     assert_eq!(driver.invoke::<u64>("t", "main", ()).await, 30);
     assert_eq!(driver.invoke::<u64>("u", "main", ()).await, 30, "each call begins at nothing");
     node.shutdown().await.expect("shuts down");

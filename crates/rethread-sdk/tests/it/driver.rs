@@ -8,7 +8,7 @@ use rethread_core::ids::{CallId, ExecutionId, RunId, ThreadId};
 use rethread_core::message::Emission;
 use rethread_core::payload::Payload;
 use rethread_core::replay::{
-    Ask, Body, BodyOutput, CallRequest, Program, Rest, Scope, ScopeInfo, SlotIndex,
+    Ask, Body, BodyOutput, CallRequest, Program, Rest, Scope, ScopeInfo, SlotIndex, Woken,
 };
 use rethread_sdk::{Entrypoint, Registry, Task, TaskDef};
 use serde::Serialize;
@@ -89,7 +89,7 @@ impl Driver {
         let registry = Registry::builder().entrypoint(entrypoint).build().expect("valid");
         let future = registry.start(&name, &pack(input)).expect("starts");
         let mut driver = Self {
-            body: Body::new(Scope::gated(info), future, Arc::new(|| {})),
+            body: Body::new(Scope::gated(info), future, Arc::new(|| {}), &Woken::default()),
             calls: Vec::new(),
             questions: Vec::new(),
             emitted: Vec::new(),

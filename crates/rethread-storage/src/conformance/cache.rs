@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::kit::*;
+use crate::names::PROGRESS_GROUP;
 use crate::{CacheKey, CacheLookup, StorageError};
 
 fn key(group: &str, entry: &str) -> CacheKey {
@@ -201,6 +202,24 @@ pub(super) async fn the_whole_cache_is_cleared(storage: Shared) {
         assert_eq!(ask(&storage, key, "a").await, CacheLookup::Vacant, "{key:?}");
     }
     clear(&storage, None).await;
+}
+
+/// What attempts note of their progress is no result.
+pub(super) async fn a_clear_of_all_leaves_progress(storage: Shared) {
+    let progress = [key(PROGRESS_GROUP, "1"), key(PROGRESS_GROUP, "2")];
+    let results = [key("a", "1"), key("progress:", "1"), key("progres", "s"), key("z", "1")];
+    for key in progress.iter().chain(&results) {
+        fill(&storage, key, "value", Some(LONG)).await;
+    }
+    clear(&storage, None).await;
+    for key in &results {
+        assert_eq!(ask(&storage, key, "a").await, CacheLookup::Vacant, "{key:?}");
+    }
+    for key in &progress {
+        assert_eq!(ask(&storage, key, "a").await, hit("value"), "{key:?}");
+    }
+    clear(&storage, Some(PROGRESS_GROUP)).await;
+    assert_eq!(ask(&storage, &progress[0], "a").await, CacheLookup::Vacant);
 }
 
 pub(super) async fn many_entries_are_cleared(storage: Shared) {

@@ -212,6 +212,7 @@ macro_rules! __with_conformance_cases {
                 odd_cache_keys_are_kept_apart
                 a_group_is_cleared
                 the_whole_cache_is_cleared
+                a_clear_of_all_leaves_progress
                 many_entries_are_cleared
                 what_is_being_filled_is_filled_after_a_clear
                 cached_values_are_binary

@@ -184,7 +184,8 @@ impl<'a> Group<'a> {
                 self.batch.insert(&tables.live, active, &at.0.to_be_bytes()[..]);
             }
         }
-        if write.delete {
+        let is_refusal = write.header.is_none() && write.events.iter().any(|events| events.ends);
+        if write.delete || is_refusal {
             let prefix = keys::thread(partition, thread);
             let left = [&prefix[..], &standing.generation.to_be_bytes()].concat();
             self.discard(now.plus(1), sweep::STANDINGS, &left);

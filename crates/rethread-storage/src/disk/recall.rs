@@ -11,7 +11,7 @@ use super::committer::Request;
 use super::shelf::{self, Shelf, ShelfWrite};
 use super::values::Kept;
 use crate::clock::millis;
-use crate::names::NAMESPACE_BYTES_MAX;
+use crate::names::{NAMESPACE_BYTES_MAX, PROGRESS_GROUP};
 use crate::{CacheKey, CacheLookup, ItemName, ItemRecord, Result};
 
 /// Cache entries that are removed by one write.
@@ -63,13 +63,17 @@ impl DiskStorage {
 
     pub(super) async fn clear(&self, group: Option<&str>) -> Result<()> {
         let prefix = group.map(CacheKey::group_prefix).unwrap_or_default();
+        let stays = group.is_none().then(|| CacheKey::group_prefix(PROGRESS_GROUP));
         let mut last = None;
         loop {
             let (prefix, after) = (prefix.clone(), last.take());
             let list = move |tables: &_| Shelf::Cache.keys(tables, &prefix, after, CLEARED_AT_ONCE);
-            let keys = self.read_tables(list).await?;
+            let mut keys = self.read_tables(list).await?;
             let Some(end) = keys.last() else { return Ok(()) };
             last = Some(end.clone());
+            if let Some(stays) = &stays {
+                keys.retain(|key| !key.starts_with(stays));
+            }
             self.shelve(ShelfWrite::Remove { shelf: Shelf::Cache, keys }).await?;
         }
     }

@@ -18,8 +18,8 @@ pub(super) const EVENTS: u8 = b'e';
 /// Everything with a prefix in the journals table.
 pub(super) const JOURNALS: u8 = b'j';
 
-/// The standing of a deleted thread, if it has stayed as the deletion left it: partition, thread,
-/// and its generation then. It outlasts all journals of the thread that were garbage by then, so that no
+/// The standing of a thread that may not be there, deleted or never made, if it is not and its
+/// journal was not replaced since: partition, thread, and its generation then. It outlasts all journals of the thread that were garbage by then, so that no
 /// later journal gets the prefix of one of them.
 pub(super) const STANDINGS: u8 = b's';
 
@@ -110,11 +110,16 @@ impl Garbage<'_, '_> {
                 _ => Ok(0),
             },
             Self::Standing { table, thread, generation } => {
-                let left = Standing { generation, ..Standing::default() }.encode();
                 let key = keys::standing_of(thread);
                 let found = view.get(table, &key).map_err(unreadable)?;
+                let found = found.map(|standing| Standing::decode(&standing)).transpose()?;
+                // What it says of events is for nobody: they were the refusals of its requests.
+                let is_left = found.is_some_and(|standing| {
+                    let Standing { generation: last, entries, base, last_event: _ } = standing;
+                    last == generation && entries == 0 && base.is_none()
+                });
                 let header = view.get(table, keys::header_of(thread)).map_err(unreadable)?;
-                match header.is_none() && found.is_some_and(|standing| *standing == *left) {
+                match header.is_none() && is_left {
                     true => Ok(collect_one(table, key, batch, room)),
                     false => Ok(0),
                 }
@@ -159,8 +164,8 @@ mod tests {
     use super::*;
     use crate::disk::group::Group;
     use crate::disk::shelf::{Shelf, ShelfWrite};
-    use crate::{Activity, CheckpointWrite, Commit, JournalWrite, Lease, ThreadWrite};
-    use rethread_core::ids::{CheckpointId, OwnerToken, PartitionId, ThreadKey};
+    use crate::{Activity, CheckpointWrite, Commit, EventWrite, JournalWrite, Lease, ThreadWrite};
+    use rethread_core::ids::{CheckpointId, OwnerToken, PartitionId, RunId, ThreadKey};
 
     fn count(table: &Keyspace, prefix: &[u8]) -> usize {
         table.prefix(prefix).count()
@@ -308,6 +313,12 @@ mod tests {
         ThreadWrite { header, journal, delete, ..ThreadWrite::none(THREAD) }
     }
 
+    /// The only event of a run.
+    fn ended(run: u128) -> Vec<EventWrite> {
+        let run = RunId::from_uuid(uuid::Uuid::from_u128(run));
+        vec![EventWrite { run, first_seq: 1, records: vec!["ended".into()], ends: true }]
+    }
+
     #[test]
     fn nothing_is_left_of_a_deleted_thread() {
         let (_directory, tables) = open();
@@ -317,11 +328,17 @@ mod tests {
         let full = ThreadWrite { checkpoints, activity, ..journal(5_000, false) };
         write_threads(&tables, 1, std::slice::from_ref(&full));
         // In one group, so that the deletion must find what the tables do not have yet.
-        write_threads(&tables, 2, &[journal(3_000, false), full, journal(0, true)]);
+        let deletion = ThreadWrite { events: ended(1), ..journal(0, true) };
+        write_threads(&tables, 2, &[journal(3_000, false), full, deletion]);
+        // A request to a thread that is not there is refused.
+        let refusal = ThreadWrite { events: ended(2), ..ThreadWrite::none(THREAD) };
+        write_threads(&tables, 3, std::slice::from_ref(&refusal));
         let mut sweeper = Sweeper::default();
         while sweeper.is_due() {
-            sweeper.sweep(&tables, Millis(3)).expect("sweeps");
+            sweeper.sweep(&tables, Millis(4)).expect("sweeps");
         }
+        write_threads(&tables, 5, &[refusal]);
+        sweeper.sweep(&tables, Millis(6)).expect("sweeps");
         for table in [&tables.threads, &tables.journals, &tables.checkpoints, &tables.live] {
             assert_eq!(left(table), Vec::<Vec<u8>>::new());
         }

@@ -60,6 +60,10 @@ impl Archive {
             }
             self.logs.entry(log).or_default().extend((events.first_seq..).zip(events.records));
         }
+        if thread.header.is_none() {
+            // Of a thread that is not there, nothing may be left to hold it.
+            thread.last_event = None;
+        }
         if *thread == Thread::default() {
             self.threads.remove(&key);
         }

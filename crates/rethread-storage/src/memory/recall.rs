@@ -10,6 +10,7 @@ use rethread_core::store::Namespace;
 use super::model::Model;
 use super::shelf::Kept;
 use crate::clock::millis;
+use crate::names::PROGRESS_GROUP;
 use crate::{CacheKey, CacheLookup, ItemName, ItemRecord, Result};
 
 /// The cache. Methods mean what the operations of the same names of [`crate::Storage`] mean.
@@ -59,7 +60,7 @@ impl Model {
     /// See [`crate::Storage::clear_cache`].
     pub fn clear_cache(&mut self, group: Option<&str>) {
         match group {
-            None => self.cache.clear(),
+            None => self.cache.retain(|key| key.group == PROGRESS_GROUP),
             Some(group) => {
                 let first = CacheKey { group: group.to_owned(), entry: Bytes::new() };
                 self.cache.remove_while(&first, |key| key.group == group);

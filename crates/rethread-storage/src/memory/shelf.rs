@@ -70,8 +70,10 @@ impl<K: Ord + Clone> Shelf<K> {
         }
     }
 
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
+    /// Removes all but those that `stays` names.
+    pub(super) fn retain(&mut self, stays: impl Fn(&K) -> bool) {
+        self.kept.retain(|key, _| stays(key));
+        self.ends.retain(|(_, key)| stays(key));
     }
 
     pub(super) fn range(

@@ -2,9 +2,9 @@
 //! are searched for.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use rethread_core::failure::Failure;
 use rethread_core::payload::Payload;
@@ -14,20 +14,69 @@ use super::path::Path;
 use super::value::Value;
 
 /// Turns texts into vectors whose directions tell how near their meanings are.
-#[async_trait]
+///
+/// [`Embed::embed`] is written as an `async fn`; [`StoreIndex::from_fn`] takes a closure instead.
 pub trait Embed: Send + Sync + 'static {
+    /// What may go wrong: `rethread::Error`, or another error that is recorded as a [`Failure`].
+    type Error: Into<Failure>;
+
     /// The length of its vectors.
     fn dimensions(&self) -> usize;
 
     /// One vector for each text, in their order.
     ///
     /// # Errors
-    /// A failure of the user's choice; it becomes that of the put or the search.
+    /// What the put or the search shall fail with.
     ///
     /// # Cancel safety
     /// The future may be dropped at any time, when nobody waits for its vectors any more.
-    async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Failure>;
+    fn embed(
+        &self,
+        texts: Vec<String>,
+    ) -> impl Future<Output = Result<Vec<Vec<f32>>, Self::Error>> + Send;
 }
+
+/// [`Embed`] without its types.
+trait Embedder: Send + Sync {
+    fn dimensions(&self) -> usize;
+
+    fn embed(&self, texts: Vec<String>) -> BoxFuture<'_, Result<Vec<Vec<f32>>, Failure>>;
+}
+
+impl<E: Embed> Embedder for E {
+    fn dimensions(&self) -> usize {
+        Embed::dimensions(self)
+    }
+
+    fn embed(&self, texts: Vec<String>) -> BoxFuture<'_, Result<Vec<Vec<f32>>, Failure>> {
+        Box::pin(async move { Embed::embed(self, texts).await.map_err(Into::into) })
+    }
+}
+
+/// A closure that makes vectors of this length.
+struct FromFn<F> {
+    dimensions: usize,
+    embed: F,
+}
+
+impl<F, Fut, E> Embed for FromFn<F>
+where
+    F: Fn(Vec<String>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Vec<Vec<f32>>, E>> + Send,
+    E: Into<Failure>,
+{
+    type Error = E;
+
+    fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    fn embed(&self, texts: Vec<String>) -> impl Future<Output = Result<Vec<Vec<f32>>, E>> + Send {
+        (self.embed)(texts)
+    }
+}
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// How a store is indexed.
 ///
@@ -35,7 +84,7 @@ pub trait Embed: Send + Sync + 'static {
 /// of other dimensions, have no score until they are put again.
 #[derive(Clone)]
 pub struct StoreIndex {
-    embedder: Arc<dyn Embed>,
+    embedder: Arc<dyn Embedder>,
     fields: Vec<Path>,
 }
 
@@ -43,6 +92,17 @@ impl StoreIndex {
     /// Indexes whole values.
     pub fn new(embedder: impl Embed) -> Self {
         Self { embedder: Arc::new(embedder), fields: vec![Path::parse("$")] }
+    }
+
+    /// Indexes whole values by what an async closure makes of texts: for each one a vector of this
+    /// length, in their order. As [`StoreIndex::new`] with an [`Embed`] that keeps nothing else.
+    pub fn from_fn<F, Fut, E>(dimensions: usize, embed: F) -> Self
+    where
+        F: Fn(Vec<String>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Vec<Vec<f32>>, E>> + Send + 'static,
+        E: Into<Failure> + 'static,
+    {
+        Self::new(FromFn { dimensions, embed })
     }
 
     /// Indexes these parts of values instead, each on its own; the best one counts.

@@ -108,7 +108,10 @@ impl StoreEngine {
         refresh_ttl: bool,
     ) -> Result<Option<Item>, StoreFailure> {
         let Some(ItemRecord { record, expires_at }) = storage.read_item(&name).await? else {
-            place::note(storage, name.namespace).await?;
+            // The read has its answer. What could not be noted is noted by the next one.
+            if let Err(error) = place::note(storage, name.namespace).await {
+                tracing::debug!(%error, "a namespace that was asked for is not listed yet");
+            }
             return Ok(None);
         };
         let found = Found { stored: StoredItem::read(&name, &record)?, name, expires_at };

@@ -1,6 +1,5 @@
 //! Searches by text.
 
-use async_trait::async_trait;
 use rethread_core::failure::{Failure, kind};
 use rethread_core::store::{Comparison, Search};
 use serde_json::json;
@@ -17,8 +16,9 @@ fn indexed(fields: &[&str]) -> Bench {
 /// Counts the letters a, b and c.
 struct Letters;
 
-#[async_trait]
 impl Embed for Letters {
+    type Error = Failure;
+
     fn dimensions(&self) -> usize {
         3
     }
@@ -36,8 +36,9 @@ impl Embed for Letters {
 /// Gives vectors that nobody asked for.
 struct Wrong(usize, usize);
 
-#[async_trait]
 impl Embed for Wrong {
+    type Error = Failure;
+
     fn dimensions(&self) -> usize {
         3
     }
@@ -115,4 +116,23 @@ async fn what_the_index_cannot_do_is_said() {
         let failed = bench.try_do(put(&["n"], "k", &json!({"text": "a"}))).await;
         assert!(matches!(failed, Err(StoreFailure::Vectors { .. })), "{failed:?}");
     }
+}
+
+#[tokio::test]
+async fn a_closure_may_be_the_index() {
+    let Bench { storage, engine, time } = bench();
+    let lengths = |texts: Vec<String>| async move {
+        match texts.iter().any(String::is_empty) {
+            true => Err(Failure::new("Empty", "there is no text")),
+            false => Ok(texts.iter().map(|text| vec![text.len() as f32, 1.0]).collect()),
+        }
+    };
+    let engine = engine.with_index(StoreIndex::from_fn(2, lengths).fields(["text"]));
+    let bench = Bench { storage, engine, time };
+    bench.put(&["n"], "long", json!({"text": "a very long text"})).await;
+    bench.put(&["n"], "short", json!({"text": "a"})).await;
+    let search = Search { query: Some("b".into()), ..under(&[]) };
+    assert_eq!(keys(&bench.search(search).await), ["short", "long"]);
+    let failed = bench.try_do(put(&["n"], "k", &json!({"text": ""}))).await;
+    assert_eq!(Failure::from(failed.expect_err("the closure fails")).kind, "Empty");
 }

@@ -1,0 +1,98 @@
+//! Bodies start once, or again for a cause.
+
+use std::collections::BTreeMap;
+
+use super::world::World;
+use super::{Breach, Place};
+use crate::history::Fact;
+use crate::ledger::{Effect, Phase};
+use crate::program::Op;
+
+pub(super) fn none_starts_after_its_result_was_seen(world: &World) -> Vec<Breach> {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for (place, line) in world.log.lines().iter().enumerate() {
+        if let Fact::Seen { call, .. } = &line.entry.fact {
+            let first = seen.entry(call).or_insert(place);
+            if line.entry.at < world.entry(*first).at {
+                *first = place;
+            }
+        }
+    }
+    let starts = world.starts.values().flatten();
+    starts
+        .filter_map(|start| {
+            let effect = world.effect(*start);
+            let seen = *seen.get(effect.call.as_str())?;
+            let text = format!("{} starts though its result was seen", name(effect));
+            let places = [Place::Entry(seen), Place::Effect(*start)];
+            (effect.at > world.entry(seen).at).then(|| Breach::new(text, places))
+        })
+        .collect()
+}
+
+pub(super) fn attempts_differ(world: &World) -> Vec<Breach> {
+    let mut known: BTreeMap<(&str, &str, u32), usize> = BTreeMap::new();
+    let mut breaches = Vec::new();
+    for start in world.starts.values().flatten() {
+        let effect = world.effect(*start);
+        let key = (effect.run.as_str(), effect.call.as_str(), effect.attempt);
+        if let Some(first) = known.insert(key, *start) {
+            let text = format!("attempt {} of {} started twice", effect.attempt, name(effect));
+            breaches.push(Breach::new(text, [Place::Effect(first), Place::Effect(*start)]));
+        }
+    }
+    breaches
+}
+
+pub(super) fn repeats_have_a_cause(world: &World) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for ((number, step), starts) in &world.starts {
+        let bodies = world.executions.get(number).map(|execution| execution.program.bodies());
+        let Some(op) = bodies.as_ref().and_then(|bodies| bodies.get(step)) else {
+            let text = format!("step {step} of execution {number} is no task of a program");
+            breaches.push(Breach::new(text, starts.iter().copied().map(Place::Effect)));
+            continue;
+        };
+        for pair in starts.windows(2) {
+            let (first, again) = (world.effect(pair[0]), world.effect(pair[1]));
+            if !has_cause(world, op, first, again) {
+                let text = format!("{} starts again for no cause", name(again));
+                let ends = world.ends.get(&(*number, *step)).into_iter().flatten();
+                let places = pair.iter().chain(ends).copied().map(Place::Effect);
+                breaches.push(Breach::new(text, places));
+            }
+        }
+    }
+    breaches
+}
+
+fn has_cause(world: &World, op: &Op, first: &Effect, again: &Effect) -> bool {
+    let (from, to) = (first.at, again.at);
+    failed(world, first, to)
+        || world.outages.lost_orders(first.pid, from, to)
+        // It may have waited for calls when its worker drained, and be handed to another.
+        || (matches!(op, Op::Nested { .. }) && world.outages.drained(first.pid, from, to))
+        // A task that asks runs again with the answer, and in each further run until then.
+        || (op.questions() > 0 && first.run != again.run)
+        || (op.questions() > 0 && answered(world, first, to))
+}
+
+/// Whether the attempt failed, as flaky tasks do.
+fn failed(world: &World, first: &Effect, before: u64) -> bool {
+    let ends = world.ends.get(&(first.execution, first.step)).into_iter().flatten();
+    ends.map(|place| world.effect(*place)).any(|end| {
+        end.phase == Phase::Fail
+            && (end.attempt, &end.run) == (first.attempt, &first.run)
+            && end.at <= before
+    })
+}
+
+fn answered(world: &World, first: &Effect, before: u64) -> bool {
+    let Some(execution) = world.executions.get(&first.execution) else { return false };
+    let runs = execution.runs.iter().skip(1).filter_map(|run| world.runs.get(run));
+    runs.map(|run| world.entry(run.invoked).at).any(|at| first.at <= at && at <= before)
+}
+
+fn name(effect: &Effect) -> String {
+    format!("step {} of execution {}", effect.step, effect.execution)
+}

@@ -1,0 +1,107 @@
+//! What was done to whom, and for how long it may have had an effect.
+
+use std::collections::BTreeMap;
+
+use crate::history::{Entry, Fact, Kind};
+
+/// How long after the end of a fault somebody may still be given up for it: the time after which
+/// a worker counts as dead, and as long again for machines that are slow.
+const AFTERMATH: u64 = 4_000_000_000;
+
+/// One fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outage {
+    pub(crate) number: u64,
+    pub(crate) fault: String,
+    pub(crate) target: String,
+    pub(crate) from: u64,
+    /// When its cause was gone; none if that is not known.
+    pub(crate) until: Option<u64>,
+}
+
+/// All faults, and the processes that they hit.
+#[derive(Debug, Default)]
+pub(crate) struct Outages {
+    pub(crate) all: Vec<Outage>,
+    names: BTreeMap<u32, String>,
+}
+
+impl Outages {
+    pub(crate) fn new<'a>(entries: impl Iterator<Item = &'a Entry>) -> Self {
+        let mut found = Self::default();
+        for entry in entries {
+            match (entry.kind, &entry.fact) {
+                (_, Fact::Spawn { name, pid }) => {
+                    found.names.insert(*pid, name.clone());
+                }
+                (Kind::Invoke, Fact::Fault { number, fault, target, .. }) => {
+                    found.all.push(Outage {
+                        number: *number,
+                        fault: fault.clone(),
+                        target: target.clone(),
+                        from: entry.at,
+                        until: None,
+                    });
+                }
+                (Kind::Ok, Fact::Fault { number, .. }) => {
+                    let began = found.all.iter_mut().find(|outage| outage.number == *number);
+                    if let Some(outage) = began {
+                        outage.until = Some(entry.at);
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// Whether between two times something may have cost the worker with this process id its
+    /// orders.
+    pub(crate) fn lost_orders(&self, pid: u32, from: u64, to: u64) -> bool {
+        self.any(from, to, |outage| self.costs_orders(outage, pid))
+    }
+
+    /// The same, with everything that may have kept it from the server for a moment.
+    pub(crate) fn disturbed(&self, pid: u32, from: u64, to: u64) -> bool {
+        self.any(from, to, |outage| outage.target == "redis" || self.is_name(pid, &outage.target))
+    }
+
+    /// Whether the worker was told to stop: it lets bodies end, but not what they wait for.
+    pub(crate) fn drained(&self, pid: u32, from: u64, to: u64) -> bool {
+        self.any(from, to, |outage| {
+            outage.fault == "term-worker" && self.is_name(pid, &outage.target)
+        })
+    }
+
+    /// How many faults between two times may have cost any worker its orders.
+    pub(crate) fn count_lost(&self, from: u64, to: u64) -> usize {
+        let is_lost = |outage: &&Outage| {
+            (outage.target == "redis" || outage.target.starts_with("worker"))
+                && overlaps(outage, from, to)
+        };
+        self.all.iter().filter(is_lost).count()
+    }
+
+    fn costs_orders(&self, outage: &Outage, pid: u32) -> bool {
+        match outage.fault.as_str() {
+            "kill-redis" => true,
+            "kill-worker" | "stop-worker" | "delay-link" | "hold-link" | "swallow-answers" => {
+                self.is_name(pid, &outage.target)
+            }
+            _ => false,
+        }
+    }
+
+    fn is_name(&self, pid: u32, name: &str) -> bool {
+        self.names.get(&pid).is_some_and(|known| known == name)
+    }
+
+    fn any(&self, from: u64, to: u64, matches: impl Fn(&Outage) -> bool) -> bool {
+        self.all.iter().any(|outage| overlaps(outage, from, to) && matches(outage))
+    }
+}
+
+fn overlaps(outage: &Outage, from: u64, to: u64) -> bool {
+    let until = outage.until.map_or(u64::MAX, |until| until.saturating_add(AFTERMATH));
+    outage.from <= to && from <= until
+}

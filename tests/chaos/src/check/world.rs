@@ -1,0 +1,157 @@
+//! The lines of all files, put together by run, execution and body.
+
+use std::collections::BTreeMap;
+
+use super::log::{Line, Log};
+use super::outages::{Outage, Outages};
+use crate::history::{End, Entry, Fact, Kind, Reader};
+use crate::ledger::{Effect, Phase};
+use crate::program::Program;
+
+/// What is known of all that happened.
+pub(crate) struct World {
+    pub(crate) log: Log,
+    pub(crate) ledger: Vec<Line<Effect>>,
+    pub(crate) runs: BTreeMap<String, Run>,
+    pub(crate) executions: BTreeMap<u64, Execution>,
+    /// Executions of each thread, in the order of their starts.
+    pub(crate) threads: BTreeMap<String, Vec<u64>>,
+    /// Starts of each body, by execution and step, in order of time: places in the ledger.
+    pub(crate) starts: BTreeMap<(u64, u32), Vec<usize>>,
+    /// The other lines of the ledger, likewise.
+    pub(crate) ends: BTreeMap<(u64, u32), Vec<usize>>,
+    pub(crate) outages: Outages,
+}
+
+/// One run, by places in the log.
+#[derive(Debug, Default)]
+pub(crate) struct Run {
+    /// Where it was asked for.
+    pub(crate) invoked: usize,
+    /// False for answers to questions that have theirs.
+    pub(crate) is_right: bool,
+    /// Where it was accepted.
+    pub(crate) accepted: Option<usize>,
+    /// Where a request for it failed for good.
+    pub(crate) failed: Option<usize>,
+    /// What each reader read.
+    pub(crate) reads: BTreeMap<Reader, usize>,
+}
+
+/// One execution.
+#[derive(Debug)]
+pub(crate) struct Execution {
+    pub(crate) program: Program,
+    /// Its runs in the order in which they were asked for, wrong answers left out.
+    pub(crate) runs: Vec<String>,
+}
+
+impl World {
+    pub(crate) fn new(log: Log, ledger: Vec<Line<Effect>>) -> Self {
+        let outages = Outages::new(log.lines().iter().map(|line| &line.entry));
+        let mut world = Self {
+            log,
+            ledger,
+            runs: BTreeMap::new(),
+            executions: BTreeMap::new(),
+            threads: BTreeMap::new(),
+            starts: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            outages,
+        };
+        world.sort_entries();
+        world.sort_effects();
+        world
+    }
+
+    fn sort_entries(&mut self) {
+        for (place, line) in self.log.lines().iter().enumerate() {
+            let kind = line.entry.kind;
+            match &line.entry.fact {
+                Fact::Start { thread, run, program } => {
+                    let execution = program.execution;
+                    self.threads.entry(thread.clone()).or_default().push(execution);
+                    let program = program.clone();
+                    let runs = vec![run.clone()];
+                    self.executions.insert(execution, Execution { program, runs });
+                    self.runs.insert(run.clone(), Run::asked(place, true));
+                }
+                Fact::Resume { run, execution, is_right, .. } => {
+                    self.runs.insert(run.clone(), Run::asked(place, *is_right));
+                    if *is_right && let Some(known) = self.executions.get_mut(execution) {
+                        known.runs.push(run.clone());
+                    }
+                }
+                Fact::Retry { run, execution, .. } => {
+                    self.runs.insert(run.clone(), Run::asked(place, true));
+                    if let Some(known) = self.executions.get_mut(execution) {
+                        known.runs.push(run.clone());
+                    }
+                }
+                Fact::Submit { run, .. } => {
+                    let Some(run) = self.runs.get_mut(run) else { continue };
+                    match kind {
+                        Kind::Ok => run.accepted = run.accepted.or(Some(place)),
+                        Kind::Fail => run.failed = Some(place),
+                        _ => {}
+                    }
+                }
+                Fact::Read { run, reader, .. } => {
+                    let Some(run) = self.runs.get_mut(run) else { continue };
+                    run.reads.insert(*reader, place);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn sort_effects(&mut self) {
+        for (place, line) in self.ledger.iter().enumerate() {
+            let key = (line.entry.execution, line.entry.step);
+            let list = if line.entry.phase == Phase::Start { &mut self.starts } else { &mut self.ends };
+            list.entry(key).or_default().push(place);
+        }
+        for places in self.starts.values_mut().chain(self.ends.values_mut()) {
+            places.sort_by_key(|place| self.ledger[*place].entry.at);
+        }
+    }
+
+    /// What was done to the processes.
+    pub(crate) fn faults(&self) -> &[Outage] {
+        &self.outages.all
+    }
+
+    pub(crate) fn entry(&self, place: usize) -> &Entry {
+        &self.log.lines()[place].entry
+    }
+
+    pub(crate) fn effect(&self, place: usize) -> &Effect {
+        &self.ledger[place].entry
+    }
+
+    /// How a run ended, for whoever read it to its end.
+    pub(crate) fn end_of(&self, run: &Run) -> Option<&End> {
+        let mut ends = run.reads.values().filter_map(|place| match &self.entry(*place).fact {
+            Fact::Read { end, .. } if !matches!(end, End::Unread { .. }) => Some(end),
+            _ => None,
+        });
+        ends.next()
+    }
+
+    /// How the last run of an execution ended.
+    pub(crate) fn result_of(&self, execution: &Execution) -> Option<&End> {
+        self.end_of(self.runs.get(execution.runs.last()?)?)
+    }
+
+    /// The executions that have a result.
+    pub(crate) fn done(&self) -> impl Iterator<Item = (&u64, &Execution)> {
+        let is_done = |execution| matches!(self.result_of(execution), Some(End::Done { .. }));
+        self.executions.iter().filter(move |(_, execution)| is_done(execution))
+    }
+}
+
+impl Run {
+    fn asked(invoked: usize, is_right: bool) -> Self {
+        Self { invoked, is_right, ..Self::default() }
+    }
+}

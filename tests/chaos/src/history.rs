@@ -1,0 +1,127 @@
+//! The history: what was asked of Rethread, what it answered, and what was done to it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock;
+use crate::ledger::Lines;
+use crate::program::Program;
+
+/// One line of the history or of the dump.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// When, by [`clock::now`].
+    pub(crate) at: u64,
+    /// Who says so.
+    pub(crate) process: String,
+    /// What kind of statement it is.
+    #[serde(rename = "type")]
+    pub(crate) kind: Kind,
+    /// About what.
+    #[serde(flatten)]
+    pub(crate) fact: Fact,
+}
+
+/// What kind of statement a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// Something is asked for.
+    Invoke,
+    /// It happened.
+    Ok,
+    /// It did not happen.
+    Fail,
+    /// Nobody knows yet, or it is for information.
+    Info,
+}
+
+/// What a line is about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub(crate) enum Fact {
+    /// Invoke: a program is to be started.
+    Start { thread: String, run: String, program: Program },
+    /// Invoke: questions are answered, rightly or (where they are answered already) wrongly.
+    Resume {
+        thread: String,
+        run: String,
+        execution: u64,
+        answers: BTreeMap<String, u64>,
+        is_right: bool,
+    },
+    /// Invoke: an execution is to go on after a failure.
+    Retry { thread: String, run: String, execution: u64 },
+    /// How a request was taken. Ok: the run is accepted. Info: unknown. Fail: it is not.
+    Submit { run: String, error: Option<String> },
+    /// Info: the reader saw that a call has its result.
+    Seen { run: String, seq: u64, call: String },
+    /// Ok: a reader has all events of a run, by number and digest. Fail: it could not read them.
+    Read { run: String, reader: Reader, events: Vec<(u64, u64)>, emitted: Vec<u64>, end: End },
+    /// Info: a process was started.
+    Spawn { name: String, pid: u32 },
+    /// Info: a process has ended; `is_wanted` if we ended it.
+    Exit { name: String, pid: u32, status: String, is_wanted: bool },
+    /// Invoke: a fault begins. Ok: its cause is gone.
+    Fault { number: u64, fault: String, target: String, pid: Option<u32> },
+    /// Info: no more faults; all processes run.
+    Healed,
+    /// Ok, in the dump: what a thread is doing, and its items in the store.
+    Thread { thread: String, status: String, items: BTreeMap<String, u64> },
+}
+
+/// Which reader read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reader {
+    /// While the run went on, over the driver's link.
+    Live,
+    /// When all was over, by another client.
+    Late,
+}
+
+/// How a run ended, as its last event says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum End {
+    /// With a result.
+    Done { value: u64 },
+    /// With questions, by id.
+    Interrupted { asks: BTreeMap<String, u32> },
+    /// With a failure.
+    Failed { kind: String, message: String },
+    /// It was refused.
+    Refused { reason: String },
+    /// Its answers were given to another run.
+    Joined { run: String },
+    /// In another way, which no program asks for.
+    Other { what: String },
+    /// It was not read to its end.
+    Unread { reason: String },
+}
+
+/// Appends to the history, from any task.
+#[derive(Debug)]
+pub(crate) struct History {
+    lines: Lines,
+    process: String,
+}
+
+impl History {
+    /// Appends to this file in the name of this process.
+    pub(crate) fn open(path: &Path, process: &str) -> io::Result<Self> {
+        Ok(Self { lines: Lines::open(path)?, process: process.to_owned() })
+    }
+
+    /// Appends one line.
+    ///
+    /// # Panics
+    /// When it cannot be written: without a history there is nothing to prove.
+    pub(crate) fn say(&self, kind: Kind, fact: Fact) {
+        let entry = Entry { at: clock::now(), process: self.process.clone(), kind, fact };
+        self.lines.append(&entry).expect("the history can be written: is the disk full?");
+    }
+}
