@@ -185,6 +185,9 @@ pub struct OpenCall {
     pub call: CallId,
 }
 
+/// Calls that are open, each with the number under which its attempt was ordered.
+pub type OpenCalls = BTreeMap<OpenCall, u32>;
+
 impl Target {
     /// The call it speaks of, as one that is open.
     pub fn open_call(&self) -> OpenCall {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef};
 use rethread_core::ids::{CallId, Millis, PartitionId, QueueName, ThreadId, ThreadKey, WorkerId};
-use rethread_core::message::{InboxMessage, OpenCall};
+use rethread_core::message::{InboxMessage, OpenCalls};
 use rethread_core::record::Record;
 use rethread_core::thread::{Effect, Job, JobOutcome, Setup, Stored, ThreadMachine};
 use rethread_storage::{InboxCursor, QueuedOrder, ThreadWrite};
@@ -96,7 +96,7 @@ impl Turned {
 pub(crate) struct Left {
     pub(crate) thread: ThreadKey,
     pub(crate) actor: ActorId,
-    pub(crate) in_flight: BTreeSet<OpenCall>,
+    pub(crate) in_flight: OpenCalls,
     pub(crate) due: Option<Millis>,
 }
 

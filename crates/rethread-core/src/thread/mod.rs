@@ -28,7 +28,7 @@ mod index;
 mod question;
 mod turn;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ use crate::event::{EventKind, RunOutcome};
 use crate::header::{ThreadHeader, ThreadStatus};
 use crate::ids::{CallId, ExecutionId, Millis, PartitionId, RunId, ThreadId};
 use crate::journal::{Began, Entry, Fact};
-use crate::message::{Called, Command, Emitted, OpenCall, Report};
+use crate::message::{Called, Command, Emitted, OpenCalls, Report};
 use crate::replay::{OnWake, Program};
 use crate::settings::RunDurability;
 use execution::{Execution, Standing, Surroundings};
@@ -101,7 +101,7 @@ pub struct Stored {
     pub last_event: u64,
     /// Calls of the thread, of whatever execution, whose orders are queued or assigned, or whose
     /// reports stand unread in the inbox.
-    pub in_flight: BTreeSet<OpenCall>,
+    pub in_flight: OpenCalls,
 }
 
 /// The state machine of one thread.
@@ -120,14 +120,14 @@ enum State {
     /// No run is in progress. The journal of an execution that can go on is kept, and what is
     /// still queued or running of it: calls that were cancelled, or all if the run was, and those
     /// of code that did not fit the journal.
-    Resting { journal: Vec<Entry>, in_flight: BTreeSet<OpenCall> },
+    Resting { journal: Vec<Entry>, in_flight: OpenCalls },
     /// A run is in progress.
     Running(Box<Execution>),
 }
 
 impl State {
     fn at_rest(journal: Vec<Entry>) -> Self {
-        Self::Resting { journal, in_flight: BTreeSet::new() }
+        Self::Resting { journal, in_flight: OpenCalls::new() }
     }
 }
 
@@ -181,7 +181,7 @@ impl ThreadMachine {
 
     /// Calls with an attempt that is queued or running: what the shell must remember when it
     /// drops the machine to save memory.
-    pub fn in_flight(&self) -> BTreeSet<OpenCall> {
+    pub fn in_flight(&self) -> OpenCalls {
         match &self.state {
             State::Running(execution) => execution.in_flight(),
             State::Resting { in_flight, .. } => in_flight.clone(),
@@ -290,7 +290,7 @@ impl ThreadMachine {
 
     // --- runs --------------------------------------------------------------------------------
 
-    fn take_rest(&mut self) -> (Vec<Entry>, BTreeSet<OpenCall>) {
+    fn take_rest(&mut self) -> (Vec<Entry>, OpenCalls) {
         match &mut self.state {
             State::Resting { journal, in_flight } => {
                 (std::mem::take(journal), std::mem::take(in_flight))
@@ -304,7 +304,7 @@ impl ThreadMachine {
         now: Millis,
         run: RunId,
         journal: Vec<Entry>,
-        in_flight: BTreeSet<OpenCall>,
+        in_flight: OpenCalls,
         continues: bool,
     ) {
         let Some(header) = &mut self.header else { return };
@@ -343,7 +343,7 @@ impl ThreadMachine {
         run: RunId,
         journal: Vec<Entry>,
         shown: usize,
-        in_flight: BTreeSet<OpenCall>,
+        in_flight: OpenCalls,
     ) {
         let around = Surroundings {
             thread: self.setup.thread.clone(),

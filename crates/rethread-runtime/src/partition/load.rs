@@ -1,6 +1,5 @@
 //! Reading one thread.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use ractor::ActorRef;
 use rethread_core::event::Event;
 use rethread_core::header::{ThreadHeader, ThreadStatus};
 use rethread_core::ids::{ExecutionId, PartitionId, ThreadKey};
-use rethread_core::message::OpenCall;
+use rethread_core::message::OpenCalls;
 use rethread_core::record::Record;
 use rethread_core::thread::Stored;
 use rethread_storage::{Result, StorageError};
@@ -58,7 +57,7 @@ pub(super) async fn load_and_send(
     tenure: Arc<Tenure>,
     partition: PartitionId,
     thread: ThreadKey,
-    in_flight: Option<BTreeSet<OpenCall>>,
+    in_flight: Option<OpenCalls>,
     owner: ActorRef<OwnerMessage>,
 ) {
     let Ok(_permit) = engine.loads.acquire().await else { return };
@@ -85,7 +84,7 @@ async fn load(
     engine: &Engine,
     partition: PartitionId,
     thread: ThreadKey,
-    in_flight: Option<BTreeSet<OpenCall>>,
+    in_flight: Option<OpenCalls>,
 ) -> Result<Found> {
     let in_flight = match in_flight {
         Some(in_flight) => in_flight,

@@ -1,9 +1,9 @@
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use ractor::{ActorId, ActorRef};
 use rethread_core::ids::ExecutionId;
-use rethread_core::message::OpenCall;
+use rethread_core::message::OpenCalls;
 use rethread_storage::InboxCursor;
 use tokio::time::Instant;
 
@@ -30,12 +30,12 @@ pub(super) enum Phase {
     /// Not in memory.
     Away {
         /// Calls whose orders are queued or assigned; none if that is not known.
-        in_flight: Option<BTreeSet<OpenCall>>,
+        in_flight: Option<OpenCalls>,
     },
     /// Being read.
     Loading {
         /// As for [`Phase::Away`].
-        in_flight: Option<BTreeSet<OpenCall>>,
+        in_flight: Option<OpenCalls>,
     },
     /// In memory; gets each message at once.
     Here(ActorRef<CoordinatorMessage>),
@@ -51,7 +51,7 @@ pub(super) enum Phase {
 }
 
 impl Slot {
-    pub(super) fn away(in_flight: BTreeSet<OpenCall>) -> Self {
+    pub(super) fn away(in_flight: OpenCalls) -> Self {
         Self {
             phase: Phase::Away { in_flight: Some(in_flight) },
             unhandled: VecDeque::new(),
@@ -73,7 +73,7 @@ impl Slot {
     /// Whether nothing goes on that would be lost with the slot.
     pub(super) fn is_forgettable(&self) -> bool {
         let knows_nothing = match &self.phase {
-            Phase::Away { in_flight } => in_flight.as_ref().is_some_and(BTreeSet::is_empty),
+            Phase::Away { in_flight } => in_flight.as_ref().is_some_and(OpenCalls::is_empty),
             Phase::Loading { .. }
             | Phase::Here(_)
             | Phase::Leaving(_)

@@ -1,12 +1,12 @@
 //! Reading what a partition has in progress, before anything of it goes on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::ActorRef;
 use rethread_core::ids::{Millis, PartitionId, ThreadKey};
-use rethread_core::message::{InboxMessage, OpenCall, TaskOrder};
+use rethread_core::message::{InboxMessage, OpenCalls, TaskOrder};
 use rethread_core::record::Record;
 use rethread_storage::{InboxCursor, Result, Storage};
 
@@ -21,7 +21,7 @@ const PAGE: usize = 1_000;
 const RETRY_WAIT: Duration = Duration::from_millis(200);
 
 /// Calls that must not be dispatched again, by thread.
-pub(super) type InFlight = BTreeMap<ThreadKey, BTreeSet<OpenCall>>;
+pub(super) type InFlight = BTreeMap<ThreadKey, OpenCalls>;
 
 /// What a new owner finds.
 #[derive(Debug)]
@@ -74,7 +74,10 @@ pub(super) async fn scan_in_flight(
     for queued in storage.queued_orders(partition).await? {
         match TaskOrder::from_record(&queued.order) {
             Ok(TaskOrder { target, .. }) => {
-                in_flight.entry(target.thread).or_default().insert(target.open_call());
+                in_flight
+                    .entry(target.thread)
+                    .or_default()
+                    .insert(target.open_call(), target.attempt);
             }
             Err(error) => {
                 count(&stats.corrupt_messages);
@@ -91,7 +94,10 @@ pub(super) async fn scan_in_flight(
             // What cannot be read is reported when it is routed.
             if let Ok(InboxMessage::Report(report)) = InboxMessage::from_record(&item.message) {
                 let target = report.target;
-                in_flight.entry(target.thread).or_default().insert(target.open_call());
+                in_flight
+                    .entry(target.thread)
+                    .or_default()
+                    .insert(target.open_call(), target.attempt);
             }
         }
     }

@@ -1,13 +1,13 @@
 //! Bringing threads into memory, giving them their messages, and letting them go.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use ractor::{ActorId, ActorProcessingErr, ActorRuntime};
 use rethread_core::ids::{Millis, ThreadId, ThreadKey};
-use rethread_core::message::InboxMessage;
+use rethread_core::message::{InboxMessage, OpenCalls};
 use rethread_core::record::Record;
 use rethread_core::thread::Stored;
 use rethread_storage::{InboxCursor, InboxItem};
@@ -105,7 +105,7 @@ impl OwnerState {
     /// Threads with calls in flight have slots from the takeover on, and a slot is forgotten only
     /// once it is known that none is left: so no slot means none.
     fn slot(&mut self, thread: ThreadKey) -> &mut Slot {
-        self.slots.entry(thread).or_insert_with(|| Slot::away(BTreeSet::new()))
+        self.slots.entry(thread).or_insert_with(|| Slot::away(OpenCalls::new()))
     }
 
     /// Starts to read a thread that has something to do, once the storage has all of it.
@@ -149,7 +149,7 @@ impl OwnerState {
                 None => {
                     // It was deleted, or never was: what is in flight of it is for nobody.
                     if let Some(slot) = self.slots.get_mut(&thread) {
-                        slot.phase = Phase::Loading { in_flight: Some(BTreeSet::new()) };
+                        slot.phase = Phase::Loading { in_flight: Some(OpenCalls::new()) };
                     }
                     self.let_go(thread);
                     return Ok(());

@@ -42,8 +42,8 @@ impl Execution {
         }
         let name = call.request.name().to_owned();
         self.tell_of_cancel(id, turn);
-        if matches!(state, CallState::InFlight { .. }) {
-            self.giving_up.insert(id);
+        if let CallState::InFlight { attempt } = state {
+            self.giving_up.insert(id, attempt);
         }
         self.forget_body(id);
         self.undecided.retain(|call| *call != id);

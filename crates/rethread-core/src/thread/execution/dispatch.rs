@@ -49,10 +49,8 @@ impl Execution {
         let attempt = attempts.newest + 1;
         let reported = self.reported_attempt(id);
         let open = OpenCall { execution: self.id, call: id };
-        let is_in_flight = self.in_flight.remove(&open) || self.giving_up.remove(&id);
-        if is_in_flight || reported.is_some() {
-            // The one before the next one, if a cancel of the run did not reach it.
-            let attempt = reported.unwrap_or(attempts.newest.max(1));
+        let in_flight = self.in_flight.remove(&open).or(self.giving_up.remove(&id));
+        if let Some(attempt) = reported.or(in_flight) {
             self.calls.set_state(id, CallState::InFlight { attempt });
         } else if attempts.retry_at > now {
             self.calls.set_state(id, CallState::Backoff { attempt, until: attempts.retry_at });
@@ -115,7 +113,7 @@ impl Execution {
         };
         let limit = usize::try_from(limit.max(1)).unwrap_or(usize::MAX);
         // After a replay there may be some that are not decided yet.
-        let undecided = self.in_flight.iter().filter(|open| open.execution == self.id);
+        let undecided = self.in_flight.keys().filter(|open| open.execution == self.id);
         let undecided = undecided.map(|open| open.call);
         let in_flight = self.calls.in_flight().chain(undecided);
         in_flight.filter(is_working).take(limit).count() < limit

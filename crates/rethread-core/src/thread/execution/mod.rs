@@ -18,7 +18,7 @@ use crate::event::Interrupt;
 use crate::failure::Failure;
 use crate::ids::{CallId, ExecutionId, Millis, PartitionId, RunId, ThreadId, ThreadKey, WorkerId};
 use crate::journal::{Entry, Fact};
-use crate::message::{CacheSlot, NestedCall, OpenCall, Report};
+use crate::message::{CacheSlot, NestedCall, OpenCall, OpenCalls, Report};
 use crate::payload::Payload;
 use crate::policy::EntrypointOptions;
 use crate::replay::{
@@ -125,9 +125,9 @@ pub(super) struct Execution {
     /// Number of the next custom event of each attempt and the worker that runs it.
     emitted: BTreeMap<(CallId, u32, WorkerId), u64>,
     /// Attempts that are known to be queued, running or reported.
-    in_flight: BTreeSet<OpenCall>,
+    in_flight: OpenCalls,
     /// Calls that were cancelled with an attempt that has not been reported yet.
-    giving_up: BTreeSet<CallId>,
+    giving_up: BTreeMap<CallId, u32>,
     /// Jobs that are done and are to be taken up when the execution is live.
     done: Vec<(CallId, JobOutcome)>,
     /// Workers that run bodies of tasks which have made calls, and their attempts.
@@ -224,7 +224,7 @@ impl Execution {
         run: RunId,
         journal: Vec<Entry>,
         shown: usize,
-        in_flight: BTreeSet<OpenCall>,
+        in_flight: OpenCalls,
     ) -> Self {
         let index = JournalIndex::new(&journal);
         let settings = last_settings(&journal).cloned().unwrap_or_default();
@@ -265,7 +265,7 @@ impl Execution {
             attempts: BTreeMap::new(),
             emitted: BTreeMap::new(),
             in_flight,
-            giving_up: BTreeSet::new(),
+            giving_up: BTreeMap::new(),
             done: Vec::new(),
             callers: BTreeMap::new(),
             nested: BTreeMap::new(),
@@ -294,10 +294,16 @@ impl Execution {
     }
 
     /// Calls with an attempt that is queued or running.
-    pub(super) fn in_flight(&self) -> BTreeSet<OpenCall> {
+    pub(super) fn in_flight(&self) -> OpenCalls {
         let open = |call| OpenCall { execution: self.id, call };
-        let mine = self.calls.in_flight().chain(self.giving_up.iter().copied());
-        mine.map(open).chain(self.in_flight.iter().copied()).collect()
+        let attempt = |call| match self.calls.get(call).map(|call| call.state) {
+            Some(CallState::InFlight { attempt }) => attempt,
+            _ => 1,
+        };
+        let mine = self.calls.in_flight().map(|call| (open(call), attempt(call)));
+        let given_up = self.giving_up.iter().map(|(call, attempt)| (open(*call), *attempt));
+        let others = self.in_flight.iter().map(|(open, attempt)| (*open, *attempt));
+        mine.chain(given_up).chain(others).collect()
     }
 
     /// An attempt of an execution that was given up has ended.

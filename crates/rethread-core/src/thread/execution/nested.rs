@@ -171,7 +171,7 @@ impl Execution {
     pub(super) fn is_wanted_later(&self, id: CallId) -> bool {
         let Some(call) = self.calls.get(id) else { return false };
         let is_made_now = self.made_now.contains(&id);
-        let is_under_way = self.in_flight.contains(&OpenCall { execution: self.id, call: id })
+        let is_under_way = self.in_flight.contains_key(&OpenCall { execution: self.id, call: id })
             || self.held.iter().any(|held| held.report.target.call == id);
         let caller = self.calls.get(call.scope).map(|caller| caller.state);
         call.waiter == Waiter::Task

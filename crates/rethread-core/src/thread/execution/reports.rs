@@ -99,7 +99,7 @@ impl Execution {
     pub(super) fn unclaimed_mismatch(&mut self, now: Millis) -> Option<ReplayMismatch> {
         let is_unclaimed =
             |call: &CallId| self.calls.get(*call).is_none() && !self.index.is_recorded(*call);
-        let in_flight = self.in_flight.iter().filter(|open| open.execution == self.id);
+        let in_flight = self.in_flight.keys().filter(|open| open.execution == self.id);
         let reported = self.unclaimed.iter().map(|report| report.target.call);
         let mut open = reported.chain(in_flight.map(|open| open.call));
         let call = open.find(is_unclaimed)?;

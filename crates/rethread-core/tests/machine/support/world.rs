@@ -182,11 +182,11 @@ impl World {
             return;
         };
         let reported = self.store.inbox.iter().filter_map(|message| match message {
-            InboxMessage::Report(report) => Some(report.target.open_call()),
+            InboxMessage::Report(report) => Some(&report.target),
             _ => None,
         });
-        let queued = self.store.queue.iter().map(|order| order.target.open_call());
-        let in_flight: BTreeSet<_> = queued.chain(reported).collect();
+        let queued = self.store.queue.iter().map(|order| &order.target);
+        let in_flight = queued.chain(reported).map(|target| (target.open_call(), target.attempt));
         // Records travel through their stored form.
         let journal = self.store.journal.iter().map(|entry| {
             Entry::from_record(&entry.to_record()).expect("a journal entry survives storage")
@@ -195,7 +195,7 @@ impl World {
             last_event: self.store.events.get(&header.run).map_or(0, |log| log.len() as u64),
             journal: journal.collect(),
             base: self.store.base.map(|id| self.store.checkpoints[&id].clone()),
-            in_flight,
+            in_flight: in_flight.collect(),
             header,
         };
         self.machine = Some(ThreadMachine::load(self.setup(), self.now, stored));
