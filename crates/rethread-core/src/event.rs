@@ -243,7 +243,7 @@ pub enum Refusal {
     /// There is no run to resume or retry.
     #[error("nothing to continue on this thread: {status}")]
     NothingToContinue {
-        /// What the thread is doing.
+        /// What the thread is doing, and what can be done.
         status: String,
     },
     /// An answer names a question that is not open.

@@ -19,7 +19,7 @@ pub struct RunSettings {
     /// Most attempts of tasks of the run that are queued or running at a time. A task that waits
     /// for calls of its own does not count.
     pub max_concurrency: Option<u32>,
-    /// How deep calls may be nested.
+    /// How deep calls may be nested; 1,000 if it is not said.
     pub recursion_limit: Option<u32>,
 }
 

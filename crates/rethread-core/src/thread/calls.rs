@@ -237,7 +237,10 @@ impl Calls {
             .by_id
             .iter()
             .filter(|(_, call)| call.state == CallState::Undecided)
-            .map(|(id, call)| (call.place, format!("`{}` ({id})", call.request.name())))
+            .map(|(id, call)| {
+                let name = call.request.name();
+                (call.place, format!("`{name}` ({id}; the id depends on the arguments)"))
+            })
             .collect();
         calls.sort_unstable();
         calls.into_iter().map(|(_, name)| name).collect()

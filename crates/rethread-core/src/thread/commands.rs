@@ -147,7 +147,12 @@ impl ThreadMachine {
             self.fork_finished(now, request);
             return Ok(());
         }
-        let Some(header) = &self.header else { return Err(Refusal::EmptyInput) };
+        let Some(header) = &self.header else {
+            return Err(match request.is_lenient {
+                true => Refusal::EmptyInput,
+                false => self.nothing_to_continue(),
+            });
+        };
         match header.status {
             ThreadStatus::Idle => {
                 self.give_value(now, request.run);
@@ -319,9 +324,21 @@ impl ThreadMachine {
     }
 
     pub(super) fn nothing_to_continue(&self) -> Refusal {
-        let status = self.header.as_ref().map(|header| &header.status);
-        let status = status.map_or("it has never run", ThreadStatus::name).to_owned();
-        Refusal::NothingToContinue { status }
+        let status = match self.header.as_ref().map(|header| &header.status) {
+            None => "it has never run; start a run with an input",
+            Some(ThreadStatus::Idle) => "its last run has completed; start another one",
+            Some(ThreadStatus::Running) => "a run is in progress, and asks nothing",
+            Some(ThreadStatus::Interrupted(_)) => "it waits for answers; resume it",
+            Some(ThreadStatus::Failed(_)) => {
+                "its last run failed; a retry goes on from there, and asks again what it needs"
+            }
+            Some(ThreadStatus::Parked(_)) => {
+                "it is parked since the code does not fit; deploy code that fits, then retry"
+            }
+            Some(ThreadStatus::Cancelled) => "its last run was cancelled; a retry goes on with it",
+            Some(ThreadStatus::Pending) => "an input stands ready; a retry runs it",
+        };
+        Refusal::NothingToContinue { status: status.to_owned() }
     }
 
     /// What children have saved last.

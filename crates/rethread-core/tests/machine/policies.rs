@@ -440,3 +440,14 @@ fn a_question_that_nobody_answers_in_time_is_given_up() {
     let RunOutcome::Interrupted(open) = world.outcome(run) else { panic!("the task still asks") };
     assert_eq!(open.len(), 1, "only the question of the task is left: {open:?}");
 }
+
+#[test]
+fn a_call_that_calls_itself_for_ever_ends() {
+    let mut world = World::new(Code::main(|_| async { child("main", ()).await }));
+    let run = world.start(0);
+    world.settle(&mut Rng::new(1), None);
+    match world.outcome(run) {
+        RunOutcome::Failed(failure) => assert_eq!(failure.kind, kind::LIMIT, "{failure}"),
+        other => panic!("{other:?}"),
+    }
+}

@@ -145,7 +145,8 @@ impl Execution {
         match self.begin_body(body, attempt, at) {
             Ok(()) => true,
             Err(failure) => {
-                self.mismatch(format!("attempt {attempt} of {body}"), failure.message);
+                let found = format!("cannot run it: {failure}");
+                self.mismatch(format!("attempt {attempt} of {body}"), found);
                 false
             }
         }

@@ -12,6 +12,10 @@ use crate::thread::effect::Job;
 use crate::thread::execution::Execution;
 use crate::thread::turn::Turn;
 
+/// How deep calls may be nested in a run that sets no `recursion_limit`: a call that calls itself
+/// for ever must end.
+const DEPTH_MAX: u32 = 1_000;
+
 impl Execution {
     /// At the end of the journal, decides what happens with calls that have no outcome in it.
     pub(super) fn decide_undecided(&mut self, now: Millis, turn: &mut Turn) -> bool {
@@ -76,9 +80,11 @@ impl Execution {
                 "more than {calls_max} calls in one execution (setting calls_max)"
             ));
         }
-        let limit = self.settings.recursion_limit?;
+        let limit = self.settings.recursion_limit.unwrap_or(DEPTH_MAX);
         let is_too_deep = self.calls.get(id).is_some_and(|call| call.depth >= limit);
-        is_too_deep.then(|| format!("calls nested deeper than the run's recursion_limit, {limit}"))
+        is_too_deep.then(|| {
+            format!("calls are nested deeper than {limit}: end the recursion, or raise the run's recursion_limit")
+        })
     }
 
     /// Orders an attempt, or holds it back while the run has as many in flight as it may.

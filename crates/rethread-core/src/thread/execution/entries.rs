@@ -27,7 +27,8 @@ impl Execution {
                 match self.call_for_body(root, name, input, began.previous, at) {
                     Ok(()) => true,
                     Err(failure) => {
-                        self.mismatch(format!("a run of `{name}`"), failure.message);
+                        let found = format!("cannot run it: {failure}");
+                        self.mismatch(format!("a run of `{name}`"), found);
                         false
                     }
                 }
@@ -206,8 +207,9 @@ impl Execution {
         match result.or(self.root_end.as_ref().map(|end| &end.result)) {
             Some(Ok(_)) => "ends before it".into(),
             Some(Err(failure)) => format!("fails before it: {failure}"),
-            None if calls.is_empty() => "makes no further call".into(),
-            None => format!("calls {}", calls.join(", ")),
+            None if !calls.is_empty() => format!("calls {}", calls.join(", ")),
+            None if self.questions.has_open() => "waits for an answer to `interrupt`".into(),
+            None => "makes no further call".into(),
         }
     }
 
