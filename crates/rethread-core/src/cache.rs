@@ -8,6 +8,9 @@ use crate::message::CacheSlot;
 use crate::payload::Payload;
 use crate::policy::Cache;
 
+/// Longer keys of users are stored as their digest.
+const KEY_BYTES_MAX: usize = 1_000;
+
 /// The group of all entries of a task or entrypoint: what is cleared as one.
 pub fn group(kind: CallKind, name: &str) -> String {
     let kind = match kind {
@@ -21,7 +24,7 @@ pub fn group(kind: CallKind, name: &str) -> String {
 /// Where the result of a call is cached: under the key that the user made, or under a digest of
 /// version and input. The digest is made of the canonical form of the input, so it depends on
 /// the value and on nothing else; 1, 1.0, true and "1" differ, the order of map keys does not
-/// matter (semantics 9.2, D17).
+/// matter (D17).
 pub fn slot(
     kind: CallKind,
     name: &str,
@@ -31,7 +34,11 @@ pub fn slot(
     cache: Cache,
 ) -> CacheSlot {
     let entry = match key {
-        Some(key) => Bytes::from([b"k", key.as_bytes()].concat()),
+        Some(key) if key.len() <= KEY_BYTES_MAX => Bytes::from([b"k", key.as_bytes()].concat()),
+        Some(key) => {
+            let digest = CallId::content(CallId::ANYWHERE, kind, name, key.as_bytes());
+            Bytes::from([b"l".as_slice(), &digest.to_be_bytes()].concat())
+        }
         None => {
             let version = version.unwrap_or_default();
             let mut content = (version.len() as u64).to_be_bytes().to_vec();
@@ -74,5 +81,7 @@ mod tests {
         assert_ne!(entry(&input, None, None), entry(&input, Some("2"), None));
         assert_eq!(entry(&input, None, Some("k")), entry(&value((2,)), Some("2"), Some("k")));
         assert_ne!(entry(&input, None, Some("k")), entry(&input, None, Some("l")));
+        let long = |end: &str| entry(&input, None, Some(&("k".repeat(5_000) + end)));
+        assert!(long("a").len() < 100 && long("a") != long("b"), "a long key is digested");
     }
 }

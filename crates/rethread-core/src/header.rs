@@ -34,7 +34,7 @@ pub struct ThreadHeader {
     /// run stops for them, its status holds them.
     pub asking: Vec<Interrupt>,
     /// What child entrypoints with a history of their own have saved last, on whatever branch: a
-    /// new input goes on from it, wherever it starts (semantics 11.4).
+    /// new input goes on from it, wherever it starts.
     pub children: BTreeMap<String, ChildState>,
     /// How many checkpoints the thread has made.
     pub checkpoints_made: u64,

@@ -18,6 +18,8 @@
 //!
 //! Deliberately not here: tokio, ractor, Redis, any clock and any source of randomness. Times and
 //! random ids are arguments; maps are ordered; bodies are polled by a plain function call.
+//!
+//! Numbers such as D07 in comments are rows of `docs/langgraph-differences.md`.
 
 pub mod cache;
 pub mod canonical;

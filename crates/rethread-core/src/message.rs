@@ -66,7 +66,7 @@ pub struct Command {
     /// coordinator waits for no storage.
     pub at: Option<Box<Checkpoint>>,
     /// Whether LangGraph's lenient rules hold: unknown and spent interrupt ids are ignored, and an
-    /// answer that nobody waits for changes nothing (semantics 6.7, D02).
+    /// answer that nobody waits for changes nothing (D02).
     pub is_lenient: bool,
     /// What to do.
     pub action: Action,
@@ -109,7 +109,7 @@ pub enum Action {
     Cancel,
 }
 
-/// An edit of the state of a thread (semantics 5).
+/// An edit of the state of a thread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Update {
     /// In whose name.

@@ -196,7 +196,7 @@ pub struct EntrypointOptions {
 /// What an entrypoint keeps of its runs when another entrypoint or a task calls it. At the root
 /// of a thread it makes no difference.
 ///
-/// LangGraph's `checkpointer` of a sub-entrypoint (semantics 11.2 to 11.5).
+/// LangGraph's `checkpointer` of a sub-entrypoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum History {

@@ -12,8 +12,8 @@ pub enum RetryDecision {
     GiveUp,
 }
 
-/// Kinds that [`RetryOn::Default`] does not retry: those of LangGraph's default predicate
-/// (semantics 8.2), under the names that Python gives them, and the engine's own that do not
+/// Kinds that [`RetryOn::Default`] does not retry: those of LangGraph's default predicate,
+/// under the names that Python gives them, and the engine's own that do not
 /// pass by themselves.
 pub const DEFAULT_FINAL_KINDS: [&str; 22] = [
     "ValueError",

@@ -26,7 +26,7 @@ pub struct RunSettings {
 /// Facts about a run that its caller attaches to it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
-    /// Words to find it by.
+    /// Words for its bodies to see; nothing is found by them.
     pub tags: Vec<String>,
     /// Facts to find it by.
     pub metadata: BTreeMap<String, Payload>,
@@ -35,7 +35,7 @@ pub struct RunConfig {
 }
 
 impl RunConfig {
-    /// What its checkpoints show of it (semantics 3.4): scalars of `configurable` and `metadata`,
+    /// What its checkpoints show of it: scalars of `configurable` and `metadata`,
     /// but not those with names of the engine.
     pub fn scalars(&self) -> BTreeMap<String, Payload> {
         let entries = self.configurable.iter().chain(&self.metadata);

@@ -1,6 +1,6 @@
 //! Long-term memory across threads: what is asked of the store, and what it answers.
 //!
-//! The rules are those of LangGraph's `BaseStore` (semantics 12).
+//! The rules are those of LangGraph's `BaseStore`.
 
 use std::fmt;
 

@@ -9,7 +9,7 @@ use crate::payload::Payload;
 
 /// Finds out which open questions are answered. Nothing is applied unless all answers fit.
 ///
-/// Lenient rules (semantics 6.6, 6.7): ids that are not open are passed over, and nothing cannot
+/// Lenient rules, which are LangGraph's: ids that are not open are passed over, and nothing cannot
 /// be an answer without an id.
 pub(super) fn match_answers(
     open: &[Interrupt],

@@ -176,7 +176,7 @@ impl ThreadMachine {
     }
 
     /// Runs the step that started at an older checkpoint once more, on a branch of its own.
-    /// Nothing that was recorded of it is used (semantics 4.2, D07).
+    /// Nothing that was recorded of it is used (D07).
     fn run_again(
         &mut self,
         now: Millis,

@@ -17,8 +17,7 @@ pub(super) struct Question {
     pub(super) is_withdrawn: bool,
     /// Whether the journal has it, as asked in the newest run if a task asked.
     pub(super) recorded: bool,
-    /// Whether it was asked in the newest run. Each run asks again what has no answer
-    /// (semantics 6.11, E5).
+    /// Whether it was asked in the newest run. Each run asks again what has no answer.
     pub(super) is_asked_now: bool,
 }
 

@@ -94,7 +94,7 @@ fn a_paused_run_replays_the_attempt_that_went_on() {
     world.crash();
     let run = world.answer(7_u32);
     world.settle(&mut Rng::new(1), None);
-    // A new run has all its attempts again (semantics 8.7).
+    // A new run has all its attempts again.
     assert_eq!(world.outcome(run), &RunOutcome::Done(payload((3_u32, 7_u32, 1_u32))));
     assert_eq!(world.starts("count"), 3);
 }

@@ -50,7 +50,8 @@ pub(super) async fn run(side: &Arc<WorkerSide>, assignment: Assignment, slot: Sl
     let restarts = delivery.given.saturating_sub(1);
     let target =
         Target { attempt: order.target.attempt.saturating_add(restarts), ..order.target.clone() };
-    let span = tracing::info_span!(
+    // As loud as what is told within it, so that a log of warnings names the attempt too.
+    let span = tracing::warn_span!(
         "attempt",
         thread_id = %order.thread,
         run_id = %order.run,
@@ -127,12 +128,17 @@ impl Attempt<'_> {
         };
         match &mut outcome {
             AttemptOutcome::Failed { failure, predicates } => {
-                tracing::warn!(kind = failure.kind, "task attempt failed");
+                // Without the message, which may hold what users sent.
+                let (task, attempt) = (&self.order.name, self.target.attempt);
+                tracing::warn!(%task, attempt, kind = failure.kind, "task attempt failed");
                 if let Some(task) = side.registry.task(&self.order.name) {
                     *predicates = task.predicates(failure);
                 }
             }
-            AttemptOutcome::UnknownTask => tracing::warn!("no task of this name is registered"),
+            AttemptOutcome::UnknownTask => {
+                let TaskOrder { name, thread, .. } = &self.order;
+                side.unknown_tasks.found(name, thread, &assignment.delivery.receipt.queue);
+            }
             AttemptOutcome::Cancelled => tracing::info!("task attempt was cancelled"),
             _ => tracing::debug!("task attempt ended"),
         }

@@ -46,6 +46,16 @@ impl Deadlines {
         }
     }
 
+    /// Which time is used up by now.
+    pub(super) fn passed(&self) -> Option<TimedOut> {
+        let now = Instant::now();
+        let is_past = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        if is_past(self.run) {
+            return Some(TimedOut::Run);
+        }
+        is_past(self.idle).then_some(TimedOut::Idle)
+    }
+
     /// What the caller of the task is told.
     pub(super) fn failure(&self, timed_out: TimedOut, task: &str) -> Failure {
         let message = match timed_out {
@@ -72,4 +82,26 @@ pub(super) async fn reached(deadline: Option<Instant>) {
 
 fn after(ms: u64) -> Option<Instant> {
     Instant::now().checked_add(Duration::from_millis(ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_puts_off_the_end_of_idle_time_only() {
+        let mut deadlines = Deadlines::start(Timeouts {
+            run_ms: Some(100),
+            idle_ms: Some(40),
+            ..Timeouts::default()
+        });
+        tokio::time::advance(Duration::from_millis(39)).await;
+        assert_eq!(deadlines.passed(), None);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(deadlines.passed(), Some(TimedOut::Idle));
+        deadlines.progressed();
+        assert_eq!(deadlines.passed(), None);
+        tokio::time::advance(Duration::from_millis(60)).await;
+        assert_eq!(deadlines.passed(), Some(TimedOut::Run));
+    }
 }

@@ -51,6 +51,11 @@ impl Attempt<'_> {
             1 => None,
             _ => progress::last_known(self.side, &self.target).await,
         };
+        // Reading took time, in which the order may have gone to another worker.
+        if self.target.attempt > 1 && !self.side.still_has(assignment).await {
+            tracing::warn!("order was reclaimed before its body started");
+            return None;
+        }
         let scope = self.scope(known);
         let mut deadlines = Deadlines::start(self.order.timeouts);
         let outcome = match Body::start(task, &self.order.input, scope) {
@@ -90,7 +95,11 @@ impl Attempt<'_> {
                         deadlines.progressed();
                     }
                     if let Some(outcome) = self.take_step(step, body.scope()) {
-                        return Some(outcome);
+                        // A body that blocked its thread could not be given up before.
+                        return Some(match deadlines.passed() {
+                            Some(timed_out) => self.timed_out(timed_out, deadlines),
+                            None => outcome,
+                        });
                     }
                     self.hand_in_said().await;
                 }
@@ -116,7 +125,7 @@ impl Attempt<'_> {
                     deadlines.progressed();
                 }
                 Event::TimedOut(timed_out) => {
-                    return Some(failed(deadlines.failure(timed_out, &self.order.name)));
+                    return Some(self.timed_out(timed_out, deadlines));
                 }
                 Event::Cancelled => return Some(AttemptOutcome::Cancelled),
             }
@@ -240,6 +249,10 @@ impl Attempt<'_> {
         }
     }
 
+    fn timed_out(&self, timed_out: TimedOut, deadlines: &Deadlines) -> AttemptOutcome {
+        failed(deadlines.failure(timed_out, &self.order.name))
+    }
+
     fn deliver(&self, scope: &Scope, slot: SlotIndex, outcome: Outcome) {
         scope.set_now(self.side.clock.now());
         scope.deliver(slot, outcome);
@@ -269,7 +282,7 @@ impl Attempt<'_> {
             () = cancellation.cancelled() => AttemptOutcome::Cancelled,
             timed_out = deadlines.reached() => match outcome {
                 outcome @ AttemptOutcome::Failed { .. } => outcome,
-                _ => failed(deadlines.failure(timed_out, &self.order.name)),
+                _ => self.timed_out(timed_out, deadlines),
             },
             () = store_calls.settle() => outcome,
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rethread_core::message::{CacheSlot, Target};
 use rethread_core::payload::Payload;
-use rethread_storage::{CacheKey, CacheLookup};
+use rethread_storage::{CacheKey, CacheLookup, StorageError};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -15,6 +15,10 @@ use crate::worker::side::WorkerSide;
 
 /// How long others wait for a holder that says nothing more.
 const HOLD: Duration = Duration::from_secs(10);
+/// How often the cache is told of a result, or of a duty given up, and the first pause between:
+/// it may be away for a moment, and then others would wait for the rest of the hold.
+const TELLS_MAX: u32 = 6;
+const TELL_WAIT: Duration = Duration::from_millis(100);
 
 /// The duty to make one cached result, or the wish for it. Given up when it is dropped.
 #[derive(Debug)]
@@ -97,7 +101,8 @@ impl Duty {
     pub(super) async fn fill(mut self, value: &Payload) {
         self.stop_extending();
         let value = Bytes::copy_from_slice(value.as_bytes());
-        match self.side.storage.fill_cache(&self.key, value, self.ttl).await {
+        let storage = &self.side.storage;
+        match tell(|| storage.fill_cache(&self.key, value.clone(), self.ttl)).await {
             Ok(()) => {
                 self.may_hold = false;
                 self.side.cache_failures.worked();
@@ -142,8 +147,25 @@ impl Drop for Duty {
     }
 }
 
+/// Tells the cache something, again if it cannot be reached.
+async fn tell<F>(mut attempt: impl FnMut() -> F) -> rethread_storage::Result<()>
+where
+    F: Future<Output = rethread_storage::Result<()>>,
+{
+    let mut wait = TELL_WAIT;
+    for _ in 1..TELLS_MAX {
+        match attempt().await {
+            Err(StorageError::Unavailable { .. } | StorageError::Unknown { .. }) => {}
+            told => return told,
+        }
+        tokio::time::sleep(wait).await;
+        wait *= 2;
+    }
+    attempt().await
+}
+
 async fn abandon(side: &WorkerSide, key: &CacheKey, holder: &str) {
-    if let Err(error) = side.storage.abandon_cache(key, holder).await {
+    if let Err(error) = tell(|| side.storage.abandon_cache(key, holder)).await {
         // The hold runs out by itself.
         side.cache_failures.failed(&error);
     }

@@ -64,7 +64,7 @@ impl Fetcher {
                 () = tokio::time::sleep(dead_after / 2) => {}
             }
             let free = self.slots.free();
-            if free == 0 {
+            if free == 0 || !self.side.may_judge_others() {
                 continue;
             }
             let asked = Moment::now();

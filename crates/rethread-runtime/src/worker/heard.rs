@@ -86,6 +86,15 @@ impl Heard {
         asked.instant >= since.first.instant && self.is_recent(since.last)
     }
 
+    /// Whether the storage has heard of us without a gap for this long, up to now.
+    ///
+    /// Whoever takes others for dead must have been heard itself for as long as it gives them:
+    /// after an outage of the storage every heartbeat in it is old, also those of the living.
+    pub(super) fn lasts(&self, long: Duration) -> bool {
+        let since = *self.since();
+        self.is_recent(since.last) && Moment::now().since(since.first) >= long
+    }
+
     /// Whether a heartbeat sent at `sent` keeps us alive for now.
     pub(super) fn is_recent(&self, sent: Moment) -> bool {
         Moment::now().since(sent) < self.silence_max
@@ -100,6 +109,26 @@ mod tests {
 
     const DEAD_AFTER: Duration = Duration::from_secs(300);
     const STEP: Duration = Duration::from_secs(199);
+
+    #[tokio::test(start_paused = true)]
+    async fn only_who_was_heard_for_long_may_take_others_for_dead() {
+        let heard = Heard::new(Moment::now(), DEAD_AFTER);
+        assert!(!heard.lasts(DEAD_AFTER), "others had no time yet");
+        for _ in 0..2 {
+            advance(STEP).await;
+            heard.note(Moment::now());
+        }
+        assert!(heard.lasts(DEAD_AFTER));
+        advance(STEP * 2).await;
+        assert!(!heard.lasts(DEAD_AFTER), "a silence, as of an outage");
+        heard.note(Moment::now());
+        assert!(!heard.lasts(DEAD_AFTER), "the others may just not have come back yet");
+        for _ in 0..2 {
+            advance(STEP).await;
+            heard.note(Moment::now());
+        }
+        assert!(heard.lasts(DEAD_AFTER));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn heartbeats_that_follow_closely_cover_what_was_asked_for_after_the_first() {

@@ -31,6 +31,7 @@ mod said;
 mod side;
 mod slots;
 mod store_calls;
+mod unknown_tasks;
 mod worker_actor;
 
 pub(crate) use pool::{PoolSeat, WorkerPoolMessage};

@@ -22,11 +22,13 @@ use crate::worker::heartbeat;
 use crate::worker::mail::{self, Routes};
 use crate::worker::pool::PoolSeat;
 use crate::worker::slots::Slots;
+use crate::worker::unknown_tasks::UnknownTasks;
 
 /// How long the last reports may take to be handed in when a worker ends.
 const LAST_HAND_IN_MAX: Duration = Duration::from_secs(5);
 /// Wait after an order could not be confirmed.
 const CONFIRM_WAIT: Duration = Duration::from_millis(200);
+
 /// What the pools of one worker process share.
 pub(crate) struct WorkerSide {
     /// A handle of the caller's runtime.
@@ -41,6 +43,7 @@ pub(crate) struct WorkerSide {
     pub(super) cancels: Arc<Cancels>,
     pub(super) store: Arc<StoreAccess>,
     pub(super) cache_failures: FailureLog,
+    pub(super) unknown_tasks: UnknownTasks,
     pub(super) dead_after: Duration,
     pub(super) fetches_max: u32,
     pub(super) stats: Arc<Stats>,
@@ -140,6 +143,7 @@ impl WorkerProcess {
             cancels,
             store: settings.store,
             cache_failures: FailureLog::new("asking the cache"),
+            unknown_tasks: UnknownTasks::default(),
             dead_after: settings.dead_after,
             fetches_max: settings.fetches_max,
             stats: settings.stats,
@@ -233,6 +237,11 @@ impl WorkerSide {
         let answer = self.storage.confirm(&self.worker, std::slice::from_ref(receipt)).await?;
         let is_ours = answer.first().copied().unwrap_or(false);
         Ok((!is_ours || self.heard.is_recent(sent)).then_some(is_ours))
+    }
+
+    /// Whether this worker may take others for dead; see [`Heard::lasts`].
+    pub(super) fn may_judge_others(&self) -> bool {
+        self.heard.lasts(self.dead_after)
     }
 
     /// Waits until the stage is reached.

@@ -104,6 +104,25 @@ async fn a_task_that_takes_too_long_is_dropped() {
     node.shutdown().await.expect("shuts down");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_blocks_past_its_time_is_timed_out_when_it_returns() {
+    let slow = Task::new("slow", move |(): ()| async {
+        std::thread::sleep(Duration::from_millis(50));
+        Ok::<u64, Error>(0)
+    });
+    let limited = [
+        (slow.clone().timeout(Duration::from_millis(20)), "task `slow` took longer than 20 ms"),
+        (slow.idle_timeout(Duration::from_millis(20)), "task `slow` showed no progress for 20 ms"),
+    ];
+    for (task, message) in limited {
+        let driver = Driver::in_memory(1);
+        let node = start(options("a", &driver, calling(task))).await;
+        let failure = failed(&driver, "main").await;
+        assert_eq!((failure.kind.as_str(), failure.message.as_str()), (kind::TIMEOUT, message));
+        node.shutdown().await.expect("shuts down");
+    }
+}
+
 struct CountDrop(Counter);
 
 impl Drop for CountDrop {

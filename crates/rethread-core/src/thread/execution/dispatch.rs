@@ -66,7 +66,7 @@ impl Execution {
     }
 
     /// Whether a task was left waiting for people in this run. A further run runs every task again
-    /// that has not ended, once, also one whose calls still wait (semantics 6.3).
+    /// that has not ended, once, also one whose calls still wait.
     fn is_still_blocked(&self, id: CallId) -> bool {
         let is_reloaded = self.silent_until > 0;
         is_reloaded && self.is_blocked_on_people(id)
@@ -128,7 +128,7 @@ impl Execution {
     fn order(&mut self, id: CallId, attempt: u32, turn: &mut Turn) {
         let Some(call) = self.calls.get(id) else { return };
         let CallRequest::Task { name, input, options, .. } = &call.request else { return };
-        let failures = self.attempts.get(&id).map_or(0, |attempts| attempts.failures);
+        let before = self.attempts.get(&id).map_or(0, |attempts| attempts.before);
         let order = TaskOrder {
             partition: self.around.partition,
             target: Target { thread: self.around.key, execution: self.id, call: id, attempt },
@@ -137,7 +137,7 @@ impl Execution {
             name: name.to_string(),
             input: input.clone(),
             answers: self.questions.answers_of(id),
-            try_number: failures + 1,
+            try_number: attempt.saturating_sub(before).max(1),
             timeouts: options.timeouts,
             cache: self.cache_slot(id),
             config: Arc::clone(&self.config),

@@ -101,8 +101,11 @@ impl Execution {
                 self.take_nested_call(at, nested, caller, attempt, turn, log)
             }
             Fact::RunBegan { .. } => {
-                // Each run has all its attempts (semantics 8.7).
-                self.attempts.values_mut().for_each(|attempts| attempts.failures = 0);
+                // Each run has all its attempts.
+                self.attempts.values_mut().for_each(|attempts| {
+                    attempts.failures = 0;
+                    attempts.before = attempts.newest;
+                });
                 self.made_now.clear();
                 true
             }
@@ -170,6 +173,7 @@ impl Execution {
         let attempts = self.attempts.entry(call).or_default();
         attempts.failures = 0;
         attempts.newest += 1;
+        attempts.before = attempts.newest;
         attempts.retry_at = Millis::default();
     }
 

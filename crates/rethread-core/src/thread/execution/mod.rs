@@ -210,6 +210,9 @@ struct Nested {
 struct Attempts {
     failures: u32,
     newest: u32,
+    /// The newest attempt that counts no more: of an earlier run, or of a failure that is tried
+    /// again. Bodies are told numbers from there on.
+    before: u32,
     retry_at: Millis,
 }
 
