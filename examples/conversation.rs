@@ -10,6 +10,7 @@ use rethread::prelude::*;
 use rethread::{App, Embedded};
 use rethread_examples::model::{Chat, Llm, Message, Reply, Tool};
 use rethread_examples::person;
+use serde::{Deserialize, Serialize};
 
 const AGENTS: [(&str, &str); 2] = [
     ("travel", "You advise where to travel. Hand over to `hotels` for hotels."),
@@ -44,9 +45,16 @@ async fn turn(
     }
 }
 
+/// What is left to say when the person has said bye.
+#[derive(Debug, Serialize, Deserialize)]
+struct Farewell {
+    last_agent: String,
+    turns: u32,
+}
+
 /// Days may pass between two answers of the person; the process need not live that long.
 #[entrypoint]
-async fn talk(opening: String) -> Result<usize> {
+async fn talk(opening: String) -> Result<Farewell> {
     let mut agent = 0;
     let mut conversation = vec![Message::user(opening)];
     let mut turns = 0;
@@ -56,7 +64,7 @@ async fn talk(opening: String) -> Result<usize> {
         let said = conversation.last().map(Message::text).unwrap_or_default();
         let answer: String = interrupt(json!({ AGENTS[agent].0: said })).await?;
         if answer == "bye" {
-            return Ok(turns);
+            return Ok(Farewell { last_agent: AGENTS[agent].0.to_owned(), turns });
         }
         conversation.push(Message::user(answer));
     }

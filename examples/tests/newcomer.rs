@@ -125,7 +125,7 @@ examples! {
         "{\"travel\":\"Aruba is warm all the year.\"}",
         "{\"hotels\":\"The inn at the beach has rooms.\"}",
         "{\"travel\":",
-        "\n3\n",
+        "{\"last_agent\":\"travel\",\"turns\":3}\n",
     ],
     essay("cat", "--answer", "true"): [
         "Please approve/reject the essay",

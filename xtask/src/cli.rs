@@ -1,7 +1,7 @@
 //! The command line: what was asked for.
 
 use crate::Result;
-use crate::parity;
+use crate::{chaos, parity};
 
 pub(crate) const HELP: &str = "\
 usage: cargo xtask <command>
@@ -14,6 +14,8 @@ usage: cargo xtask <command>
   parity [--seed N] [--count N] [--engine memory|embedded|redis|processes] [--evict]
                                 compares random programs with the real LangGraph, which it
                                 installs; --recorded: LangGraph with the recorded traces
+  chaos [--profile smoke|ci|nightly] [--seed N]
+                                random programs on real processes under faults
   fix                           formats the sources";
 
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +25,7 @@ pub(crate) enum Command {
     Redis,
     Bench { args: Vec<String> },
     Parity(parity::Options),
+    Chaos(chaos::Options),
     Fix,
     Help,
 }
@@ -41,6 +44,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         "redis" => Command::Redis,
         "bench" => Command::Bench { args: std::mem::take(&mut rest) },
         "parity" => Command::Parity(parity_options(&mut rest)?),
+        "chaos" => Command::Chaos(chaos_options(&mut rest)?),
         "fix" => Command::Fix,
         "help" | "--help" | "-h" => Command::Help,
         other => return Err(format!("there is no command `{other}`")),
@@ -65,6 +69,17 @@ fn parity_options(rest: &mut Vec<String>) -> Result<parity::Options> {
     }
     if let Some(engine) = take_value(rest, "--engine")? {
         options.engine = engine;
+    }
+    Ok(options)
+}
+
+fn chaos_options(rest: &mut Vec<String>) -> Result<chaos::Options> {
+    let mut options = chaos::Options::default();
+    if let Some(profile) = take_value(rest, "--profile")? {
+        options.profile = profile;
+    }
+    if let Some(seed) = take_value(rest, "--seed")? {
+        options.seed = number("--seed", &seed)?;
     }
     Ok(options)
 }
@@ -112,6 +127,8 @@ mod tests {
     fn reads_values_of_flags() {
         let options = parity::Options { seed: 7, count: 3, evict: true, ..Default::default() };
         assert_eq!(parsed("parity --count 3 --evict --seed 7"), Ok(Command::Parity(options)));
+        let options = chaos::Options { profile: "ci".into(), seed: 7 };
+        assert_eq!(parsed("chaos --seed 7 --profile ci"), Ok(Command::Chaos(options)));
         assert!(parsed("parity --seed").expect_err("no value").contains("--seed"));
         assert!(parsed("parity --seed x").expect_err("no number").contains("`x`"));
     }

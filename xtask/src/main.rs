@@ -3,6 +3,7 @@
 //! They need a Rust toolchain and a C linker, nothing else: what the tests need besides (a Redis
 //! server) is found or fetched by [`redis`].
 
+mod chaos;
 mod cli;
 mod parity;
 mod redis;
@@ -52,6 +53,7 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Bench { args } => suites::bench(&repo, &args),
         Command::Parity(options) => parity::parity(&repo, &options),
+        Command::Chaos(options) => chaos::chaos(&repo, &options),
         Command::Fix => suites::fix(&repo),
     }
 }

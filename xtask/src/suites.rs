@@ -19,6 +19,9 @@ struct CargoStep {
 const CONFORMANCE: &str = "rethread-conformance";
 const CASES: &str = "crates/rethread-conformance/cases";
 
+/// The program that disturbs real processes.
+const CHAOS: &str = "rethread-chaos";
+
 /// What every change must pass, besides formatting and tidy.
 const SHORT: &[CargoStep] = &[
     CargoStep {
@@ -73,6 +76,11 @@ const LONG: &[CargoStep] = &[
     CargoStep {
         name: "conformance, entrypoints replayed at each rest",
         args: &["run", "--locked", "-p", CONFORMANCE, "--", "suite", "--evict", CASES],
+        env: &[],
+    },
+    CargoStep {
+        name: "chaos, one minute",
+        args: &["run", "--locked", "-p", CHAOS, "--bin", CHAOS, "--", "--out", "target/chaos"],
         env: &[],
     },
     CargoStep {

@@ -38,6 +38,9 @@ fn unsupported(url: &str) -> ClientError {
     let is_scheme = |text: &&str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+');
     let scheme = url.split_once("://").map(|(scheme, _)| scheme).filter(is_scheme);
     let found = match scheme {
+        Some(scheme) if scheme.eq_ignore_ascii_case("rediss") => {
+            format!("a `{scheme}://` address: TLS is not supported by this build")
+        }
         Some(scheme) => format!("a `{scheme}://` address"),
         None => "an address without a scheme".to_owned(),
     };
@@ -64,6 +67,9 @@ mod tests {
     fn an_unknown_scheme_is_named_without_the_rest() {
         let error = |url| unsupported(url).to_string();
         assert!(error("http://user:secret@host").starts_with("cannot connect to a `http://` a"));
+        let tls = error("rediss://user:secret@host");
+        assert!(tls.contains("TLS is not supported by this build; supported are: "), "{tls}");
+        assert!(!tls.contains("secret"), "{tls}");
         for url in ["user:secret@host:6379", "user:secret@host://x", ""] {
             assert!(error(url).starts_with("cannot connect to an address without a scheme; "));
         }

@@ -125,7 +125,8 @@ macro_rules! describes_itself {
             self
         }
 
-        /// Adds a word to find the run by.
+        /// Adds a word that the bodies of the run see, in `config()` and `run_info()`. Nothing is
+        /// found by it: for that there is [`metadata`](Self::metadata).
         pub fn tag(mut self, tag: impl Into<String>) -> Self {
             let tag = tag.into();
             self.draft.set(|settings| settings.config.tags.push(tag));

@@ -1,9 +1,10 @@
 //! What can go wrong for a client, by what it does next.
 
+use std::fmt;
 use std::time::Duration;
 
 use rethread_core::event::Refusal;
-use rethread_core::failure::Failure;
+use rethread_core::failure::{Failure, kind};
 use rethread_core::ids::{CheckpointId, IdError, RunId, ThreadId};
 use rethread_core::payload::PayloadError;
 use rethread_core::record::RecordError;
@@ -14,14 +15,11 @@ use rethread_storage::StorageError;
 pub type Result<T, E = ClientError> = std::result::Result<T, E>;
 
 /// Why a client did not get what it asked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
     /// The run ended with a failure. What it recorded is kept: a retry goes on from there.
-    #[error(
-        "run failed with {}: {}; `retry()` on the thread goes on from what is recorded",
-        .0.kind, .0.message
-    )]
+    #[error("run failed with {}: {}; {}", .0.kind, .0.message, advice(.0))]
     RunFailed(Failure),
     /// The run is parked: the code no longer fits its journal.
     #[error(transparent)]
@@ -128,9 +126,30 @@ pub enum ClientError {
     },
 }
 
+/// The text for people, since that is what a `main` shows that returns the error.
+impl fmt::Debug for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl From<rethread_sdk::Error> for ClientError {
     fn from(error: rethread_sdk::Error) -> Self {
         Self::Store(error.into_failure())
+    }
+}
+
+/// What to do about a failed run: one that is tried again without a change may fail again.
+fn advice(failure: &Failure) -> &'static str {
+    let is_permanent = failure.retryable == Some(false)
+        || matches!(
+            &*failure.kind,
+            kind::SERIALIZATION | kind::OUTSIDE_RUN | kind::INVALID_NAMESPACE | kind::NOT_PROVIDED
+        );
+    if is_permanent {
+        "mend the reason, then `retry()` on the thread goes on from what is recorded"
+    } else {
+        "`retry()` on the thread goes on from what is recorded"
     }
 }
 
@@ -138,5 +157,26 @@ impl ClientError {
     /// A stored record that cannot be read.
     pub(crate) fn corrupt(what: impl Into<String>, error: &RecordError) -> Self {
         Self::Storage(StorageError::Corrupt { what: what.into(), reason: error.to_string() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_that_cannot_pass_is_to_be_mended_first() {
+        let text = |failure| ClientError::RunFailed(failure).to_string();
+        let passing = text(Failure::new("Timeout", "no answer"));
+        assert!(passing.starts_with("run failed with Timeout: no answer; `retry()`"), "{passing}");
+        for failure in [
+            Failure::new(kind::NOT_PROVIDED, "no `Llm` is provided"),
+            Failure::new(kind::OUTSIDE_RUN, "no run"),
+            Failure::new(kind::INVALID_NAMESPACE, "a namespace has labels"),
+            Failure::new("Declined", "card was declined").final_(),
+        ] {
+            let permanent = text(failure);
+            assert!(permanent.contains("; mend the reason, then `retry()`"), "{permanent}");
+        }
     }
 }

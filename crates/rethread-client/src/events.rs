@@ -14,7 +14,7 @@ use rethread_core::header::ThreadStatus;
 use rethread_core::ids::{PartitionId, RunId};
 use rethread_core::record::Record;
 use rethread_storage::EventWatch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{ClientError, Result};
 use crate::patience::Patience;
@@ -24,6 +24,8 @@ use crate::thread::Thread;
 const BATCH: usize = 256;
 /// How long a gap may take to close: it is a reader that was faster than a replica at most.
 const GAP_LASTS: Duration = Duration::from_secs(1);
+/// How long a run may take to start before a hint is logged.
+const START_LASTS: Duration = Duration::from_secs(10);
 /// Pause before a watch whose source is gone is made anew.
 const WATCH_PAUSE: Duration = Duration::from_millis(200);
 
@@ -40,6 +42,8 @@ pub(crate) struct EventReader {
     /// Whether the place where the reader begins is known to be within the log.
     is_placed: bool,
     is_ended: bool,
+    /// When a hint is due, unless the run has started or the hint was given.
+    hint_at: Option<Instant>,
 }
 
 impl EventReader {
@@ -53,6 +57,7 @@ impl EventReader {
             watch: None,
             is_placed: after == 0,
             is_ended: false,
+            hint_at: (after == 0).then(|| Instant::now() + START_LASTS),
         }
     }
 
@@ -116,6 +121,7 @@ impl EventReader {
             let found = self.read(self.after, BATCH).await?;
             if found.is_empty() {
                 self.wait_for_more().await?;
+                self.hint_if_late();
                 continue;
             }
             let mut wanted = self.after + 1;
@@ -146,6 +152,17 @@ impl EventReader {
                 Ok(())
             }
             Err(_) => self.check_log_is_kept().await,
+        }
+    }
+
+    /// Says once that nothing happens at all, which is what a missing coordinator looks like.
+    fn hint_if_late(&mut self) {
+        if self.after == 0 && self.hint_at.is_some_and(|at| at <= Instant::now()) {
+            self.hint_at = None;
+            tracing::warn!(
+                run = %self.run, thread = %self.thread.id(),
+                "run has not started: is a coordinator running for this namespace?"
+            );
         }
     }
 

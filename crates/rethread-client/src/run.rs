@@ -85,6 +85,10 @@ impl<O> RunHandle<O> {
     /// May be called any number of times, also after the end, for as long as the storage keeps
     /// the run's events.
     ///
+    /// It waits for as long as it takes. Without a coordinator for the namespace a run that was
+    /// accepted does not start: after ten seconds that is logged as a warning, once, and
+    /// [`RunHandle::wait_for`] sets a limit.
+    ///
     /// # Errors
     /// Every end but a result and questions: [`ClientError::RunFailed`],
     /// [`ClientError::ReplayMismatch`], [`ClientError::Cancelled`], [`ClientError::Refused`].

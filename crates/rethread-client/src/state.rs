@@ -52,7 +52,7 @@ pub struct TaskState {
     /// Its name.
     pub name: String,
     /// Why its last run failed or was parked. Not that its result could not be saved: as in
-    /// LangGraph (semantics 14.2), only [`StateSnapshot::error`] tells that.
+    /// LangGraph, only [`StateSnapshot::error`] tells that.
     pub error: Option<Failure>,
     /// Its questions: those that wait for answers, or in a record those it asked last.
     pub interrupts: Vec<OpenInterrupt>,

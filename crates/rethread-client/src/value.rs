@@ -7,10 +7,13 @@ use serde::de::DeserializeOwned;
 use crate::error::Result;
 use crate::json;
 
+/// Most characters of a value that its `Debug` form shows.
+const SHOWN_MAX: usize = 200;
+
 /// A value of an application whose type the program does not need to know.
 ///
 /// It is read as a type by [`AnyValue::decode`] or as JSON by [`AnyValue::to_json`]; either
-/// error says which value it was.
+/// error says which value it was. As text (`{}`) it is JSON.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AnyValue {
     payload: Payload,
@@ -55,9 +58,61 @@ impl AnyValue {
     }
 }
 
-/// Names the value and its size; the value itself is the user's and never belongs in a log.
+/// The value as JSON text, or its size in brackets when JSON cannot say it.
+impl fmt::Display for AnyValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.to_json() {
+            Ok(json) => write!(f, "{json}"),
+            Err(_) => write!(f, "({} bytes that JSON cannot say)", self.payload.len()),
+        }
+    }
+}
+
+/// What the value is, and the beginning of it as JSON text.
+///
+/// That is the user's data, unlike what [`Payload`] shows: the engine logs the latter only.
 impl fmt::Debug for AnyValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AnyValue({}, {} bytes)", self.what, self.payload.len())
+        let json = self.to_string();
+        write!(f, "AnyValue({}: ", self.what)?;
+        match json.char_indices().nth(SHOWN_MAX) {
+            Some((end, _)) => write!(f, "{}… of {} bytes)", &json[..end], self.payload.len()),
+            None => write!(f, "{json})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn value(value: impl serde::Serialize) -> AnyValue {
+        AnyValue::new(Payload::encode(&value, "x").expect("encodes"), "result of task `t`")
+    }
+
+    #[test]
+    fn it_is_shown_as_json() {
+        let essay = value(json!({"essay": "cats", "n": 1}));
+        assert_eq!(essay.to_string(), r#"{"essay":"cats","n":1}"#);
+        assert_eq!(format!("{essay:?}"), r#"AnyValue(result of task `t`: {"essay":"cats","n":1})"#);
+    }
+
+    #[test]
+    fn debug_shows_the_beginning_only() {
+        let long = value("ä".repeat(1_000));
+        let begun = "ä".repeat(SHOWN_MAX - 1);
+        assert_eq!(
+            format!("{long:?}"),
+            format!("AnyValue(result of task `t`: \"{begun}… of 2003 bytes)")
+        );
+        assert_eq!(long.to_string().chars().count(), 1_002);
+    }
+
+    #[test]
+    fn what_json_cannot_say_is_shown_by_its_size() {
+        let odd = value(std::collections::BTreeMap::from([((1, 2), 3)]));
+        assert_eq!(odd.to_string(), "(5 bytes that JSON cannot say)");
     }
 }

@@ -1,7 +1,7 @@
 """Random programs of the conformance language.
 
-Left out is what LangGraph leaves to chance, and its defects that Rethread does not share (part D
-of the semantics; the comments name them). All variables hold whole numbers.
+Left out is what LangGraph leaves to chance, and its defects that Rethread does not share (the
+comments name them as docs/langgraph-differences.md does). All variables hold whole numbers.
 """
 
 import random
@@ -121,6 +121,8 @@ class Program:
         return {"body": [{"sleep_ms": self.rng.randint(1, 12)}, end]}
 
     def task_retried(self, name: str, end: dict) -> dict:
+        # It calls nothing: Rethread keeps what a task has called and finished when the task is
+        # tried again, LangGraph does not.
         failures = self.rng.randint(1, 2)
         kind = self.rng.choice(["ConnectionError", "CustomError"])
         fail = {"if": {"$lt": [var("attempt"), failures + 1]}, "then": [{"raise": kind}]}

@@ -2,7 +2,7 @@ use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
 
-use rethread_core::payload::{Payload, PayloadError};
+use rethread_core::payload::{Payload, PayloadError, in_plain_words};
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 
 use crate::value::Value;
@@ -45,10 +45,11 @@ where
             "argument {position} (`{}`) is missing",
             type_name::<A>()
         ))),
-        Err(error) => Err(S::Error::custom(format_args!(
-            "argument {position} (`{}`): {error}",
-            type_name::<A>()
-        ))),
+        Err(error) => {
+            let type_name = type_name::<A>();
+            let reason = in_plain_words(&error.to_string(), type_name);
+            Err(S::Error::custom(format_args!("argument {position} (`{type_name}`): {reason}")))
+        }
     }
 }
 
@@ -94,7 +95,7 @@ macro_rules! args {
             type Value = Tuple<($($arg,)*)>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "an array of {} arguments", $count)
+                write!(f, "a list of {} arguments", $count)
             }
 
             fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Self::Value, S::Error> {
@@ -140,7 +141,11 @@ mod tests {
         let payload = (1u8, "many".to_owned()).encode("t").expect("encodes");
         let error = <(u8, u32)>::decode(&payload, "charge").expect_err("no number").to_string();
         assert!(error.contains("arguments of task `charge` as `(u8, u32)`"), "{error}");
-        assert!(error.contains("argument 2 (`u32`)"), "{error}");
+        let wrong = "argument 2 (`u32`): a text was given, expected a whole number";
+        assert!(error.ends_with(wrong), "{error}");
+        let payload = Payload::encode("secret", "x").expect("encodes");
+        let error = <(u8,)>::decode(&payload, "t").expect_err("no list").to_string();
+        assert!(error.ends_with(": a text was given, expected a list of 1 arguments"), "{error}");
     }
 
     #[test]

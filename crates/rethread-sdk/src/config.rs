@@ -52,7 +52,7 @@ impl Config {
         self.run
     }
 
-    /// Words to find the run by.
+    /// Words that the caller of the run gave it. Nothing else is done with them.
     pub fn tags(&self) -> &[String] {
         &self.facts.tags
     }

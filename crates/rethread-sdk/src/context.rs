@@ -64,7 +64,7 @@ pub struct RunInfo {
     pub name: String,
     /// Which attempt of the body this is, from 1.
     pub attempt: u32,
-    /// The words that the caller of the run gave it to find it by.
+    /// The words that the caller of the run gave it. Nothing else is done with them.
     pub tags: Vec<String>,
 }
 

@@ -48,7 +48,7 @@ pub struct Registry {
 }
 
 /// What cannot be registered.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
     /// Two tasks have the same name.
@@ -98,6 +98,13 @@ pub enum RegistryError {
         /// The type.
         type_name: &'static str,
     },
+}
+
+/// The text for people, since that is what a `main` shows that returns the error.
+impl fmt::Debug for RegistryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Registry {

@@ -55,8 +55,11 @@ pub enum StorageError {
         /// How long it may be.
         max: usize,
     },
-    /// Another process has the data directory open.
-    #[error("{path} is in use by another process: stop that one, or choose another directory")]
+    /// The data directory is open already.
+    #[error(
+        "{path} is in use by another process, or by an engine or client of this one that is still \
+         alive: stop or drop that one, or choose another directory"
+    )]
     Locked {
         /// The directory.
         path: String,

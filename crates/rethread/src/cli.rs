@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rethread_client::{Client, EntrypointRef};
 use serde_json::Value as Json;
 
@@ -16,7 +16,7 @@ use crate::settings::{LogFormat, Settings};
 use crate::{storage, telemetry};
 
 #[derive(Debug, Parser)]
-#[command(about = "Runs this application's entrypoints and tasks durably", long_about = None)]
+#[command(version, about = "Runs this application's entrypoints and tasks durably", long_about = None)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -27,7 +27,7 @@ enum Command {
     /// Run an entrypoint on the embedded store, or on the services of a Redis, and answer its
     /// questions in the terminal.
     Run(Run),
-    /// Coordinator and worker in one process, on the embedded store or Redis.
+    /// Drive threads and run tasks in one process, on the embedded store or Redis.
     Dev(Service),
     /// Drive threads: own partitions, replay entrypoints, hand tasks to workers. Needs Redis.
     Coordinator(Service),
@@ -58,7 +58,8 @@ struct Service {
     /// TOML file with settings.
     #[arg(long, env = "RETHREAD_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Address of Redis; without it the embedded store is used.
+    /// Address of Redis, redis://[user:password@]host:port[/db]; without it the embedded store
+    /// is used.
     #[arg(long = "redis", value_name = "URL")]
     redis_url: Option<String>,
     /// Separates installations that share one Redis.
@@ -109,8 +110,26 @@ impl Service {
     }
 }
 
+/// The command line, in which roles that work with others are told of what concerns them only:
+/// all roles take all flags, as they take all settings.
+fn command() -> clap::Command {
+    let shared = |role: clap::Command| {
+        let needed = "Address of Redis, redis://[user:password@]host:port[/db]; needed here, or as \
+                      RETHREAD_REDIS_URL, or in the file";
+        role.mut_arg("redis_url", |arg| arg.help(needed)).mut_arg("data_dir", |arg| arg.hide(true))
+    };
+    Cli::command().mut_subcommand("worker", shared).mut_subcommand("coordinator", |role| {
+        shared(role)
+            .mut_arg("worker_queues", |arg| arg.hide(true))
+            .mut_arg("worker_slots", |arg| arg.hide(true))
+    })
+}
+
 pub(crate) fn main(app: App) -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::from_arg_matches(&command().get_matches()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
@@ -196,5 +215,40 @@ fn service_failed(error: &ServiceError) -> ExitCode {
             ExitCode::from(2)
         }
         _ => failed(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn help(role: &str) -> String {
+        let mut command = command();
+        command.build();
+        let role = command.find_subcommand_mut(role).expect("a role");
+        role.render_help().to_string()
+    }
+
+    #[test]
+    fn the_command_line_is_sound_and_tells_its_version() {
+        command().debug_assert();
+        let shown = command().try_get_matches_from(["app", "--version"]).expect_err("shown");
+        assert_eq!(shown.kind(), clap::error::ErrorKind::DisplayVersion);
+        assert!(shown.to_string().contains(env!("CARGO_PKG_VERSION")), "{shown}");
+    }
+
+    #[test]
+    fn help_shows_what_concerns_a_role() {
+        for role in ["run", "dev"] {
+            let help = help(role);
+            assert!(help.contains("--data") && help.contains("embedded store"), "{help}");
+        }
+        let (worker, coordinator) = (help("worker"), help("coordinator"));
+        for help in [&worker, &coordinator] {
+            assert!(help.contains("--redis") && help.contains("RETHREAD_REDIS_URL"), "{help}");
+            assert!(!help.contains("--data") && !help.contains("embedded"), "{help}");
+        }
+        assert!(worker.contains("--queue") && worker.contains("--slots"), "{worker}");
+        assert!(!coordinator.contains("--queue"), "{coordinator}");
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
-use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
+use std::{fmt, io};
 
 use rethread_client::{
     ClientError, EntrypointRef, OpenInterrupt, Outcome, RunHandle, Thread, ThreadStatus,
@@ -27,7 +27,7 @@ pub struct Console {
 }
 
 /// Why a thread was not carried to its result.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConsoleError {
     /// The run did not end well.
@@ -42,6 +42,13 @@ pub enum ConsoleError {
     /// Standard input cannot be read, or standard output not be written.
     #[error("terminal: {0}")]
     Io(#[from] io::Error),
+}
+
+/// The text for people, since that is what a `main` shows that returns the error.
+impl fmt::Debug for ConsoleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl ConsoleError {

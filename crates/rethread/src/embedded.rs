@@ -11,6 +11,7 @@ use rethread_storage::memory::MemoryStorage;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::queues;
 use crate::service::ServiceError;
 use crate::settings::{DataSync, Settings};
 use crate::storage;
@@ -107,9 +108,14 @@ impl EmbeddedOptions {
 impl Embedded {
     /// Opens the store in a directory and starts the engine on it.
     ///
+    /// A directory belongs to one engine at a time, until that engine and all its clients,
+    /// threads and run handles are gone. One that is being given up, as right after an engine was
+    /// dropped, is waited for, up to two seconds.
+    ///
     /// # Errors
     /// [`ServiceError::Storage`] with [`rethread_storage::StorageError::Locked`] when another
-    /// process has the directory open, and other reasons why it cannot be used;
+    /// process, or another engine or client of this one, has the directory open, and other
+    /// reasons why it cannot be used;
     /// [`ServiceError::Registry`] when the code cannot be registered.
     pub async fn open(app: App, directory: impl AsRef<Path>) -> Result<Self, ServiceError> {
         Self::open_with(app, EmbeddedOptions::default().data_dir(directory)).await
@@ -156,6 +162,7 @@ impl Embedded {
         let index = app.index();
         let options = node_options(app, Arc::clone(&storage), settings)?;
         let options = with_workers(options, settings)?;
+        queues::warn_of_unserved(&options);
         let node = Node::start(options).await?;
         node.wait_ready().await?;
         let client = Client::from_storage(storage);
@@ -212,4 +219,28 @@ pub(crate) fn with_workers(
         options = options.worker(PoolOptions { queue, slots: settings.worker_slots });
     }
     Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_can_be_opened_again_right_after_its_engine_is_gone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for _ in 0..3 {
+            let engine = Embedded::open(App::new(), directory.path()).await.expect("opens");
+            drop(engine);
+        }
+        let engine = Embedded::open(App::new(), directory.path()).await.expect("opens");
+        engine.shutdown().await.expect("shuts down");
+        let engine = Embedded::open(App::new(), directory.path()).await.expect("opens");
+        let thread = engine.client().new_thread();
+        engine.shutdown().await.expect("shuts down");
+        let (opened, ()) = tokio::join!(Embedded::open(App::new(), directory.path()), async {
+            tokio::task::yield_now().await;
+            drop(thread);
+        });
+        opened.expect("opens when the last handle is dropped").shutdown().await.expect("stops");
+    }
 }

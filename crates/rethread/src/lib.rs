@@ -57,6 +57,7 @@ mod app;
 mod cli;
 mod console;
 mod embedded;
+mod queues;
 mod service;
 mod settings;
 mod storage;

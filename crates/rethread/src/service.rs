@@ -1,6 +1,6 @@
 //! The roles of a service: coordinator, worker, or both.
 
-use std::io;
+use std::{fmt, io};
 
 use rethread_client::ClientError;
 use rethread_core::ids::IdError;
@@ -10,6 +10,7 @@ use rethread_storage::StorageError;
 
 use crate::app::App;
 use crate::embedded::{node_options, with_workers};
+use crate::queues;
 use crate::settings::{Settings, SettingsError};
 use crate::storage;
 
@@ -25,7 +26,7 @@ pub(crate) enum Role {
 }
 
 /// Why an engine or service could not be started or stopped in order.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
     /// The settings cannot be used.
@@ -60,6 +61,13 @@ pub enum ServiceError {
     Io(#[from] io::Error),
 }
 
+/// The text for people, since that is what a `main` shows that returns the error.
+impl fmt::Debug for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Runs a role until the process is told to stop, then drains.
 pub(crate) async fn serve(app: App, role: Role, settings: &Settings) -> Result<(), ServiceError> {
     if settings.redis_url.is_none() && role != Role::Dev {
@@ -73,6 +81,9 @@ pub(crate) async fn serve(app: App, role: Role, settings: &Settings) -> Result<(
     options.coordinator = role != Role::Worker;
     if role != Role::Coordinator {
         options = with_workers(options, settings)?;
+    }
+    if role == Role::Dev {
+        queues::warn_of_unserved(&options);
     }
     let node = Node::start(options).await?;
     node.wait_ready().await?;
@@ -117,5 +128,21 @@ impl StopSignal {
             std::future::pending::<()>().await;
         }
         "Ctrl-C"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_show_their_text_where_main_returns_them() {
+        let locked = StorageError::Locked { path: "data".into() };
+        let text = locked.to_string();
+        assert!(text.starts_with("data is in use by another process, or by an engine"), "{text}");
+        assert_eq!(format!("{:?}", ServiceError::from(locked.clone())), text);
+        assert_eq!(format!("{:?}", ClientError::from(locked)), text);
+        let error = RegistryError::DuplicateTask { name: "ask".into() };
+        assert_eq!(format!("{error:?}"), error.to_string());
     }
 }

@@ -6,15 +6,21 @@ use std::time::Duration;
 
 use rethread_redis::{RedisOptions, RedisStorage};
 use rethread_storage::disk::{DiskOptions, DiskStorage, Sync};
-use rethread_storage::{Result, Storage};
+use rethread_storage::{Durability, Result, Storage, StorageError};
+use tokio::time::{Instant, sleep};
 
 use crate::settings::{DataSync, Settings};
+
+/// How long a data directory may take to be given up by an engine that was dropped.
+const UNLOCK_MAX: Duration = Duration::from_secs(2);
+/// Time between two looks at it.
+const UNLOCK_POLL: Duration = Duration::from_millis(20);
 
 /// Redis if the settings name one, else the embedded store.
 pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Storage>> {
     match &settings.redis_url {
         Some(url) => open_redis(settings, url).await,
-        None => open_disk(&settings.data_dir, settings.data_sync, settings.event_retention_ms),
+        None => open_unlocked(settings).await,
     }
 }
 
@@ -24,10 +30,30 @@ async fn open_redis(settings: &Settings, url: &str) -> Result<Arc<dyn Storage>> 
     if let Some(partitions) = settings.partitions {
         options = options.partitions(partitions);
     }
-    Ok(Arc::new(RedisStorage::connect(options).await?))
+    let storage = RedisStorage::connect(options).await?;
+    if storage.durability() == Durability::Volatile {
+        tracing::warn!(
+            "Redis has no append-only file: a restart of it loses every run; set `appendonly yes`"
+        );
+    }
+    Ok(Arc::new(storage))
 }
 
-pub(crate) fn open_disk(
+/// Opens the embedded store. A dropped engine ends on threads of its own and on the caller's
+/// runtime, so its directory is free a little later.
+async fn open_unlocked(settings: &Settings) -> Result<Arc<dyn Storage>> {
+    let give_up = Instant::now() + UNLOCK_MAX;
+    loop {
+        match open_disk(&settings.data_dir, settings.data_sync, settings.event_retention_ms) {
+            Err(StorageError::Locked { .. }) if Instant::now() < give_up => {
+                sleep(UNLOCK_POLL).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn open_disk(
     directory: &Path,
     sync: DataSync,
     event_retention_ms: u64,

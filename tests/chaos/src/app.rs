@@ -98,7 +98,10 @@ async fn step(step: Step) -> Result<u64> {
 }
 
 fn flaky_retry() -> Retry {
-    Retry::attempts(50).initial_interval(Duration::from_millis(10)).backoff_factor(1.0).jitter(false)
+    Retry::attempts(50)
+        .initial_interval(Duration::from_millis(10))
+        .backoff_factor(1.0)
+        .jitter(false)
 }
 
 #[task(retry = flaky_retry())]
@@ -151,9 +154,7 @@ fn interpret_op(op: &Op, execution: u64) -> BoxFuture<'_, Result<u64>> {
                 let results = join_all(ops.iter().map(|op| interpret_op(op, execution))).await;
                 Ok(fold(results.into_iter().collect::<Result<Vec<_>>>()?))
             }
-            Op::Nested { id, ref ops } => {
-                nested(Steps { execution, id, ops: ops.clone() }).await
-            }
+            Op::Nested { id, ref ops } => nested(Steps { execution, id, ops: ops.clone() }).await,
             Op::Child { id, ref ops } => child(Steps { execution, id, ops: ops.clone() }).await,
             Op::Ask { id } => interrupt(Question { execution, id }).await,
             Op::Put { id, key } => put(execution, id, key).await,

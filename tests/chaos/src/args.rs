@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use tokio::runtime::Runtime;
@@ -20,6 +21,9 @@ use crate::summary;
 
 /// Roles in which this program is started by itself.
 const ROLES: [&str; 2] = ["coordinator", "worker"];
+
+/// How long tasks may take to end at the end.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Random programs on real processes under faults.
 #[derive(Debug, Parser)]
@@ -61,7 +65,8 @@ pub fn chaos_main() -> ExitCode {
                 _ = tokio::signal::ctrl_c() => Err(io::Error::other("stopped by Ctrl-C")),
             }
         });
-        runtime.shutdown_background();
+        // With the tasks that hold them, the processes end too.
+        runtime.shutdown_timeout(SHUTDOWN_LIMIT);
         done
     });
     exit(done)

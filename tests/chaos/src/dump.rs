@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use rethread::client::RunId;
 use rethread::{Client, client};
 use serde_json::Value as Json;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::app::NAMESPACE;
 use crate::check::Log;
@@ -19,15 +20,20 @@ use crate::history::{Fact, History, Kind, Reader};
 /// Threads that are looked at together.
 const TOGETHER: usize = 16;
 /// How long the events of a run may take to be read: they are all there.
-const READ_LIMIT: std::time::Duration = std::time::Duration::from_secs(20);
+const READ_LIMIT: Duration = Duration::from_secs(20);
+/// How long that may take for all runs that have not ended, if there are many.
+const DUMP_LIMIT: Duration = Duration::from_secs(120);
+/// What is left for each run after that.
+const READ_LIMIT_LATE: Duration = Duration::from_millis(200);
 
 /// Reads all threads and runs of the history.
 pub(crate) async fn dump(files: &Files, url: &str) -> io::Result<()> {
     let client = Client::connect(url).await.map_err(io::Error::other)?;
     let history = Arc::new(History::open(&files.dump(), "dump")?);
     let threads = runs_by_thread(files)?;
+    let begun = Instant::now();
     let mut looks = stream::iter(threads)
-        .map(|(thread, runs)| look(&client, &history, thread, runs))
+        .map(|(thread, runs)| look(&client, &history, begun, thread, runs))
         .buffer_unordered(TOGETHER);
     while let Some(looked) = looks.next().await {
         looked.map_err(io::Error::other)?;
@@ -59,6 +65,7 @@ fn runs_by_thread(files: &Files) -> io::Result<BTreeMap<String, BTreeSet<String>
 async fn look(
     client: &Client,
     history: &History,
+    begun: Instant,
     thread: String,
     runs: BTreeSet<String>,
 ) -> client::Result<()> {
@@ -67,7 +74,8 @@ async fn look(
         let Ok(run) = id.parse::<RunId>() else { continue };
         let mut reading = Reading::default();
         let mut events = handle.run(run).events();
-        let read = timeout(READ_LIMIT, async {
+        let is_late = begun.elapsed() > DUMP_LIMIT;
+        let read = timeout(if is_late { READ_LIMIT_LATE } else { READ_LIMIT }, async {
             while let Some(event) = events.next().await {
                 match event {
                     Ok(event) if reading.take(&event) => break,

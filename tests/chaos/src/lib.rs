@@ -11,7 +11,7 @@
 //!                 rethread-check: one predicate per invariant
 //! ```
 //!
-//! * The **driver** starts seeded [programs](program) on threads, answers their questions and
+//! * The **driver** starts seeded programs on threads, answers their questions and
 //!   reads their streams; it knows what each program must give.
 //! * The **bodies** of tasks note each start and end in a *ledger* that does not pass through
 //!   Rethread.

@@ -48,7 +48,7 @@ impl Name {
                 time: Duration::from_secs(5 * 60),
                 runs: 10_000,
                 tasks: 50_000,
-                threads_per_second: 16.0,
+                threads_per_second: 12.0,
                 faults_per_minute: 20,
             },
             Self::Nightly => Profile {
@@ -56,7 +56,7 @@ impl Name {
                 time: Duration::from_secs(45 * 60),
                 runs: 100_000,
                 tasks: 500_000,
-                threads_per_second: 18.0,
+                threads_per_second: 13.0,
                 faults_per_minute: 20,
             },
         }

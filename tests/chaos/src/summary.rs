@@ -97,7 +97,8 @@ impl Figures {
     }
 }
 
-/// For each fault, how long the run that suffered most waited for its next progress.
+/// For each fault, how long the run that suffered most waited for its next progress. What later
+/// faults added to its wait is part of it.
 fn recoveries(world: &World) -> BTreeMap<String, Vec<u64>> {
     // What the driver saw of each run, in order: its acceptance, results, and its end.
     let mut progress: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
@@ -137,12 +138,12 @@ fn percentile(sorted: &[u64], percent: usize) -> u64 {
 /// Prints the lines of a breach in order of time, with the faults that fell between them.
 fn show(world: &World, breach: &Breach) {
     println!("  - {}", breach.text);
-    let mut lines: Vec<(u64, String)> = breach.places.iter().map(|place| line(world, *place)).collect();
+    let mut lines: Vec<(u64, String)> =
+        breach.places.iter().map(|place| line(world, *place)).collect();
     let times = || lines.iter().map(|(at, _)| *at);
     if let (Some(from), Some(to)) = (times().min(), times().max()) {
-        let is_between = |outage: &&Outage| {
-            outage.from <= to && from <= outage.until.unwrap_or(u64::MAX)
-        };
+        let is_between =
+            |outage: &&Outage| outage.from <= to && from <= outage.until.unwrap_or(u64::MAX);
         let faults: Vec<_> = world.faults().iter().filter(is_between).map(told).collect();
         lines.extend(faults);
     }

@@ -6,6 +6,7 @@ mod edits;
 mod ephemeral;
 mod faults;
 mod faulty;
+mod hints;
 mod histories;
 mod requests;
 mod runs;

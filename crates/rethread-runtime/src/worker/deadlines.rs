@@ -90,11 +90,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn progress_puts_off_the_end_of_idle_time_only() {
-        let mut deadlines = Deadlines::start(Timeouts {
-            run_ms: Some(100),
-            idle_ms: Some(40),
-            ..Timeouts::default()
-        });
+        let mut deadlines = Deadlines::start(Timeouts { run_ms: Some(100), idle_ms: Some(40) });
         tokio::time::advance(Duration::from_millis(39)).await;
         assert_eq!(deadlines.passed(), None);
         tokio::time::advance(Duration::from_millis(1)).await;

@@ -153,7 +153,8 @@ impl Store {
         StoreSearch::new(Arc::clone(&self.backend), prefix.into_labels())
     }
 
-    /// Lists namespaces that hold items: sorted, each once.
+    /// Lists namespaces that hold items, and those in which an item was looked for in vain: sorted,
+    /// each once.
     ///
     /// ```
     /// # extern crate rethread_sdk as rethread;

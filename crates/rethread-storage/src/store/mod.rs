@@ -1,7 +1,7 @@
 //! The store: long-term memory across threads, on top of the items of a storage.
 //!
-//! [`StoreEngine`] does what a [`StoreRequest`] asks for, by the rules of LangGraph's stores
-//! (semantics 12). Differences: items of a search without a query come in the order of namespace
+//! [`StoreEngine`] does what a [`StoreRequest`] asks for, by the rules of LangGraph's stores.
+//! Differences: items of a search without a query come in the order of namespace
 //! and key, a query without an index is an error, and `true` does not equal 1.
 //!
 //! ```text

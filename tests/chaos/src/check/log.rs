@@ -58,8 +58,9 @@ pub(crate) fn parse_lines<T: DeserializeOwned>(
     let mut lines = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let at = format!("{name}:{}", index + 1);
-        let entry = serde_json::from_str(&line?)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{at}: {error}")))?;
+        let entry = serde_json::from_str(&line?).map_err(|error| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("{at}: {error}"))
+        })?;
         lines.push(Line { at, entry });
     }
     Ok(lines)

@@ -34,7 +34,8 @@ pub(super) fn every_body_ended(world: &World) -> Vec<Breach> {
             let ends = world.ends.get(&(*number, step)).into_iter().flatten();
             let has_ended = ends.clone().any(|place| world.effect(*place).phase == Phase::End);
             if !has_ended && !matches!(op, Op::Cached { .. }) {
-                let text = format!("execution {number} has a result, but its step {step} never ran");
+                let text =
+                    format!("execution {number} has a result, but its step {step} never ran");
                 breaches.push(Breach::new(text, places(world, execution)));
             }
         }
@@ -49,9 +50,8 @@ pub(super) fn store_holds_the_last(world: &World) -> Vec<Breach> {
         let executions = world.threads.get(thread).into_iter().flatten();
         let executions: Vec<&Execution> =
             executions.map(|number| &world.executions[number]).collect();
-        let is_done = |execution: &&&Execution| {
-            matches!(world.result_of(execution), Some(End::Done { .. }))
-        };
+        let is_done =
+            |execution: &&&Execution| matches!(world.result_of(execution), Some(End::Done { .. }));
         if executions.iter().filter(is_done).count() < executions.len() {
             continue;
         }

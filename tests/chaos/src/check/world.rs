@@ -108,7 +108,8 @@ impl World {
     fn sort_effects(&mut self) {
         for (place, line) in self.ledger.iter().enumerate() {
             let key = (line.entry.execution, line.entry.step);
-            let list = if line.entry.phase == Phase::Start { &mut self.starts } else { &mut self.ends };
+            let list =
+                if line.entry.phase == Phase::Start { &mut self.starts } else { &mut self.ends };
             list.entry(key).or_default().push(place);
         }
         for places in self.starts.values_mut().chain(self.ends.values_mut()) {

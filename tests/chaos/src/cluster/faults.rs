@@ -82,12 +82,12 @@ impl Faults {
     }
 
     /// Makes so many faults a minute until it is stopped, and waits until the cause of each is
-    /// gone. Gives their number.
+    /// gone.
     pub(crate) async fn run(
         mut self,
         per_minute: u64,
         mut stopped: oneshot::Receiver<()>,
-    ) -> io::Result<u64> {
+    ) -> io::Result<()> {
         let pause = Duration::from_secs(60) / u32::try_from(per_minute.max(1)).unwrap_or(u32::MAX);
         let mut slot = Instant::now();
         loop {
@@ -102,7 +102,7 @@ impl Faults {
         while let Some(ended) = self.at_work.join_next().await {
             ended.map_err(io::Error::other)??;
         }
-        Ok(self.made)
+        Ok(())
     }
 
     /// Makes the next fault of the deck that finds a target.
@@ -224,9 +224,7 @@ impl Fault<'_> {
                 (Mode::Delay(ms(self.random.between(20, 200))), self.random.between(2_000, 4_000))
             }
             FaultKind::HoldLink => (Mode::Hold, self.random.between(2_000, 6_000)),
-            FaultKind::SwallowAnswers => {
-                (Mode::SwallowAnswers, self.random.between(200, 1_500))
-            }
+            FaultKind::SwallowAnswers => (Mode::SwallowAnswers, self.random.between(200, 1_500)),
             _ => return link.cut(),
         };
         link.set(mode);

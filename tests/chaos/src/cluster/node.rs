@@ -83,8 +83,12 @@ impl Node {
     /// The last time that it took over partitions, as its log tells; empty if never.
     pub(crate) fn took_over_at(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let lines = log.lines().filter(|line| line.contains("partitions taken over"));
-        lines.last().and_then(|line| line.split_whitespace().next()).unwrap_or_default().to_owned()
+        let mut lines = log.lines().filter(|line| line.contains("partitions taken over"));
+        lines
+            .next_back()
+            .and_then(|line| line.split_whitespace().next())
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// The process, for one fault at a time; none while another fault has it.

@@ -244,7 +244,10 @@ mod tests {
         ask(&mut stream, 1).await.expect("passes");
         proxy.set(Mode::SwallowAnswers);
         stream.write_u8(7).await.expect("the proxy takes it");
-        timeout(PATIENCE, counted.wait_for(|count| *count == 2)).await.expect("in time").expect("open");
+        timeout(PATIENCE, counted.wait_for(|count| *count == 2))
+            .await
+            .expect("in time")
+            .expect("open");
         // Whether the answer was swallowed before or is cut off now: it does not arrive.
         proxy.cut();
         let end = timeout(PATIENCE, stream.read_u8()).await.expect("ends in time");

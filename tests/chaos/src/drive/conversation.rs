@@ -62,11 +62,7 @@ impl Conversation<'_> {
         None
     }
 
-    async fn start(
-        &self,
-        program: Program,
-        random: &mut Random,
-    ) -> Option<RunHandle<AnyValue>> {
+    async fn start(&self, program: Program, random: &mut Random) -> Option<RunHandle<AnyValue>> {
         let run = new_run();
         let thread = self.name.to_owned();
         let fact = Fact::Start { thread, run: run.to_string(), program: program.clone() };
@@ -127,8 +123,10 @@ impl Conversation<'_> {
             is_right,
         };
         self.driver.history.say(Kind::Invoke, fact);
-        let by_id: Vec<(InterruptId, u64)> =
-            answers.into_iter().filter_map(|(id, answer)| Some((id.parse().ok()?, answer))).collect();
+        let by_id: Vec<(InterruptId, u64)> = answers
+            .into_iter()
+            .filter_map(|(id, answer)| Some((id.parse().ok()?, answer)))
+            .collect();
         self.submit(run, || self.thread.resume_by_id(by_id.clone())).await
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rethread::{Client, ClientOptions, client};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use crate::history::History;
 use crate::profile::Profile;
@@ -61,6 +61,8 @@ impl Driver {
         let begun = Instant::now();
         let mut threads = JoinSet::new();
         let mut pace = interval(Duration::from_secs_f64(1.0 / profile.threads_per_second));
+        // A pause of this process is not made up for at once.
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut number = 0;
         loop {
             pace.tick().await;

@@ -31,7 +31,8 @@ fn no_body_starts_after_what_waits_for_it() {
     let two = || program(vec![Op::Task { id: 1, ms: 0 }, Op::Task { id: 2, ms: 0 }]);
     let good = two().body(3, 11, 1, 1, "r1", 1).body(6, 11, 1, 2, "r1", 1);
     good.keeps("I3-order");
-    good.body(9, 12, 1, 1, "r1", 2).breaks("I3-order", "step 1 of execution 1 starts though step 2");
+    good.body(9, 12, 1, 1, "r1", 2)
+        .breaks("I3-order", "step 1 of execution 1 starts though step 2");
     // Within a task and over a step without a body, too.
     let inner = vec![Op::Task { id: 2, ms: 0 }, Op::Sleep { ms: 1 }, Op::Task { id: 3, ms: 0 }];
     let nested = program(vec![Op::Nested { id: 1, ops: inner }])
@@ -39,7 +40,9 @@ fn no_body_starts_after_what_waits_for_it() {
         .body(4, 11, 1, 2, "r1", 1)
         .body(7, 11, 1, 3, "r1", 1);
     nested.clone().body(8, 12, 1, 1, "r1", 2).keeps("I3-order");
-    nested.body(9, 12, 1, 2, "r1", 2).breaks("I3-order", "step 2 of execution 1 starts though step 3");
+    nested
+        .body(9, 12, 1, 2, "r1", 2)
+        .breaks("I3-order", "step 2 of execution 1 starts though step 3");
 }
 
 #[test]
@@ -50,7 +53,9 @@ fn steps_at_the_same_time_have_no_order() {
         .body(5, 11, 1, 1, "r1", 1)
         .body(7, 11, 1, 3, "r1", 1);
     story.keeps("I3-order");
-    story.body(8, 11, 1, 2, "r1", 2).breaks("I3-order", "step 2 of execution 1 starts though step 3");
+    story
+        .body(8, 11, 1, 2, "r1", 2)
+        .breaks("I3-order", "step 2 of execution 1 starts though step 3");
 }
 
 #[test]
@@ -84,8 +89,15 @@ fn a_failure_and_an_answer_are_causes() {
         .effect(3, 11, Phase::Start, 1, 1, "r1", 1)
         .effect(4, 11, Phase::Fail, 1, 1, "r1", 1);
     flaky.body(5, 12, 1, 1, "r1", 2).keeps("I3-causes");
-    let asking = program(vec![Op::Nested { id: 1, ops: vec![Op::Ask { id: 5 }] }])
-        .effect(3, 11, Phase::Start, 1, 1, "r1", 1);
+    let asking = program(vec![Op::Nested { id: 1, ops: vec![Op::Ask { id: 5 }] }]).effect(
+        3,
+        11,
+        Phase::Start,
+        1,
+        1,
+        "r1",
+        1,
+    );
     let again = |story: Story| story.body(9, 12, 1, 1, "r1", 2);
     again(asking.clone().resume(6, "t1", "r2", 1, &["q"], true)).keeps("I3-causes");
     again(asking).breaks("I3-causes", "for no cause");

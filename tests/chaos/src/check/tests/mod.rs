@@ -49,12 +49,13 @@ fn a_story_without_faults_keeps_all_invariants() {
 fn every_line_can_be_read_again() {
     let story = whole().fault(1, 2, "kill-redis", "redis").exit("worker-1", 11, false);
     let entries = story.entries();
-    let text: Vec<String> = entries
-        .iter()
-        .map(|entry| serde_json::to_string(entry).expect("can be written"))
-        .collect();
+    let text: Vec<String> =
+        entries.iter().map(|entry| serde_json::to_string(entry).expect("can be written")).collect();
     let read = parse_lines::<Entry>("history", text.join("\n").as_bytes()).expect("can be read");
-    assert_eq!(read.iter().map(|line| &line.entry).collect::<Vec<_>>(), entries.iter().collect::<Vec<_>>());
+    assert_eq!(
+        read.iter().map(|line| &line.entry).collect::<Vec<_>>(),
+        entries.iter().collect::<Vec<_>>()
+    );
     assert_eq!(read[1].at, "history:2");
 }
 

@@ -32,14 +32,20 @@ fn accepted_runs_end() {
 fn runs_end_once_and_as_asked_for() {
     let twice = ended().read(9, "r1", Reader::Late, 2, &[], asks(&[("q", 5)]));
     twice.breaks("I1-ends", "ended twice");
-    accepted().read(5, "r1", Reader::Live, 2, &[], failed("Panic")).breaks("I1-ends", "nobody asked");
-    accepted().not_accepted(3, "r1").read(5, "r1", Reader::Live, 2, &[], done()).breaks("I1-ends", "not accepted");
+    accepted()
+        .read(5, "r1", Reader::Live, 2, &[], failed("Panic"))
+        .breaks("I1-ends", "nobody asked");
+    accepted()
+        .not_accepted(3, "r1")
+        .read(5, "r1", Reader::Live, 2, &[], done())
+        .breaks("I1-ends", "not accepted");
 }
 
 #[test]
 fn poison_needs_three_lost_workers() {
     let with = |faults: usize| {
-        let story = (0..faults).fold(accepted(), |story, _| story.fault(3, 4, "kill-worker", "worker-1"));
+        let story =
+            (0..faults).fold(accepted(), |story, _| story.fault(3, 4, "kill-worker", "worker-1"));
         story.read(5, "r1", Reader::Live, 2, &[], failed("TaskPoisoned"))
     };
     with(3).keeps("I1-ends");

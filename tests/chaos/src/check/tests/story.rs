@@ -53,7 +53,14 @@ impl Story {
         self.say(5, Kind::Info, Fact::Exit { name, pid, status, is_wanted })
     }
 
-    pub(super) fn start(self, at: u64, thread: &str, run: &str, execution: u64, ops: Vec<Op>) -> Self {
+    pub(super) fn start(
+        self,
+        at: u64,
+        thread: &str,
+        run: &str,
+        execution: u64,
+        ops: Vec<Op>,
+    ) -> Self {
         let program = Program { execution, ops };
         let (thread, run) = (thread.to_owned(), run.to_owned());
         self.say(at, Kind::Invoke, Fact::Start { thread, run, program })
@@ -142,8 +149,15 @@ impl Story {
         run: &str,
         attempt: u32,
     ) -> Self {
-        self.effect(at, pid, Phase::Start, execution, step, run, attempt)
-            .effect(at + 1, pid, Phase::End, execution, step, run, attempt)
+        self.effect(at, pid, Phase::Start, execution, step, run, attempt).effect(
+            at + 1,
+            pid,
+            Phase::End,
+            execution,
+            step,
+            run,
+            attempt,
+        )
     }
 
     #[expect(clippy::too_many_arguments, reason = "a line of the ledger has as many fields")]
@@ -158,7 +172,16 @@ impl Story {
         attempt: u32,
     ) -> Self {
         let (run, call) = (run.to_owned(), format!("{execution}/{step}"));
-        self.effects.push(Effect { at: at * TICK, pid, phase, execution, step, run, call, attempt });
+        self.effects.push(Effect {
+            at: at * TICK,
+            pid,
+            phase,
+            execution,
+            step,
+            run,
+            call,
+            attempt,
+        });
         self
     }
 
