@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rethread_core::payload::Payload;
+use rethread_core::payload::{Payload, in_plain_words};
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -38,7 +38,7 @@ fn decode<'p, T>(
 ) -> Result<T, String> {
     let mut reader = Reader::new(payload.as_bytes());
     reader.set_max_depth(DEPTH_MAX);
-    let value = read(&mut reader).map_err(|error| error.to_string())?;
+    let value = read(&mut reader).map_err(|error| in_plain_words(&error.to_string(), ""))?;
     if reader.into_inner().is_empty() {
         Ok(value)
     } else {
