@@ -77,7 +77,8 @@ impl JournalIndex {
                 }
                 Fact::RunBegan { reopened, .. } => {
                     index.repeats |= !index.unkept.is_empty();
-                    index.further_run = Some(position);
+                    // What was only laid out has no earlier run.
+                    index.further_run = (position > 1).then_some(position);
                     index.failures.clear();
                     for call in reopened {
                         index.reopened = true;

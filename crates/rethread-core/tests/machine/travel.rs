@@ -454,3 +454,21 @@ fn histories_are_told_apart_by_the_calls_that_lead_to_them() {
         world.store.checkpoints.values().last().expect("one").children.keys().collect();
     assert_eq!(places, ["main/1/outer:inner", "main/outer:inner"]);
 }
+
+#[test]
+fn an_input_that_stood_ready_is_a_first_run() {
+    let code = Code::main(|_| async { child("inner", 1).await })
+        .with("inner", |input| async move { Ok(input) });
+    let mut world = World::new(code);
+    run(&mut world, update(UpdateAs::Input, payload(4)));
+    let id = world.submit(Action::Retry);
+    world.settle(&mut Rng::new(1), None);
+    let continues: Vec<_> = world.store.events[&id]
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::CallStarted { child: Some(child), .. } => Some(child.continues),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(continues, [false], "the child was never called before");
+}
