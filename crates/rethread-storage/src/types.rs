@@ -16,7 +16,9 @@ use tokio::sync::watch;
 pub enum Durability {
     /// Nothing: it is gone with the process. For tests.
     Volatile,
-    /// A crash of any process; after power loss the last second or two may be missing.
+    /// A crash of any process of ours; after power loss the last second or two may be missing. On
+    /// Redis with `appendfsync everysec` that holds for a crash of the server itself too: it puts
+    /// off writes while it syncs. An owner notices what is missing.
     Process,
     /// A crash of any process and power loss.
     Disk,
