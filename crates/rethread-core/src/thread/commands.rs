@@ -233,6 +233,11 @@ impl ThreadMachine {
     ) -> Entry {
         let Beginning { entrypoint, input, source, answer } = beginning;
         let step = origin.step.unwrap_or(-1);
+        // What runs a step once more finds what its children had then; an input does not.
+        let children = match source {
+            Source::Input => self.children(),
+            _ => origin.children,
+        };
         let checkpoint = self.next_checkpoint(now, request.run);
         if let Some(at) = &request.at {
             // What the next execution starts from, should this one not complete.
@@ -245,7 +250,7 @@ impl ThreadMachine {
             input,
             previous: origin.previous,
             values: origin.values,
-            children: origin.children,
+            children,
             answer,
             source,
             checkpoint,
@@ -277,11 +282,7 @@ impl ThreadMachine {
 
     fn begin_execution(&mut self, now: Millis, request: Request, beginning: Beginning) {
         let continues = beginning.source == Source::Fork;
-        let mut origin = self.origin(request.at.as_deref());
-        if !continues {
-            // What runs a step once more finds what its children had then; an input does not.
-            origin.children = self.children();
-        }
+        let origin = self.origin(request.at.as_deref());
         // What an execution that was given up has in flight is reported and dropped.
         let in_flight = self.in_flight();
         let began = self.lay_out_execution(now, &request, origin, beginning);

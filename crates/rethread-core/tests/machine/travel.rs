@@ -472,3 +472,15 @@ fn an_input_that_stood_ready_is_a_first_run() {
         .collect();
     assert_eq!(continues, [false], "the child was never called before");
 }
+
+#[test]
+fn an_input_set_by_an_edit_goes_on_from_the_newest_histories_too() {
+    let mut world = families();
+    let sums = |a: u32, b: u32, c: u32| RunOutcome::Done(payload((a, b, c)));
+    assert_eq!(start(&mut world, 1), sums(1, 10, 100));
+    let first = history(&world)[0].clone();
+    assert_eq!(start(&mut world, 2), sums(3, 30, 300));
+    world.asking.at = Some(Box::new(first));
+    run(&mut world, update(UpdateAs::Input, payload(4)));
+    assert_eq!(run(&mut world, Action::Retry), sums(7, 70, 700));
+}

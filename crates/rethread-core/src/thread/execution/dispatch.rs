@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::cache;
+use crate::failure::{Failure, kind};
 use crate::ids::{CallId, CallKind, Millis};
 use crate::message::{CacheSlot, OpenCall, Target, TaskOrder};
 use crate::policy::Retry;
@@ -40,7 +41,7 @@ impl Execution {
 
     fn decide(&mut self, id: CallId, now: Millis, turn: &mut Turn) {
         if let Some(message) = self.limit_of(id) {
-            self.arrive(id, Err(Self::limit_failure(message)));
+            self.arrive(id, Err(Failure::new(kind::LIMIT, message).final_()));
             return;
         }
         let Some(call) = self.calls.get(id) else { return };
@@ -98,7 +99,7 @@ impl Execution {
     }
 
     /// Orders the next attempt that was held back, if there is a place for it.
-    pub(super) fn dispatch_held(&mut self, _now: Millis, turn: &mut Turn) -> bool {
+    pub(super) fn dispatch_held(&mut self, turn: &mut Turn) -> bool {
         let Some(id) = self.calls.next_held() else { return false };
         let Some(CallState::Held { attempt }) = self.calls.get(id).map(|call| call.state) else {
             return false;

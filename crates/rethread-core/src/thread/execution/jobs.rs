@@ -1,6 +1,5 @@
 //! What the shell does for an execution, and what comes of it.
 
-use crate::failure::{Failure, kind};
 use crate::ids::{CallId, Millis};
 use crate::journal::Fact;
 use crate::payload::Payload;
@@ -79,10 +78,5 @@ impl Execution {
         if let Err(failure) = self.begin_body(body, 1, now) {
             self.end_body(body, BodyEnd { result: Err(failure), is_cached: false });
         }
-    }
-
-    /// The failure of a call that the storage of this deployment cannot do.
-    pub(super) fn limit_failure(message: String) -> Failure {
-        Failure::new(kind::LIMIT, message).final_()
     }
 }

@@ -349,7 +349,7 @@ impl Execution {
                     || self.deliver_arrived(now, turn, log)
                     || self.end_children(now, turn)
                     || self.begin_due_attempts(now, turn)
-                    || self.dispatch_held(now, turn)
+                    || self.dispatch_held(turn)
             };
             if !moved {
                 break;
