@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rethread_core::ids::{CheckpointId, RunId};
-use rethread_core::message::{Action, Command};
+use rethread_core::message::{Action, Command, Multitask};
 use rethread_core::payload::Payload;
 use rethread_core::settings::RunSettings;
 use serde::Serialize;
@@ -19,6 +19,7 @@ pub(crate) struct Draft {
     settings: Result<RunSettings>,
     pub(crate) at: Option<CheckpointId>,
     pub(crate) is_lenient: bool,
+    pub(crate) multitask: Multitask,
 }
 
 impl Draft {
@@ -28,6 +29,7 @@ impl Draft {
             settings: Ok(RunSettings::default()),
             at: None,
             is_lenient: false,
+            multitask: Multitask::default(),
         }
     }
 
@@ -81,14 +83,21 @@ impl Draft {
 
     /// Reads the checkpoint that the caller names and sends the command. Gives the run.
     pub(crate) async fn send(self, thread: &Thread, action: Action) -> Result<RunId> {
-        let Self { run, settings, at, is_lenient } = self;
+        let Self { run, settings, at, is_lenient, multitask } = self;
         let settings = Box::new(settings?);
         let at = match at {
             Some(at) => Some(Box::new(thread.require_checkpoint(at).await?)),
             None => None,
         };
-        let command =
-            Command { thread: thread.id().clone(), run, settings, at, is_lenient, action };
+        let command = Command {
+            thread: thread.id().clone(),
+            run,
+            settings,
+            at,
+            is_lenient,
+            multitask,
+            action,
+        };
         thread.client().submit(command).await?;
         Ok(run)
     }

@@ -3,7 +3,7 @@
 use rethread_core::event::Refusal;
 use rethread_core::header::{ThreadHeader, ThreadStatus};
 use rethread_core::ids::{CheckpointId, ThreadId};
-use rethread_core::message::{Action, ThreadCopy};
+use rethread_core::message::{Action, Cancel, ThreadCopy};
 
 use crate::draft::Draft;
 use crate::error::{ClientError, Result};
@@ -34,7 +34,7 @@ impl Thread {
     /// [`ClientError::Refused`] with [`Refusal::NothingToContinue`] when no run is in progress;
     /// else as [`Thread::delete`].
     pub async fn cancel(&self) -> Result<()> {
-        self.edit(Action::Cancel).await
+        self.edit(Action::Cancel(Cancel::default())).await
     }
 
     /// Removes checkpoints but the newest `keep`. What the thread needs to go on stays in any

@@ -24,6 +24,7 @@
 pub mod cache;
 pub mod canonical;
 pub mod checkpoint;
+pub mod dead_letter;
 pub mod event;
 pub mod failure;
 pub mod header;
@@ -38,3 +39,4 @@ pub mod retry;
 pub mod settings;
 pub mod store;
 pub mod thread;
+pub mod worker_card;

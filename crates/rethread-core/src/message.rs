@@ -18,7 +18,7 @@ use crate::payload::Payload;
 use crate::policy::Timeouts;
 use crate::record::{Record, kind};
 use crate::replay::{CallRequest, Outcome};
-use crate::settings::{RunConfig, RunSettings};
+use crate::settings::{RunConfig, RunSettings, TraceContext};
 
 /// One message in the inbox of a partition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,8 +68,36 @@ pub struct Command {
     /// Whether LangGraph's lenient rules hold: unknown and spent interrupt ids are ignored, and an
     /// answer that nobody waits for changes nothing (D02).
     pub is_lenient: bool,
+    /// What happens if a run of the thread is in progress.
+    pub multitask: Multitask,
     /// What to do.
     pub action: Action,
+}
+
+/// What becomes of a request to run something while a run of the thread is in progress, in the
+/// words of LangGraph's server ("double texting").
+///
+/// An answer to a question that the run in progress has open is given to it in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Multitask {
+    /// It is refused.
+    #[default]
+    #[serde(rename = "r")]
+    Reject,
+    /// It waits until the runs before it have ended, however they ended.
+    #[serde(rename = "e")]
+    Enqueue,
+    /// The run in progress is cancelled, and what it has done stays.
+    #[serde(rename = "i")]
+    Interrupt,
+    /// The run in progress is cancelled, and the thread is put back to where it was before it.
+    #[serde(rename = "b")]
+    Rollback,
+}
+
+impl Record for Command {
+    const KIND: u8 = kind::WAITING;
 }
 
 /// What a command asks for.
@@ -104,9 +132,23 @@ pub enum Action {
     /// Make this thread, which must not exist, a copy of another.
     #[serde(rename = "i")]
     Import(Box<ThreadCopy>),
-    /// Stop the run in progress. A retry goes on with it.
+    /// Stop a run: the one in progress, or one that waits for its turn.
     #[serde(rename = "x")]
-    Cancel,
+    Cancel(Cancel),
+    /// Say what the thread waits for. Changes nothing.
+    #[serde(rename = "y")]
+    Explain,
+}
+
+/// Which run is to be stopped, and what stays of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// The run; none: the one in progress. One that has ended is not stopped, and the request
+    /// is refused.
+    pub run: Option<RunId>,
+    /// Whether the thread is put back to where it was before the run. Otherwise a retry goes on
+    /// with it.
+    pub roll_back: bool,
 }
 
 /// An edit of the state of a thread.
@@ -379,6 +421,8 @@ pub struct TaskOrder {
     pub config: Arc<RunConfig>,
     /// The context object of the run.
     pub context: Option<Payload>,
+    /// The trace that the run belongs to.
+    pub trace: Option<TraceContext>,
 }
 
 /// Where a result is cached.

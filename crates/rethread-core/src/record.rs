@@ -128,6 +128,12 @@ pub mod kind {
     pub const MAIL: u8 = 7;
     /// An item of the store.
     pub const ITEM: u8 = 8;
+    /// [`crate::dead_letter::DeadLetter`]
+    pub const DEAD_LETTER: u8 = 9;
+    /// [`crate::message::Command`] that waits for its turn.
+    pub const WAITING: u8 = 10;
+    /// [`crate::worker_card::WorkerCard`]
+    pub const WORKER: u8 = 11;
 }
 
 #[cfg(test)]

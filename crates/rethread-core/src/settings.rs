@@ -21,6 +21,17 @@ pub struct RunSettings {
     pub max_concurrency: Option<u32>,
     /// How deep calls may be nested; 1,000 if it is not said.
     pub recursion_limit: Option<u32>,
+    /// The trace that the run belongs to; spans of its tasks are part of it.
+    pub trace: Option<TraceContext>,
+}
+
+/// A place in a distributed trace, in the form of the W3C recommendation "Trace Context".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceContext {
+    /// The value of a `traceparent` header.
+    pub parent: String,
+    /// The value of a `tracestate` header; empty if there is none.
+    pub state: String,
 }
 
 /// Facts about a run that its caller attaches to it.

@@ -39,7 +39,7 @@ impl RedisStorage {
                     .ok_or_else(|| malformed(&what, "its last event is not `run:number`"))?,
             ),
         };
-        Ok(Some(LoadedThread { header, journal, base, last_event }))
+        Ok(Some(LoadedThread { header, journal, base, last_event, waiting: Vec::new() }))
     }
 
     pub(crate) async fn list_active(

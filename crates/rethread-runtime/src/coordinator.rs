@@ -10,7 +10,7 @@ use rethread_core::ids::{CallId, Millis, PartitionId, QueueName, ThreadId, Threa
 use rethread_core::message::{InboxMessage, OpenCalls};
 use rethread_core::record::Record;
 use rethread_core::thread::{Effect, Job, JobOutcome, Setup, Stored, ThreadMachine};
-use rethread_storage::{InboxCursor, QueuedOrder, ThreadWrite};
+use rethread_storage::{InboxCursor, OrderGroup, QueuedOrder, ThreadWrite};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -67,6 +67,10 @@ pub(crate) enum Addressee {
 pub(crate) struct Turned {
     pub(crate) thread: ThreadKey,
     pub(crate) write: Option<ThreadWrite>,
+    /// Orders that are taken back with the write, those of earlier turns too.
+    pub(crate) withdrawn: Vec<OrderGroup>,
+    /// Records of what was given up, kept with the write.
+    pub(crate) dead_letters: Vec<Bytes>,
     /// Orders that must not become visible before the write.
     pub(crate) orders: Vec<QueuedOrder>,
     /// What workers are told once the write is durable.
@@ -80,14 +84,23 @@ pub(crate) struct Turned {
 impl Turned {
     /// Nothing.
     pub(crate) fn none(thread: ThreadKey) -> Self {
-        let (orders, mail, jobs, handled) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { thread, write: None, orders, mail, jobs, handled }
+        Self {
+            thread,
+            write: None,
+            withdrawn: Vec::new(),
+            dead_letters: Vec::new(),
+            orders: Vec::new(),
+            mail: Vec::new(),
+            jobs: Vec::new(),
+            handled: Vec::new(),
+        }
     }
 
     fn is_none(&self) -> bool {
-        let Self { thread: _, write, orders, mail, jobs, handled } = self;
+        let Self { thread: _, write, withdrawn, dead_letters, orders, mail, jobs, handled } = self;
         let says_nothing = mail.is_empty() && jobs.is_empty() && handled.is_empty();
-        write.is_none() && orders.is_empty() && says_nothing
+        let writes_nothing = write.is_none() && withdrawn.is_empty() && dead_letters.is_empty();
+        writes_nothing && orders.is_empty() && says_nothing
     }
 }
 
@@ -179,6 +192,10 @@ impl Outcome {
                     }
                     turn.write = Some(records::thread_write(thread, &write));
                 }
+                Effect::Withdraw { with: _, execution } => {
+                    turn.withdrawn.push(OrderGroup::of(execution));
+                }
+                Effect::Bury { with: _, letter } => turn.dead_letters.push(letter.to_record()),
                 Effect::Dispatch { after: _, queue, order } => {
                     turn.orders.push(records::queued_order(queue, &order));
                 }

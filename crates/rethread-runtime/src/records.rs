@@ -5,11 +5,12 @@ use rethread_core::event::{Event, EventKind, Refusal, RunOutcome};
 use rethread_core::header::ThreadHeader;
 use rethread_core::ids::{Millis, QueueName, RunId, ThreadKey};
 use rethread_core::journal::{Entry, Fact};
-use rethread_core::message::{Report, TaskOrder};
+use rethread_core::message::{Command, Report, TaskOrder};
 use rethread_core::record::{Record, RecordError};
 use rethread_core::thread::{self, JournalChange, RunEvents, Write};
 use rethread_storage::{
-    Activity, CheckpointWrite, EventWrite, JournalWrite, LoadedThread, QueuedOrder, ThreadWrite,
+    Activity, CheckpointWrite, EventWrite, JournalWrite, LoadedThread, OrderGroup, QueuedOrder,
+    ThreadWrite, WaitingChange,
 };
 
 /// What is stored of a thread, read.
@@ -20,6 +21,8 @@ pub(crate) struct Decoded {
     pub(crate) base: Option<Checkpoint>,
     /// Number of the last event of the header's run; none if the last event is another run's.
     pub(crate) last_event: Option<u64>,
+    /// The commands that wait for the run in progress.
+    pub(crate) waiting: Vec<Command>,
 }
 
 pub(crate) fn thread_write(thread: ThreadKey, write: &Write) -> ThreadWrite {
@@ -33,6 +36,7 @@ pub(crate) fn thread_write(thread: ThreadKey, write: &Write) -> ThreadWrite {
         activity: write.activity.map(activity),
         drop_checkpoints: write.drop_checkpoints.clone(),
         delete: write.delete,
+        waiting: write.waiting.iter().map(waiting_change).collect(),
     }
 }
 
@@ -42,6 +46,13 @@ fn journal_write(change: &JournalChange) -> JournalWrite {
         (true, _) => JournalWrite::Replace(entries),
         (false, false) => JournalWrite::Append(entries),
         (false, true) => JournalWrite::Keep,
+    }
+}
+
+fn waiting_change(change: &thread::WaitingChange) -> WaitingChange {
+    match change {
+        thread::WaitingChange::Append(command) => WaitingChange::Append(command.to_record()),
+        thread::WaitingChange::DropFirst(count) => WaitingChange::DropFirst(*count),
     }
 }
 
@@ -63,7 +74,7 @@ fn activity(activity: thread::Activity) -> Activity {
 }
 
 pub(crate) fn queued_order(queue: QueueName, order: &TaskOrder) -> QueuedOrder {
-    QueuedOrder { queue, order: order.to_record() }
+    QueuedOrder { queue, group: OrderGroup::of(order.target.execution), order: order.to_record() }
 }
 
 pub(crate) fn decode(loaded: &LoadedThread) -> Result<Decoded, RecordError> {
@@ -72,7 +83,9 @@ pub(crate) fn decode(loaded: &LoadedThread) -> Result<Decoded, RecordError> {
     let journal = entries.collect::<Result<Vec<_>, _>>()?;
     let base = loaded.base.as_ref().map(|base| Checkpoint::from_record(base)).transpose()?;
     let last_event = loaded.last_event.filter(|(run, _)| *run == header.run).map(|(_, seq)| seq);
-    Ok(Decoded { header, journal, base, last_event })
+    let waiting = loaded.waiting.iter().map(|command| Command::from_record(command));
+    let waiting = waiting.collect::<Result<Vec<_>, _>>()?;
+    Ok(Decoded { header, journal, base, last_event, waiting })
 }
 
 /// The whole event log of a run that is refused without its thread.

@@ -45,6 +45,16 @@ pub enum StorageError {
         /// What is full and what to do.
         reason: String,
     },
+    /// Too much waits to be worked on already; nothing happened. Try again after a while.
+    #[error(
+        "partition {partition} is overloaded: {waiting} messages wait in its inbox; try again later, or start more coordinators"
+    )]
+    Overloaded {
+        /// The partition.
+        partition: PartitionId,
+        /// Messages that wait.
+        waiting: u64,
+    },
     /// A name is longer than names may be; nothing happened.
     #[error("{what} has {bytes} bytes, {max} are allowed: use a shorter one, or a digest of it")]
     TooLong {

@@ -47,9 +47,11 @@ pub use clock::Clock;
 pub use error::{Result, StorageError};
 pub use mail::Mailbox;
 pub use types::{
-    Acquisition, Activity, CacheKey, CacheLookup, CheckpointWrite, Commit, Delivery, Durability,
-    EventWatch, EventWrite, HandIn, InboxCursor, InboxItem, ItemName, ItemRecord, JournalWrite,
-    Lease, LoadedThread, QueuedOrder, Receipt, ThreadWrite,
+    Acquisition, Activity, CacheKey, CacheLookup, CheckpointWrite, Commit, DeadLetter,
+    DeadLetterId, Delivery, Durability, EventWatch, EventWrite, HandIn, HeaderRecord, InboxCursor,
+    InboxItem, ItemName, ItemRecord, JournalWrite, Lease, LoadedThread, OrderGroup, OrderStatus,
+    PartitionHolder, PartitionStatus, QueueStatus, QueuedOrder, Receipt, ThreadPage, ThreadWrite,
+    WaitingChange, WorkerStatus,
 };
 
 /// A storage of one namespace.
@@ -101,6 +103,19 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// the lease is no longer ours.
     async fn release(&self, lease: &Lease) -> Result<()>;
 
+    /// Says that the coordinator `node` lives for `ttl` from now, and returns all nodes that
+    /// do, sorted. Partitions are shared among them.
+    async fn announce_node(&self, node: &NodeId, ttl: Duration) -> Result<Vec<NodeId>> {
+        let _ = ttl;
+        Ok(vec![node.clone()])
+    }
+
+    /// Signs a node off: it does not live any more.
+    async fn withdraw_node(&self, node: &NodeId) -> Result<()> {
+        let _ = node;
+        Ok(())
+    }
+
     // --- inbox -----------------------------------------------------------------------------
 
     /// Appends a message to the partition's inbox. When it returns, the message is as durable as
@@ -108,6 +123,11 @@ pub trait Storage: Debug + Send + Sync + 'static {
     ///
     /// The same op id in the same partition has its effect once, for at least ten minutes, also
     /// when its message is consumed by then.
+    ///
+    /// # Errors
+    /// [`StorageError::Overloaded`] when as many messages as the adapter's `inbox_max` stand in
+    /// the inbox: nothing happened. What workers hand in is never refused, since what was
+    /// accepted must end.
     async fn submit(&self, partition: PartitionId, op: OpId, message: Bytes) -> Result<()>;
 
     /// Reads messages that stand behind the given cursors, oldest first within a partition; at
@@ -170,6 +190,29 @@ pub trait Storage: Debug + Send + Sync + 'static {
         before: Option<CheckpointId>,
         max: usize,
     ) -> Result<Vec<Bytes>>;
+
+    /// The header of a thread, without loading the thread.
+    async fn read_header(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+    ) -> Result<Option<HeaderRecord>> {
+        let loaded = self.load_thread(partition, thread).await?;
+        Ok(loaded.map(|it| HeaderRecord { header: it.header, last_event: it.last_event }))
+    }
+
+    /// Threads of a partition for operators, about `max` of them from the place `from`
+    /// ([`ThreadPage::next`] of the page before). A thread that is there all the time is listed
+    /// at least once; one that comes or goes meanwhile may be.
+    async fn list_threads(
+        &self,
+        partition: PartitionId,
+        from: Option<u64>,
+        max: usize,
+    ) -> Result<ThreadPage> {
+        let _ = (partition, from, max);
+        Ok(ThreadPage { threads: Vec::new(), next: None })
+    }
 
     // --- events ------------------------------------------------------------------------------
 
@@ -244,6 +287,49 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// All orders of a partition that are queued or assigned. An owner that takes over reads
     /// them *before* the inbox: an order that is in neither was never made or is recorded.
     async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>>;
+
+    // --- what operators see ----------------------------------------------------------------------
+
+    /// Keeps how a worker describes itself, until it retires or has been silent for an hour.
+    async fn describe_worker(&self, worker: &WorkerId, description: Bytes) -> Result<()> {
+        let _ = (worker, description);
+        Ok(())
+    }
+
+    /// Workers that have sent a heartbeat within the last hour and have not retired.
+    async fn list_workers(&self) -> Result<Vec<WorkerStatus>> {
+        Ok(Vec::new())
+    }
+
+    /// What is going on in a partition.
+    async fn partition_status(&self, partition: PartitionId) -> Result<PartitionStatus> {
+        let _ = partition;
+        Err(StorageError::Config { reason: "not there yet".into() })
+    }
+
+    /// Orders of a partition that are queued or assigned, oldest first within a queue; at most
+    /// `max`.
+    async fn list_orders(&self, partition: PartitionId, max: usize) -> Result<Vec<OrderStatus>> {
+        let _ = (partition, max);
+        Ok(Vec::new())
+    }
+
+    /// Dead letters of a partition with greater ids than `after`, in order; at most `max`.
+    async fn list_dead_letters(
+        &self,
+        partition: PartitionId,
+        after: Option<DeadLetterId>,
+        max: usize,
+    ) -> Result<Vec<DeadLetter>> {
+        let _ = (partition, after, max);
+        Ok(Vec::new())
+    }
+
+    /// Removes a dead letter, and says whether it was there.
+    async fn remove_dead_letter(&self, partition: PartitionId, id: DeadLetterId) -> Result<bool> {
+        let _ = (partition, id);
+        Ok(false)
+    }
 
     // --- mail ----------------------------------------------------------------------------------
 

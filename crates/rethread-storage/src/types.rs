@@ -5,7 +5,8 @@ use std::fmt;
 
 use bytes::Bytes;
 use rethread_core::ids::{
-    CheckpointId, Millis, NodeId, OwnerToken, PartitionId, QueueName, RunId, ThreadKey,
+    CheckpointId, ExecutionId, Millis, NodeId, OwnerToken, PartitionId, QueueName, RunId,
+    ThreadKey, WorkerId,
 };
 use rethread_core::store::Namespace;
 use tokio::sync::watch;
@@ -87,11 +88,31 @@ pub struct Commit {
     pub consumed_beyond: Vec<InboxCursor>,
     /// Changes of threads, each thread at most once.
     pub threads: Vec<ThreadWrite>,
+    /// Orders that leave their queues without a report, assigned ones too: from then on none of
+    /// them is given to a worker, confirmed or handed in. Before `orders` enter theirs.
+    pub withdrawn: Vec<OrderGroup>,
     /// Orders that enter work queues.
     pub orders: Vec<QueuedOrder>,
+    /// Records for operators of what was given up, such as a poisonous order. Each is kept for
+    /// the retention time of dead letters.
+    pub dead_letters: Vec<Bytes>,
 }
 
 impl Commit {
+    /// A commit that changes nothing.
+    pub fn new(lease: Lease, number: u64) -> Self {
+        Self {
+            lease,
+            number,
+            consumed: None,
+            consumed_beyond: Vec::new(),
+            threads: Vec::new(),
+            withdrawn: Vec::new(),
+            orders: Vec::new(),
+            dead_letters: Vec::new(),
+        }
+    }
+
     /// The runs whose event logs it appends to.
     pub fn runs_with_events(&self) -> Vec<RunId> {
         self.threads.iter().flat_map(|write| &write.events).map(|events| events.run).collect()
@@ -118,8 +139,20 @@ pub struct ThreadWrite {
     /// Removes these checkpoints, before others are written.
     pub drop_checkpoints: Vec<CheckpointId>,
     /// Removes everything that is stored of the thread, before anything else is written: its
-    /// header, journal, checkpoints and activity. Event logs go with their retention time.
+    /// header, journal, checkpoints, waiting commands and activity. Event logs go with their
+    /// retention time.
     pub delete: bool,
+    /// Changes the commands that wait for the thread's run in progress, one after the other.
+    pub waiting: Vec<WaitingChange>,
+}
+
+/// A change of the commands that wait on a thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitingChange {
+    /// Adds one at the end.
+    Append(Bytes),
+    /// Removes this many at the front.
+    DropFirst(usize),
 }
 
 impl ThreadWrite {
@@ -135,6 +168,7 @@ impl ThreadWrite {
             activity: None,
             drop_checkpoints: Vec::new(),
             delete: false,
+            waiting: Vec::new(),
         }
     }
 
@@ -191,8 +225,21 @@ pub enum Activity {
 pub struct QueuedOrder {
     /// The queue.
     pub queue: QueueName,
+    /// With which orders it is withdrawn.
+    pub group: OrderGroup,
     /// The order's record.
     pub order: Bytes,
+}
+
+/// Orders that are withdrawn as one: those of one execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderGroup(pub [u8; 16]);
+
+impl OrderGroup {
+    /// The orders of an execution.
+    pub fn of(execution: ExecutionId) -> Self {
+        Self(execution.as_uuid().into_bytes())
+    }
 }
 
 /// What an owner needs to go on with a thread.
@@ -206,6 +253,104 @@ pub struct LoadedThread {
     pub base: Option<Bytes>,
     /// The run whose events were written last, and the number of its last event.
     pub last_event: Option<(RunId, u64)>,
+    /// The commands that wait for the run in progress, in order.
+    pub waiting: Vec<Bytes>,
+}
+
+/// What is shown of a thread without its journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderRecord {
+    /// The header.
+    pub header: Bytes,
+    /// The run whose events were written last, and the number of its last event.
+    pub last_event: Option<(RunId, u64)>,
+}
+
+/// A page of the threads of a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreadPage {
+    /// Headers, in no order that means anything.
+    pub threads: Vec<(ThreadKey, Bytes)>,
+    /// Where the next page begins; none: this was the last.
+    pub next: Option<u64>,
+}
+
+/// What is going on in a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionStatus {
+    /// Who owns it; none if nobody does or the lease has expired.
+    pub owner: Option<PartitionHolder>,
+    /// Number of its last commit.
+    pub last_commit: u64,
+    /// Messages in its inbox.
+    pub inbox: u64,
+    /// Threads that are not parked.
+    pub active_threads: u64,
+    /// Dead letters that are kept.
+    pub dead_letters: u64,
+    /// Its queues that hold orders.
+    pub queues: Vec<QueueStatus>,
+}
+
+/// Who owns a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionHolder {
+    /// The node.
+    pub node: NodeId,
+    /// Its epoch.
+    pub epoch: u64,
+    /// Time until its lease expires, in milliseconds.
+    pub expires_in_ms: u64,
+}
+
+/// What stands in a queue of one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueStatus {
+    /// The queue.
+    pub queue: QueueName,
+    /// Orders that no worker has.
+    pub waiting: u64,
+    /// Orders that a worker has.
+    pub assigned: u64,
+    /// Age of the oldest order of either kind, in milliseconds.
+    pub oldest_ms: u64,
+}
+
+/// An order as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderStatus {
+    /// The queue.
+    pub queue: QueueName,
+    /// The order's record.
+    pub order: Bytes,
+    /// The worker that has it; none: it waits.
+    pub worker: Option<WorkerId>,
+    /// Its age in milliseconds, since it entered the queue.
+    pub age_ms: u64,
+}
+
+/// A worker as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerStatus {
+    /// The worker.
+    pub worker: WorkerId,
+    /// Time since its last heartbeat, in milliseconds.
+    pub silent_for_ms: u64,
+    /// How it described itself; empty if it did not.
+    pub description: Bytes,
+}
+
+/// Names a dead letter of a partition. Later ones have greater ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeadLetterId(pub u64, pub u64);
+
+/// A dead letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Its id.
+    pub id: DeadLetterId,
+    /// Its record.
+    pub record: Bytes,
 }
 
 /// Names an order that is assigned to a worker; opaque outside of the adapter.

@@ -50,7 +50,7 @@ async fn logs_of_ended_runs_are_dropped_after_their_time() {
     let write = ThreadWrite { events, ..ThreadWrite::none(ThreadKey::from_bytes([1; 16])) };
     let commit = async |number, threads| {
         let (consumed_beyond, orders) = (Vec::new(), Vec::new());
-        let commit = Commit { lease, number, consumed: None, consumed_beyond, threads, orders };
+        let commit = Commit { consumed_beyond, threads, orders, ..Commit::new(lease, number) };
         storage.commit(commit).await.expect("commit succeeds");
     };
     commit(1, vec![write]).await;

@@ -205,7 +205,7 @@ pub(crate) fn node_options(
     options.evict_after = Duration::from_millis(settings.evict_after_ms);
     options.drain_timeout = settings.drain_timeout();
     options.store_index = store_index;
-    options.limits = Limits { calls_max: settings.calls_max };
+    options.limits = Limits { calls_max: settings.calls_max, ..Limits::default() };
     Ok(options)
 }
 

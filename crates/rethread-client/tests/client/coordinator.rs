@@ -113,14 +113,7 @@ impl Coordinator {
 
     async fn write(&mut self, write: ThreadWrite) {
         self.commits += 1;
-        let commit = Commit {
-            lease: self.lease,
-            number: self.commits,
-            consumed: None,
-            consumed_beyond: Vec::new(),
-            threads: vec![write],
-            orders: Vec::new(),
-        };
+        let commit = Commit { threads: vec![write], ..Commit::new(self.lease, self.commits) };
         self.storage.commit(commit).await.expect("commits");
     }
 }

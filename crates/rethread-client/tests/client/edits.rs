@@ -6,7 +6,7 @@ use rethread_client::{
 use rethread_core::header::ThreadHeader;
 use rethread_core::ids::{CallId, Millis};
 use rethread_core::journal::{Asked, Entry, Fact};
-use rethread_core::message::{Action, Command, ThreadCopy, Update, UpdateAs};
+use rethread_core::message::{Action, Cancel, Command, ThreadCopy, Update, UpdateAs};
 
 use crate::coordinator::{
     Coordinator, checkpoint_id, header, input_checkpoint, interrupt, interrupt_id, pair, payload,
@@ -109,7 +109,7 @@ async fn deletion_and_cancelling_are_told_to_the_coordinator() {
     let (result, command) = edit(&mut coordinator, ended(), Box::pin(thread.delete())).await;
     assert_eq!((result, command.action), (Ok(()), Action::Delete));
     let (result, command) = edit(&mut coordinator, ended(), Box::pin(thread.cancel())).await;
-    assert_eq!((result, command.action), (Ok(()), Action::Cancel));
+    assert_eq!((result, command.action), (Ok(()), Action::Cancel(Cancel::default())));
     let busy = Refusal::Busy { run: run_id(7) };
     let refused = RunOutcome::Refused(busy.clone());
     let (result, _) = edit(&mut coordinator, refused, Box::pin(thread.delete())).await;

@@ -45,14 +45,14 @@ pub(super) struct Beginning {
 
 impl ThreadMachine {
     pub(super) fn try_command(&mut self, now: Millis, command: Command) -> Result<(), Refusal> {
-        let Command { thread, run, settings, at, is_lenient, action } = command;
+        let Command { thread, run, settings, at, is_lenient, multitask: _, action } = command;
         if thread != self.setup.thread {
             return Err(Refusal::IdCollision { other: self.setup.thread.to_string() });
         }
         let request = Request { run, settings, at, is_lenient };
         if let (State::Running(_), Some(header)) = (&self.state, &self.header) {
             return match action {
-                Action::Cancel => {
+                Action::Cancel(_) => {
                     self.cancel_run(now, run);
                     Ok(())
                 }
@@ -73,7 +73,7 @@ impl ThreadMachine {
             }
             Action::Prune(checkpoints) => self.prune(now, run, &checkpoints),
             Action::Import(copy) => self.import(now, run, *copy),
-            Action::Cancel => Err(self.nothing_to_continue()),
+            Action::Cancel(_) | Action::Explain => Err(self.nothing_to_continue()),
         }
     }
 

@@ -1,10 +1,11 @@
 use crate::checkpoint::Checkpoint;
+use crate::dead_letter::DeadLetter;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::header::ThreadHeader;
-use crate::ids::{CallId, CheckpointId, Millis, QueueName, RunId, WorkerId};
+use crate::ids::{CallId, CheckpointId, ExecutionId, Millis, QueueName, RunId, WorkerId};
 use crate::journal::Entry;
-use crate::message::{CacheSlot, TaskOrder, WorkerMail};
+use crate::message::{CacheSlot, Command, TaskOrder, WorkerMail};
 use crate::payload::Payload;
 use crate::store::{StoreReply, StoreRequest};
 
@@ -46,6 +47,23 @@ pub enum Effect {
         queue: QueueName,
         /// What to tell.
         mail: Box<WorkerMail>,
+    },
+    /// Take the orders of an execution back: none of them may be given to a worker once this is
+    /// done. In order with [`Effect::Dispatch`]: orders that come later stay. Done in one atomic
+    /// step with the write that it names, so that whoever reads that an execution was cancelled
+    /// knows that no body of it starts.
+    Withdraw {
+        /// The write that it is part of.
+        with: WriteNumber,
+        /// The execution.
+        execution: ExecutionId,
+    },
+    /// Keep a record of what was given up, for operators.
+    Bury {
+        /// The write that it is part of.
+        with: WriteNumber,
+        /// The record.
+        letter: Box<DeadLetter>,
     },
     /// Do something that takes I/O, then call [`super::ThreadMachine::handle_done`]. A machine
     /// that is loaded anew asks again for what it has no answer to.
@@ -105,6 +123,17 @@ pub struct Write {
     pub drop_checkpoints: Vec<CheckpointId>,
     /// Whether everything of the thread is removed, before anything else is written.
     pub delete: bool,
+    /// Changes of the commands that wait, one after the other.
+    pub waiting: Vec<WaitingChange>,
+}
+
+/// A change of the commands that wait for the run in progress.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WaitingChange {
+    /// Adds one at the end.
+    Append(Box<Command>),
+    /// Removes this many at the front.
+    DropFirst(usize),
 }
 
 /// A change of the journal.

@@ -32,7 +32,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-pub use effect::{Activity, Effect, Job, JobOutcome, JournalChange, RunEvents, Write, WriteNumber};
+pub use effect::{
+    Activity, Effect, Job, JobOutcome, JournalChange, RunEvents, WaitingChange, Write, WriteNumber,
+};
 
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::event::{EventKind, RunOutcome};
@@ -49,16 +51,38 @@ use turn::{RunLog, Turn};
 /// asked; the others can be answered too.
 const ASKING_SHOWN_MAX: usize = 100;
 
-/// Limits of one execution.
+/// Limits of one thread and its executions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Most calls that one execution may make. Default 100,000.
     pub calls_max: usize,
+    /// Most events of one run. Default 1,000,000.
+    pub events_max: u64,
+    /// Most bytes of the values in one execution's journal. Default 64 MiB.
+    pub journal_bytes_max: usize,
+    /// Most bytes of one value: an input, argument, result, answer or event. Default 4 MiB.
+    pub payload_bytes_max: usize,
+    /// Most questions that are open at a time. Default 100.
+    pub interrupts_max: usize,
+    /// Most commands that wait on a thread for the run in progress. Default 100.
+    pub waiting_max: usize,
+    /// Most orders of one execution that stand in queues or run at a time, so that a large
+    /// fan-out does not keep others waiting. A task that waits for calls of its own does not
+    /// count. Default 1,000.
+    pub orders_max: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { calls_max: 100_000 }
+        Self {
+            calls_max: 100_000,
+            events_max: 1_000_000,
+            journal_bytes_max: 64 * 1024 * 1024,
+            payload_bytes_max: 4 * 1024 * 1024,
+            interrupts_max: 100,
+            waiting_max: 100,
+            orders_max: 1_000,
+        }
     }
 }
 
@@ -102,6 +126,8 @@ pub struct Stored {
     /// Calls of the thread, of whatever execution, whose orders are queued or assigned, or whose
     /// reports stand unread in the inbox.
     pub in_flight: OpenCalls,
+    /// The commands that wait for the run in progress, in order.
+    pub waiting: Vec<Command>,
 }
 
 /// The state machine of one thread.
@@ -110,6 +136,8 @@ pub struct ThreadMachine {
     header: Option<ThreadHeader>,
     base: Option<Checkpoint>,
     log: Option<RunLog>,
+    /// Commands that wait for the run in progress.
+    waiting: VecDeque<Command>,
     state: State,
     turn: Turn,
     writes: WriteNumber,
@@ -139,6 +167,7 @@ impl ThreadMachine {
             header: None,
             base: None,
             log: None,
+            waiting: VecDeque::new(),
             state: State::at_rest(Vec::new()),
             turn: Turn::default(),
             writes: 0,
@@ -148,10 +177,11 @@ impl ThreadMachine {
 
     /// A thread as it is stored; a run in progress goes on from its journal.
     pub fn load(setup: Setup, now: Millis, stored: Stored) -> Self {
-        let Stored { header, journal, base, last_event, in_flight } = stored;
+        let Stored { header, journal, base, last_event, in_flight, waiting } = stored;
         let mut machine = Self::new(setup);
         machine.log = Some(RunLog { run: header.run, last_seq: last_event });
         machine.base = base;
+        machine.waiting = waiting.into();
         let running = match (&header.status, header.execution) {
             (ThreadStatus::Running, Some(execution)) => Some((execution, header.run)),
             _ => None,

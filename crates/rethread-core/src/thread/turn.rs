@@ -2,12 +2,15 @@ use std::collections::VecDeque;
 use std::mem;
 
 use crate::checkpoint::Checkpoint;
+use crate::dead_letter::DeadLetter;
 use crate::event::{Event, EventKind};
 use crate::header::ThreadHeader;
-use crate::ids::{CallId, CheckpointId, Millis, QueueName, RunId, WorkerId};
+use crate::ids::{CallId, CheckpointId, ExecutionId, Millis, QueueName, RunId, WorkerId};
 use crate::journal::Entry;
 use crate::message::{TaskOrder, WorkerMail};
-use crate::thread::effect::{Activity, Effect, Job, JournalChange, RunEvents, Write, WriteNumber};
+use crate::thread::effect::{
+    Activity, Effect, Job, JournalChange, RunEvents, WaitingChange, Write, WriteNumber,
+};
 
 /// Collects what one input to the machine leads to, so that it is written in one step: no crash
 /// can separate a recorded result from its events.
@@ -22,6 +25,9 @@ pub(super) struct Turn {
     base: Option<CheckpointId>,
     events: Vec<RunEvents>,
     activity: Option<Activity>,
+    waiting: Vec<WaitingChange>,
+    withdrawn: Vec<ExecutionId>,
+    letters: Vec<DeadLetter>,
     orders: Vec<(QueueName, TaskOrder)>,
     mail: Vec<(WorkerId, WorkerMail)>,
     cancels: Vec<(QueueName, WorkerMail)>,
@@ -87,6 +93,20 @@ impl Turn {
         self.activity = Some(activity);
     }
 
+    pub(super) fn change_waiting(&mut self, change: WaitingChange) {
+        self.waiting.push(change);
+    }
+
+    /// Takes the orders of an execution back, those of this turn too.
+    pub(super) fn withdraw(&mut self, execution: ExecutionId) {
+        self.orders.retain(|(_, order)| order.target.execution != execution);
+        self.withdrawn.push(execution);
+    }
+
+    pub(super) fn bury(&mut self, letter: DeadLetter) {
+        self.letters.push(letter);
+    }
+
     pub(super) fn dispatch(&mut self, queue: QueueName, order: TaskOrder) {
         self.orders.push((queue, order));
     }
@@ -130,7 +150,10 @@ impl Turn {
             || !turn.entries.is_empty()
             || !turn.checkpoints.is_empty()
             || !turn.events.is_empty()
-            || turn.activity.is_some();
+            || turn.activity.is_some()
+            || !turn.waiting.is_empty()
+            || !turn.withdrawn.is_empty()
+            || !turn.letters.is_empty();
         if changes {
             *writes += 1;
             effects.push_back(Effect::Write(Box::new(Write {
@@ -143,9 +166,14 @@ impl Turn {
                 activity: turn.activity,
                 drop_checkpoints: turn.drop_checkpoints,
                 delete: turn.delete,
+                waiting: turn.waiting,
             })));
         }
         let after = *writes;
+        let withdrawn = turn.withdrawn.into_iter();
+        effects.extend(withdrawn.map(|execution| Effect::Withdraw { with: after, execution }));
+        let letters = turn.letters.into_iter().map(Box::new);
+        effects.extend(letters.map(|letter| Effect::Bury { with: after, letter }));
         effects.extend(turn.orders.into_iter().map(|(queue, order)| Effect::Dispatch {
             after,
             queue,

@@ -7,7 +7,7 @@ use futures::future::join;
 use rethread_core::event::{Refusal, RunOutcome};
 use rethread_core::failure::Failure;
 use rethread_core::header::ThreadStatus;
-use rethread_core::message::{Action, Answers, AttemptOutcome};
+use rethread_core::message::{Action, Answers, AttemptOutcome, Cancel};
 use rethread_core::payload::Payload;
 use rethread_core::policy::{EntrypointOptions, History, Retry, Timeouts};
 use rethread_core::replay::Scope;
@@ -70,7 +70,7 @@ fn a_child_without_a_history_may_have_calls_that_a_cancel_did_not_reach() {
         world.work(&mut Rng::new(1));
     }
     // The worker has ended when it is told.
-    world.submit(Action::Cancel);
+    world.submit(Action::Cancel(Cancel::default()));
     world.run_order(0);
     let again = world.submit(Action::Retry);
     world.store.inbox.swap(1, 2);

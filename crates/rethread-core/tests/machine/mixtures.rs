@@ -5,7 +5,7 @@ use futures::future::{BoxFuture, FutureExt, join};
 use rethread_core::event::RunOutcome;
 use rethread_core::failure::Failure;
 use rethread_core::header::ThreadStatus;
-use rethread_core::message::{Action, Answers, AttemptOutcome};
+use rethread_core::message::{Action, Answers, AttemptOutcome, Cancel};
 use rethread_core::payload::Payload;
 use rethread_core::policy::{EntrypointOptions, History, Retry, TaskOptions};
 use rethread_core::replay::Outcome;
@@ -93,7 +93,7 @@ fn random_programs_come_to_their_end() {
         for round in 0..100 {
             if rng.below(6) == 0 {
                 world.steps(rng.below(12), &mut rng);
-                world.submit(Action::Cancel);
+                world.submit(Action::Cancel(Cancel::default()));
             }
             world.settle(&mut rng, crashes);
             match world.status().expect("it ran").clone() {

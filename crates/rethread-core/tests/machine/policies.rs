@@ -10,7 +10,7 @@ use rethread_core::failure::{Failure, kind};
 use rethread_core::header::ThreadStatus;
 use rethread_core::ids::WorkerId;
 use rethread_core::journal::Fact;
-use rethread_core::message::{Action, AttemptOutcome, Called, Emitted, InboxMessage};
+use rethread_core::message::{Action, AttemptOutcome, Called, Cancel, Emitted, InboxMessage};
 use rethread_core::payload::Payload;
 use rethread_core::policy::{Cache, EntrypointOptions, Retry, TaskOptions, Timeouts};
 use rethread_core::replay::Scope;
@@ -372,7 +372,7 @@ fn a_stopped_run_goes_on_with_what_it_had() {
     while !is_done(&world, "first") {
         world.steps(1, &mut rng);
     }
-    let cancel = world.submit(Action::Cancel);
+    let cancel = world.submit(Action::Cancel(Cancel::default()));
     world.settle(&mut rng, None);
     assert_eq!(world.outcome(run), &RunOutcome::Cancelled);
     assert_eq!(world.outcome(cancel), &RunOutcome::Edited(None));

@@ -377,7 +377,7 @@ fn calls_beyond_the_limit_fail_and_others_do_not() {
         })
         .with("endless", |input| async move { child("endless", input.len() as u64).await }),
     );
-    world.limits = Limits { calls_max: 8 };
+    world.limits = Limits { calls_max: 8, ..Limits::default() };
     let run = world.start(());
     world.settle(&mut Rng::new(1), Some(5));
     assert_done(&world, run, (8_u64, true));

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use redis::cmd;
 use rethread_core::ids::{PartitionId, QueueName};
-use rethread_storage::{Delivery, QueuedOrder, Receipt, Result};
+use rethread_storage::{Delivery, OrderGroup, QueuedOrder, Receipt, Result};
 
 pub(crate) use assigned::Workers;
 
@@ -74,7 +74,11 @@ impl RedisStorage {
                 }
                 for entry in entries {
                     let order = read_order(entry)?.1;
-                    orders.push(QueuedOrder { queue: queue.clone(), order });
+                    orders.push(QueuedOrder {
+                        queue: queue.clone(),
+                        group: OrderGroup([0; 16]),
+                        order,
+                    });
                 }
                 if is_last {
                     break;

@@ -13,7 +13,7 @@ use rethread_redis::testing::RedisServer;
 use rethread_redis::{RedisOptions, RedisStorage};
 use rethread_storage::{
     Acquisition, CacheKey, Commit, Delivery, EventWrite, HandIn, ItemName, ItemRecord, Lease,
-    QueuedOrder, Storage, StorageError, ThreadWrite,
+    OrderGroup, QueuedOrder, Storage, StorageError, ThreadWrite,
 };
 use uuid::Uuid;
 
@@ -135,12 +135,15 @@ pub(crate) fn text(text: impl Into<String>) -> Bytes {
 
 pub(crate) fn commit(lease: Lease, number: u64) -> Commit {
     let (consumed_beyond, threads, orders) = (Vec::new(), Vec::new(), Vec::new());
-    Commit { lease, number, consumed: None, consumed_beyond, threads, orders }
+    Commit { consumed_beyond, threads, orders, ..Commit::new(lease, number) }
 }
 
 pub(crate) fn orders(texts: impl IntoIterator<Item = String>) -> Vec<QueuedOrder> {
     let queue = &queues()[0];
-    texts.into_iter().map(|it| QueuedOrder { queue: queue.clone(), order: text(it) }).collect()
+    texts
+        .into_iter()
+        .map(|it| QueuedOrder { queue: queue.clone(), group: OrderGroup([1; 16]), order: text(it) })
+        .collect()
 }
 
 pub(crate) fn events_of(run: RunId, first_seq: u64, texts: &[&str], ends: bool) -> ThreadWrite {

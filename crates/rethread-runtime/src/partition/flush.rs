@@ -49,12 +49,12 @@ impl OwnerState {
         if self.is_flushing {
             return;
         }
-        let batch = self.outbox.take_batch();
-        for cursor in batch.handled {
+        let mut batch = self.outbox.take_batch();
+        for cursor in batch.handled.drain(..) {
             self.consumption.handled(cursor);
         }
         let consumed = self.consumption.take();
-        let is_empty = batch.threads.is_empty() && batch.orders.is_empty() && consumed.count == 0;
+        let is_empty = batch.writes_nothing() && consumed.count == 0;
         if is_empty {
             // All that was decided before is written.
             self.postman.deliver(batch.mail);
@@ -63,12 +63,13 @@ impl OwnerState {
             return;
         }
         let commit = Commit {
-            lease: self.lease,
-            number: self.last_commit + 1,
             consumed: consumed.up_to,
             consumed_beyond: consumed.beyond,
             threads: batch.threads,
+            withdrawn: batch.withdrawn,
             orders: batch.orders,
+            dead_letters: batch.dead_letters,
+            ..Commit::new(self.lease, self.last_commit + 1)
         };
         self.is_flushing = true;
         let (engine, tenure) = (Arc::clone(&self.engine), Arc::clone(&self.tenure));

@@ -110,12 +110,12 @@ async fn load(
             return Ok(Found::Corrupt { reason: error.to_string(), execution });
         }
     };
-    let records::Decoded { header, journal, base, last_event } = decoded;
+    let records::Decoded { header, journal, base, last_event, waiting } = decoded;
     let last_event = match last_event {
         Some(seq) => seq,
         None => last_event_of(engine, partition, &header).await?,
     };
-    let stored = Stored { header, journal, base, last_event, in_flight };
+    let stored = Stored { header, journal, base, last_event, in_flight, waiting };
     Ok(Found::Thread(Box::new(stored)))
 }
 

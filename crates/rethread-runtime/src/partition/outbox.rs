@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rethread_core::ids::{CallId, ThreadKey};
 use rethread_core::thread::Job;
 use rethread_storage::{
-    CheckpointWrite, EventWrite, InboxCursor, JournalWrite, QueuedOrder, ThreadWrite,
+    CheckpointWrite, EventWrite, InboxCursor, JournalWrite, OrderGroup, QueuedOrder, ThreadWrite,
 };
 
 use crate::coordinator::{Addressee, Turned};
@@ -25,7 +25,9 @@ pub(super) struct Outbox {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) threads: Vec<ThreadWrite>,
+    pub(super) withdrawn: Vec<OrderGroup>,
     pub(super) orders: Vec<QueuedOrder>,
+    pub(super) dead_letters: Vec<Bytes>,
     pub(super) handled: Vec<InboxCursor>,
     /// What workers are told afterwards.
     pub(super) mail: Vec<(Addressee, Bytes)>,
@@ -33,6 +35,14 @@ pub(super) struct Batch {
     pub(super) jobs: Vec<(ThreadKey, CallId, Job)>,
     /// The thread of each turn that is written completely.
     pub(super) turns: Vec<ThreadKey>,
+}
+
+impl Batch {
+    /// Whether storage would not change by it.
+    pub(super) fn writes_nothing(&self) -> bool {
+        let Self { threads, withdrawn, orders, dead_letters, .. } = self;
+        threads.is_empty() && withdrawn.is_empty() && orders.is_empty() && dead_letters.is_empty()
+    }
 }
 
 impl Outbox {
@@ -63,6 +73,11 @@ impl Outbox {
                     }
                 }
             }
+            for group in turn.withdrawn.drain(..) {
+                batch.orders.retain(|order| order.group != group);
+                batch.withdrawn.push(group);
+            }
+            batch.dead_letters.append(&mut turn.dead_letters);
             batch.handled.append(&mut turn.handled);
             batch.mail.append(&mut turn.mail);
             let thread = turn.thread;
@@ -194,7 +209,11 @@ mod tests {
 
     fn turn(thread: u8, journal: JournalWrite, orders: usize) -> Turned {
         let write = ThreadWrite { journal, ..ThreadWrite::none(key(thread)) };
-        let order = QueuedOrder { queue: QueueName::standard(), order: Bytes::from("o") };
+        let order = QueuedOrder {
+            queue: QueueName::standard(),
+            group: OrderGroup([0; 16]),
+            order: Bytes::from("o"),
+        };
         Turned {
             thread: key(thread),
             write: Some(write),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rethread_core::event::RunOutcome;
-use rethread_core::message::Action;
+use rethread_core::message::{Action, Cancel};
 use rethread_sdk::{Entrypoint, Error, Registry, Task, kind};
 
 use crate::support::{Counter, Driver, options, start};
@@ -109,7 +109,7 @@ async fn a_cancelled_run_drops_its_bodies_and_a_retry_begins_them_anew() {
         };
         let run = driver.submit("t", action).await;
         seen.begun.reaches(round).await;
-        let cancel = driver.submit("t", Action::Cancel).await;
+        let cancel = driver.submit("t", Action::Cancel(Cancel::default())).await;
         assert_eq!(driver.outcome("t", run).await, RunOutcome::Cancelled);
         assert_eq!(driver.outcome("t", cancel).await, RunOutcome::Edited(None));
         seen.dropped.reaches(round).await;

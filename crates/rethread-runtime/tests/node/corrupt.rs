@@ -24,14 +24,7 @@ async fn damage(driver: &Driver, thread: &str) {
         activity: Some(Activity::Due(Millis(0))),
         ..ThreadWrite::none(thread_id(thread).key())
     };
-    let commit = Commit {
-        lease,
-        number: last_commit + 1,
-        consumed: None,
-        consumed_beyond: Vec::new(),
-        threads: vec![write],
-        orders: Vec::new(),
-    };
+    let commit = Commit { threads: vec![write], ..Commit::new(lease, last_commit + 1) };
     driver.storage.commit(commit).await.expect("commits");
     driver.storage.release(&lease).await.expect("releases");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rethread_core::event::RunOutcome;
-use rethread_core::message::Action;
+use rethread_core::message::{Action, Cancel};
 use rethread_sdk::{Entrypoint, Error, Registry, Task, previous};
 
 use crate::support::{Counter, Driver, options, start, thread_id};
@@ -71,7 +71,7 @@ async fn what_is_in_flight_of_a_deleted_thread_is_for_nobody() {
     let node = start(first).await;
     let run = driver.start("t", "stuck", ()).await;
     begun.reaches(1).await;
-    driver.submit("t", Action::Cancel).await;
+    driver.submit("t", Action::Cancel(Cancel::default())).await;
     assert_eq!(driver.outcome("t", run).await, RunOutcome::Cancelled);
     delete(&driver, "t").await;
     assert_eq!(driver.invoke::<u64>("t", "count", ()).await, 1);

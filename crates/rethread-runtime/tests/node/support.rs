@@ -10,7 +10,7 @@ use rethread_core::ids::{
     CallId, InterruptId, NodeId, OpId, PartitionId, RunId, ThreadId, ThreadKey,
 };
 use rethread_core::journal::{Entry, Fact};
-use rethread_core::message::{Action, Answers, Command, InboxMessage};
+use rethread_core::message::{Action, Answers, Command, InboxMessage, Multitask};
 use rethread_core::payload::Payload;
 use rethread_core::record::Record;
 use rethread_core::replay::Scope;
@@ -54,6 +54,7 @@ impl Driver {
             settings: Box::default(),
             at: None,
             is_lenient: false,
+            multitask: Multitask::default(),
             action,
         };
         let message = InboxMessage::Command(command).to_record();

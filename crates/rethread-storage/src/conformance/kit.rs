@@ -10,7 +10,8 @@ use rethread_core::ids::{
 
 use crate::{
     Acquisition, CheckpointWrite, Commit, Delivery, EventWrite, HandIn, InboxCursor, InboxItem,
-    JournalWrite, Lease, LoadedThread, QueuedOrder, Receipt, Result, Storage, ThreadWrite,
+    JournalWrite, Lease, LoadedThread, OrderGroup, QueuedOrder, Receipt, Result, Storage,
+    ThreadWrite,
 };
 
 pub(super) type Shared = Arc<dyn Storage>;
@@ -146,14 +147,7 @@ pub(super) async fn own_after_expiry(
 impl Owner {
     /// The next commit, with nothing in it.
     pub(super) fn next(&self) -> Commit {
-        Commit {
-            lease: self.lease,
-            number: self.last_commit + 1,
-            consumed: None,
-            consumed_beyond: Vec::new(),
-            threads: Vec::new(),
-            orders: Vec::new(),
-        }
+        Commit::new(self.lease, self.last_commit + 1)
     }
 
     /// Makes the next commit with what `fill` puts into it.
@@ -194,7 +188,7 @@ impl Owner {
 }
 
 pub(super) fn queued(name: &str, order: &Bytes) -> QueuedOrder {
-    QueuedOrder { queue: queue(name), order: order.clone() }
+    QueuedOrder { queue: queue(name), group: OrderGroup([1; 16]), order: order.clone() }
 }
 
 /// A change that gives a thread a header, so that it can be loaded.

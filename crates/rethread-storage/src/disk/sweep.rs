@@ -293,7 +293,7 @@ mod tests {
         let token = OwnerToken { epoch: 1, nonce: 1 };
         let (consumed_beyond, orders) = (Vec::new(), Vec::new());
         let lease = Lease { partition: P, token };
-        Commit { lease, number: 1, consumed: None, consumed_beyond, threads, orders }
+        Commit { consumed_beyond, threads, orders, ..Commit::new(lease, 1) }
     }
 
     /// Writes several commits of one thread as one group.

@@ -111,7 +111,13 @@ impl Tables {
             None => None,
         };
         let header = Bytes::copy_from_slice(&header);
-        Ok(Some(LoadedThread { header, journal, base, last_event: standing.last_event }))
+        Ok(Some(LoadedThread {
+            header,
+            journal,
+            base,
+            last_event: standing.last_event,
+            waiting: Vec::new(),
+        }))
     }
 
     pub(super) fn read_checkpoint(

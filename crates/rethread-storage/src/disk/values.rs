@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rethread_core::ids::{CheckpointId, Millis, QueueName, RunId};
 
 use crate::live::Counts;
-use crate::{QueuedOrder, Result, StorageError};
+use crate::{OrderGroup, QueuedOrder, Result, StorageError};
 
 /// Where the journal and the events of a thread stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -111,7 +111,11 @@ pub(super) fn decode_order(bytes: &[u8]) -> Result<QueuedOrder> {
         let (name_len, rest) = bytes.split_first_chunk::<2>()?;
         let (name, record) = rest.split_at_checked(usize::from(u16::from_be_bytes(*name_len)))?;
         let queue = QueueName::new(std::str::from_utf8(name).ok()?).ok()?;
-        Some(QueuedOrder { queue, order: Bytes::copy_from_slice(record) })
+        Some(QueuedOrder {
+            queue,
+            group: OrderGroup([0; 16]),
+            order: Bytes::copy_from_slice(record),
+        })
     };
     parse().ok_or_else(|| damaged("a queued order"))
 }

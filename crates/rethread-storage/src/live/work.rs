@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rethread_core::ids::{Millis, PartitionId, QueueName, WorkerId};
 
 use crate::clock::millis;
-use crate::{Delivery, QueuedOrder, Receipt};
+use crate::{Delivery, OrderGroup, QueuedOrder, Receipt};
 
 /// Numbers orders in the order in which they were made.
 pub(crate) type OrderId = u64;
@@ -215,8 +215,12 @@ impl Work {
 
     pub(crate) fn of_partition(&self, partition: PartitionId) -> Vec<QueuedOrder> {
         let ours = self.orders.values().filter(|order| order.partition == partition);
-        ours.map(|order| QueuedOrder { queue: order.queue.clone(), order: order.record.clone() })
-            .collect()
+        ours.map(|order| QueuedOrder {
+            queue: order.queue.clone(),
+            group: OrderGroup([0; 16]),
+            order: order.record.clone(),
+        })
+        .collect()
     }
 }
 
@@ -236,7 +240,11 @@ mod tests {
         let mut work = Work::default();
         for name in names {
             let id = work.reserve(1);
-            let order = QueuedOrder { queue: queue(name), order: Bytes::from(format!("{id}")) };
+            let order = QueuedOrder {
+                queue: queue(name),
+                group: OrderGroup([1; 16]),
+                order: Bytes::from(format!("{id}")),
+            };
             work.enqueue(id, PartitionId(0), order);
         }
         work

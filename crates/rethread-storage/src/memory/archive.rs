@@ -87,6 +87,7 @@ impl Archive {
             journal: thread.journal.clone(),
             base: thread.base.and_then(|id| thread.checkpoints.get(&id).cloned()),
             last_event: thread.last_event,
+            waiting: Vec::new(),
         })
     }
 

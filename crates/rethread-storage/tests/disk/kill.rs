@@ -16,7 +16,7 @@ use rethread_core::store::Namespace;
 use rethread_storage::disk::{DiskStorage, Sync};
 use rethread_storage::{
     Acquisition, Activity, CacheKey, CacheLookup, CheckpointWrite, Commit, EventWrite, InboxCursor,
-    ItemName, ItemRecord, JournalWrite, Lease, QueuedOrder, Storage, ThreadWrite,
+    ItemName, ItemRecord, JournalWrite, Lease, OrderGroup, QueuedOrder, Storage, ThreadWrite,
 };
 
 use crate::open;
@@ -165,12 +165,10 @@ async fn write_until_killed(directory: &Path, sync: Sync) {
         storage.fill_cache(&cache_key(number), record(number), None).await.expect("fills");
         let queue = QueueName::new("q").expect("an id");
         let commit = Commit {
-            lease,
-            number,
             consumed: Some(items[0].cursor),
-            consumed_beyond: Vec::new(),
             threads: vec![write],
-            orders: vec![QueuedOrder { queue, order: record(number) }],
+            orders: vec![QueuedOrder { queue, group: OrderGroup([1; 16]), order: record(number) }],
+            ..Commit::new(lease, number)
         };
         storage.commit(commit).await.expect("commits");
         say("committed", number);

@@ -10,8 +10,8 @@ use rethread_core::store::Namespace;
 use rethread_storage::disk::{DiskStorage, Sync};
 use rethread_storage::{
     Acquisition, Activity, CacheKey, CacheLookup, CheckpointWrite, Commit, EventWrite, HandIn,
-    InboxCursor, ItemName, ItemRecord, JournalWrite, Lease, QueuedOrder, Storage, StorageError,
-    ThreadWrite,
+    InboxCursor, ItemName, ItemRecord, JournalWrite, Lease, OrderGroup, QueuedOrder, Storage,
+    StorageError, ThreadWrite,
 };
 use tempfile::TempDir;
 
@@ -56,7 +56,7 @@ async fn acquire(storage: &DiskStorage) -> (Lease, u64) {
 
 fn commit(lease: Lease, number: u64) -> Commit {
     let (consumed_beyond, threads, orders) = (Vec::new(), Vec::new(), Vec::new());
-    Commit { lease, number, consumed: None, consumed_beyond, threads, orders }
+    Commit { consumed_beyond, threads, orders, ..Commit::new(lease, number) }
 }
 
 async fn messages(storage: &DiskStorage) -> Vec<Bytes> {
@@ -168,7 +168,11 @@ async fn orders_survive_with_their_fetches() {
         let directory = temporary();
         let storage = open(directory.path(), sync);
         let (lease, _) = acquire(&storage).await;
-        let orders = (0..20).map(|n| QueuedOrder { queue: queue(), order: text(&format!("o{n}")) });
+        let orders = (0..20).map(|n| QueuedOrder {
+            queue: queue(),
+            group: OrderGroup([1; 16]),
+            order: text(&format!("o{n}")),
+        });
         let commit = Commit { orders: orders.collect(), ..commit(lease, 1) };
         storage.commit(commit).await.expect("commit succeeds");
         storage.fetch(&worker(), &[queue()], 3, Duration::ZERO).await.expect("fetch succeeds");
@@ -190,7 +194,8 @@ async fn what_was_handed_back_is_uncounted_after_a_restart() {
         let directory = temporary();
         let storage = open(directory.path(), sync);
         let (lease, _) = acquire(&storage).await;
-        let orders = vec![QueuedOrder { queue: queue(), order: text("order") }];
+        let orders =
+            vec![QueuedOrder { queue: queue(), group: OrderGroup([1; 16]), order: text("order") }];
         storage.commit(Commit { orders, ..commit(lease, 1) }).await.expect("commit succeeds");
         drop(storage);
         for round in 1..4 {
@@ -208,7 +213,8 @@ async fn an_order_runs_again_until_its_result_is_committed() {
     let directory = temporary();
     let storage = open(directory.path(), Sync::Group);
     let (lease, _) = acquire(&storage).await;
-    let orders = vec![QueuedOrder { queue: queue(), order: text("order") }];
+    let orders =
+        vec![QueuedOrder { queue: queue(), group: OrderGroup([1; 16]), order: text("order") }];
     storage.commit(Commit { orders, ..commit(lease, 1) }).await.expect("commit succeeds");
     let hand_in = async |storage: &DiskStorage| {
         let mut found =
@@ -252,7 +258,8 @@ async fn an_order_that_ended_without_messages_stays_gone() {
     let directory = temporary();
     let storage = open(directory.path(), Sync::Group);
     let (lease, _) = acquire(&storage).await;
-    let orders = vec![QueuedOrder { queue: queue(), order: text("order") }];
+    let orders =
+        vec![QueuedOrder { queue: queue(), group: OrderGroup([1; 16]), order: text("order") }];
     storage.commit(Commit { orders, ..commit(lease, 1) }).await.expect("commit succeeds");
     let mut found =
         storage.fetch(&worker(), &[queue()], 9, Duration::ZERO).await.expect("fetch succeeds");

@@ -36,7 +36,7 @@ async fn write(storage: &DiskStorage, lease: Lease, number: u64, run: RunId, end
     };
     let threads = vec![write];
     let (consumed_beyond, orders) = (Vec::new(), Vec::new());
-    let commit = Commit { lease, number, consumed: None, consumed_beyond, threads, orders };
+    let commit = Commit { consumed_beyond, threads, orders, ..Commit::new(lease, number) };
     storage.commit(commit).await.expect("commit succeeds");
 }
 

@@ -142,6 +142,7 @@ impl Execution {
             timeouts: options.timeouts,
             cache: self.cache_slot(id),
             config: Arc::clone(&self.config),
+            trace: self.settings.trace.clone(),
             context: self.settings.context.clone(),
         };
         turn.dispatch(options.queue.clone(), order);

@@ -7,13 +7,16 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rethread_core::checkpoint::Checkpoint;
+use rethread_core::dead_letter::DeadLetter;
 use rethread_core::event::{Event, EventKind, RunOutcome};
 use rethread_core::header::{ThreadHeader, ThreadStatus};
-use rethread_core::ids::{CallId, CheckpointId, Millis, PartitionId, RunId, ThreadId, WorkerId};
+use rethread_core::ids::{
+    CallId, CheckpointId, ExecutionId, Millis, PartitionId, RunId, ThreadId, WorkerId,
+};
 use rethread_core::journal::{Entry, Fact};
 use rethread_core::message::{
-    Action, Answers, AttemptOutcome, CallNews, Called, Command, InboxMessage, NestedCall, Report,
-    TaskOrder, WorkerMail,
+    Action, Answers, AttemptOutcome, CallNews, Called, Command, InboxMessage, Multitask,
+    NestedCall, Report, TaskOrder, WorkerMail,
 };
 use rethread_core::payload::Payload;
 use rethread_core::record::Record;
@@ -21,7 +24,7 @@ use rethread_core::replay::{Ask, CallRequest, Outcome, Program, Scope, ScopeInfo
 use rethread_core::settings::RunSettings;
 use rethread_core::store::{Item, Namespace, StoreReply, StoreRequest};
 use rethread_core::thread::{
-    Activity, Effect, Job, JobOutcome, Limits, Setup, Stored, ThreadMachine, Write,
+    Activity, Effect, Job, JobOutcome, Limits, Setup, Stored, ThreadMachine, WaitingChange, Write,
 };
 use uuid::Uuid;
 
@@ -51,6 +54,8 @@ pub(crate) struct Store {
     pub(crate) activity: Option<Activity>,
     pub(crate) queue: Vec<TaskOrder>,
     pub(crate) inbox: VecDeque<InboxMessage>,
+    pub(crate) waiting: VecDeque<Command>,
+    pub(crate) dead_letters: Vec<DeadLetter>,
 }
 
 /// One thread, its storage and its workers.
@@ -90,6 +95,7 @@ pub(crate) struct Asking {
     pub(crate) settings: RunSettings,
     pub(crate) at: Option<Box<Checkpoint>>,
     pub(crate) is_lenient: bool,
+    pub(crate) multitask: Multitask,
 }
 
 impl World {
@@ -144,9 +150,9 @@ impl World {
         self.runs += 1;
         let run = RunId::from_uuid(Uuid::from_u128(self.runs));
         let thread = Self::thread();
-        let Asking { settings, at, is_lenient } = std::mem::take(&mut self.asking);
+        let Asking { settings, at, is_lenient, multitask } = std::mem::take(&mut self.asking);
         let settings = Box::new(settings);
-        let command = Command { thread, run, settings, at, is_lenient, action };
+        let command = Command { thread, run, settings, at, is_lenient, multitask, action };
         self.store.inbox.push_back(InboxMessage::Command(command));
         run
     }
@@ -192,6 +198,7 @@ impl World {
             Entry::from_record(&entry.to_record()).expect("a journal entry survives storage")
         });
         let stored = Stored {
+            waiting: self.store.waiting.iter().cloned().collect(),
             last_event: self.store.events.get(&header.run).map_or(0, |log| log.len() as u64),
             journal: journal.collect(),
             base: self.store.base.map(|id| self.store.checkpoints[&id].clone()),
@@ -237,6 +244,12 @@ impl World {
         for checkpoint in write.checkpoints {
             store.checkpoints.insert(checkpoint.id, checkpoint);
         }
+        for change in write.waiting {
+            match change {
+                WaitingChange::Append(command) => store.waiting.push_back(*command),
+                WaitingChange::DropFirst(count) => drop(store.waiting.drain(..count)),
+            }
+        }
         store.base = write.base.or(store.base);
         store.activity = write.activity.or(store.activity);
         for events in write.events {
@@ -264,6 +277,8 @@ impl World {
                     assert!(self.store.queue.iter().find(twice).is_none(), "queued twice");
                     self.store.queue.push(*order);
                 }
+                Effect::Withdraw { execution, .. } => self.withdraw(execution),
+                Effect::Bury { letter, .. } => self.store.dead_letters.push(*letter),
                 Effect::Tell { mail, .. } => self.take_mail(*mail),
                 Effect::CancelAttempt { mail, .. } => self.cancel(mail.target.call),
                 Effect::Perform { call, job, .. } => self.jobs.push((call, *job)),
@@ -283,6 +298,12 @@ impl World {
             self.store.inbox.pop_front();
         }
         false
+    }
+
+    /// Takes the orders of an execution back, those of running bodies too.
+    fn withdraw(&mut self, execution: ExecutionId) {
+        self.store.queue.retain(|order| order.target.execution != execution);
+        self.waiting.retain(|_, waiting| waiting.order.target.execution != execution);
     }
 
     /// A worker is told that an attempt is cancelled.
