@@ -137,6 +137,7 @@ fn merge(earlier: &mut ThreadWrite, later: ThreadWrite) {
     }
     earlier.checkpoints.retain(|written| !later.drop_checkpoints.contains(&written.id));
     earlier.drop_checkpoints.extend(later.drop_checkpoints);
+    earlier.waiting.extend(later.waiting);
     earlier.header = later.header.or(earlier.header.take());
     merge_journal(&mut earlier.journal, later.journal);
     for checkpoint in later.checkpoints {
@@ -215,12 +216,11 @@ mod tests {
             order: Bytes::from("o"),
         };
         Turned {
-            thread: key(thread),
             write: Some(write),
             orders: vec![order; orders],
             mail: vec![(addressee(), Bytes::from(vec![thread]))],
-            jobs: Vec::new(),
             handled: vec![InboxCursor(u64::from(thread), 0)],
+            ..Turned::none(key(thread))
         }
     }
 
