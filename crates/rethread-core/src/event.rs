@@ -6,6 +6,7 @@ use crate::checkpoint::{Checkpoint, Progress};
 use crate::failure::Failure;
 use crate::ids::{CallId, CallKind, CheckpointId, InterruptId, Millis, RunId};
 use crate::message::Emission;
+use crate::outlook::Outlook;
 use crate::payload::Payload;
 use crate::policy::History;
 use crate::record::{Record, kind};
@@ -192,6 +193,9 @@ pub enum RunOutcome {
     /// The thread was edited: the checkpoint that was made, or none for an edit that makes none.
     #[serde(rename = "u")]
     Edited(Option<CheckpointId>),
+    /// What the thread waits for, as it was asked to explain.
+    #[serde(rename = "y")]
+    Explained(Box<Outlook>),
 }
 
 /// Why a request to run was refused. Nothing was changed by it.
@@ -216,6 +220,18 @@ pub enum Refusal {
     #[error("thread is busy with run {run}; wait for it, or choose another thread")]
     Busy {
         /// The run in progress.
+        run: RunId,
+    },
+    /// As many requests wait on the thread as may.
+    #[error("{max} requests wait on this thread already; wait until some have run, then try again")]
+    TooManyWaiting {
+        /// How many may wait.
+        max: usize,
+    },
+    /// The run that was to be stopped neither runs nor waits.
+    #[error("run {run} is not running on this thread: it has ended, or it was never accepted")]
+    NotRunning {
+        /// The run.
         run: RunId,
     },
     /// There is nothing to go on with, and no input was given.

@@ -31,6 +31,7 @@ pub mod header;
 pub mod ids;
 pub mod journal;
 pub mod message;
+pub mod outlook;
 pub mod payload;
 pub mod policy;
 pub mod record;

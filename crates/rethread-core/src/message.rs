@@ -35,6 +35,9 @@ pub enum InboxMessage {
     /// A task body made calls.
     #[serde(rename = "k")]
     Called(Called),
+    /// A worker was given an order that it cannot read, as it was found.
+    #[serde(rename = "u")]
+    Unreadable(Bytes),
 }
 
 impl Record for InboxMessage {
@@ -42,13 +45,14 @@ impl Record for InboxMessage {
 }
 
 impl InboxMessage {
-    /// The thread the message is for.
-    pub fn thread(&self) -> ThreadKey {
+    /// The thread the message is for; none: only its partition is known.
+    pub fn thread(&self) -> Option<ThreadKey> {
         match self {
-            Self::Command(command) => command.thread.key(),
-            Self::Report(report) => report.target.thread,
-            Self::Emitted(emitted) => emitted.target.thread,
-            Self::Called(called) => called.target.thread,
+            Self::Command(command) => Some(command.thread.key()),
+            Self::Report(report) => Some(report.target.thread),
+            Self::Emitted(emitted) => Some(emitted.target.thread),
+            Self::Called(called) => Some(called.target.thread),
+            Self::Unreadable(_) => None,
         }
     }
 }

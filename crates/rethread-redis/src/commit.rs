@@ -4,20 +4,32 @@
 //! then the arguments, so that no value is copied more than once.
 
 use redis::{Cmd, Value};
-use rethread_core::ids::{CheckpointId, RunId};
+use rethread_core::ids::{CheckpointId, QueueName, RunId};
 use rethread_storage::{
-    Activity, Commit, EventWrite, InboxCursor, JournalWrite, QueuedOrder, Result, StorageError,
-    ThreadWrite,
+    Activity, Commit, EventWrite, InboxCursor, JournalWrite, OrderGroup, QueuedOrder, Result,
+    StorageError, ThreadWrite, WaitingChange,
 };
 
 use crate::error::{Effect, malformed};
 use crate::keys::{PartitionKeys, ThreadKeys};
 use crate::{RedisStorage, reply, script};
 
+/// Most dead letters that a partition keeps; the oldest go.
+const DEAD_LETTERS_MAX: usize = 10_000;
+
 impl RedisStorage {
+    fn retention(&self) -> Retention {
+        Retention { events: self.event_retention_ms(), dead_letters: self.dead_letter_retention_ms() }
+    }
+
     pub(crate) async fn apply(&self, commit: &Commit) -> Result<()> {
         let keys = self.keys().partition(commit.lease.partition)?;
-        let call = layout(commit, keys, self.event_retention_ms());
+        // Rare, so it may cost a round trip. Only the owner adds queues, and it is here.
+        let withdrawn_from = match commit.withdrawn.as_slice() {
+            [] => Vec::new(),
+            _ => self.queues_of(commit.lease.partition).await?,
+        };
+        let call = layout(commit, keys, &withdrawn_from, &self.retention());
         let answer = self.link.eval(&script::COMMIT, &call, Effect::Write).await?;
         let partition = commit.lease.partition;
         let what = "answer to a commit";
@@ -47,7 +59,18 @@ impl RedisStorage {
     }
 }
 
-fn layout(commit: &Commit, partition: &PartitionKeys, event_retention_ms: u64) -> Cmd {
+/// How long things are kept, in milliseconds.
+struct Retention {
+    events: u64,
+    dead_letters: u64,
+}
+
+fn layout(
+    commit: &Commit,
+    partition: &PartitionKeys,
+    withdrawn_from: &[QueueName],
+    retention: &Retention,
+) -> Cmd {
     let orders = by_queue(&commit.orders);
     let mut keys = vec![
         partition.lease.clone(),
@@ -62,6 +85,10 @@ fn layout(commit: &Commit, partition: &PartitionKeys, event_retention_ms: u64) -
     for thread in &commit.threads {
         push_thread_keys(&mut keys, thread, partition);
     }
+    if !commit.dead_letters.is_empty() {
+        keys.push(partition.dead_letters.clone());
+    }
+    keys.extend(withdrawn_from.iter().map(|queue| partition.queue(queue)));
     for run in &orders {
         keys.push(partition.queue(&run[0].queue));
     }
@@ -72,7 +99,7 @@ fn layout(commit: &Commit, partition: &PartitionKeys, event_retention_ms: u64) -
         .arg(commit.number)
         .arg(commit.number.saturating_sub(1))
         .arg(commit.consumed.map(oldest_behind).unwrap_or_default())
-        .arg(event_retention_ms)
+        .arg(retention.events)
         .arg(events(commit).count())
         .arg(commit.consumed_beyond.len());
     for InboxCursor(ms, seq) in &commit.consumed_beyond {
@@ -87,10 +114,23 @@ fn layout(commit: &Commit, partition: &PartitionKeys, event_retention_ms: u64) -
     for thread in &commit.threads {
         push_thread_args(&mut call, thread);
     }
+    if !commit.dead_letters.is_empty() {
+        call.arg("L").arg(retention.dead_letters).arg(DEAD_LETTERS_MAX);
+        call.arg(commit.dead_letters.len());
+        for letter in &commit.dead_letters {
+            call.arg(&letter[..]);
+        }
+    }
+    if !withdrawn_from.is_empty() {
+        call.arg("W").arg(withdrawn_from.len()).arg(commit.withdrawn.len());
+        for OrderGroup(group) in &commit.withdrawn {
+            call.arg(&group[..]);
+        }
+    }
     for run in &orders {
         call.arg("Q").arg(run[0].queue.as_str()).arg(run.len());
         for order in *run {
-            call.arg(&order.order[..]);
+            call.arg(&order.group.0[..]).arg(&order.order[..]);
         }
     }
     call
@@ -108,8 +148,8 @@ fn by_queue(orders: &[QueuedOrder]) -> Vec<&[QueuedOrder]> {
 fn push_thread_keys(keys: &mut Vec<String>, write: &ThreadWrite, partition: &PartitionKeys) {
     let thread = partition.thread(write.thread);
     if write.delete {
-        let ThreadKeys { thread, journal, checkpoints, checkpoint_ids } = thread.clone();
-        keys.extend([thread, journal, checkpoints, checkpoint_ids]);
+        let ThreadKeys { thread, journal, checkpoints, checkpoint_ids, waiting } = thread.clone();
+        keys.extend([thread, journal, checkpoints, checkpoint_ids, waiting]);
     }
     if dropped(write).next().is_some() {
         let ThreadKeys { thread, checkpoints, checkpoint_ids, .. } = thread.clone();
@@ -124,6 +164,9 @@ fn push_thread_keys(keys: &mut Vec<String>, write: &ThreadWrite, partition: &Par
     for _ in &write.checkpoints {
         keys.push(thread.checkpoints.clone());
         keys.push(thread.checkpoint_ids.clone());
+    }
+    for _ in &write.waiting {
+        keys.push(thread.waiting.clone());
     }
 }
 
@@ -165,6 +208,12 @@ fn push_thread_args(call: &mut Cmd, write: &ThreadWrite) {
     for checkpoint in &write.checkpoints {
         call.arg("C").arg(&checkpoint.id.as_uuid().as_bytes()[..]).arg(&checkpoint.record[..]);
     }
+    for change in &write.waiting {
+        match change {
+            WaitingChange::Append(command) => call.arg("T").arg(1).arg(&command[..]),
+            WaitingChange::DropFirst(count) => call.arg("U").arg(*count),
+        };
+    }
     match write.activity {
         None => {}
         Some(Activity::Due(at)) => {
@@ -199,13 +248,24 @@ fn oldest_behind(InboxCursor(ms, seq): InboxCursor) -> String {
     }
 }
 
+fn waiting_bytes(change: &WaitingChange) -> usize {
+    match change {
+        WaitingChange::Append(command) => command.len() + 8,
+        WaitingChange::DropFirst(_) => 8,
+    }
+}
+
 /// About how many arguments the commit has, and how many bytes.
 fn size(commit: &Commit) -> (usize, usize) {
-    let mut args = 9 + commit.consumed_beyond.len() + commit.orders.len() * 2;
-    let mut bytes: usize = 128 + commit.consumed_beyond.len() * 20;
-    bytes += commit.orders.iter().map(|order| order.order.len()).sum::<usize>();
+    let mut args = 16 + commit.consumed_beyond.len() + commit.orders.len() * 3;
+    args += commit.withdrawn.len() + commit.dead_letters.len();
+    let mut bytes: usize = 128 + commit.consumed_beyond.len() * 20 + commit.withdrawn.len() * 16;
+    bytes += commit.orders.iter().map(|order| order.order.len() + 16).sum::<usize>();
+    bytes += commit.dead_letters.iter().map(bytes::Bytes::len).sum::<usize>();
     for write in &commit.threads {
         args += 20 + write.checkpoints.len() * 3 + write.drop_checkpoints.len();
+        args += write.waiting.len() * 3;
+        bytes += write.waiting.iter().map(waiting_bytes).sum::<usize>();
         bytes += 192
             + write.drop_checkpoints.len() * 16
             + write.header.as_ref().map_or(0, bytes::Bytes::len);

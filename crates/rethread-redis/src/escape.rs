@@ -12,6 +12,19 @@ pub(crate) fn push_hex(text: &mut String, bytes: &[u8]) {
     }
 }
 
+/// The bytes that [`push_hex`] wrote; none for anything else.
+pub(crate) fn read_hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    let value = |digit: u8| DIGITS.iter().position(|it| *it == digit).map(|at| at as u8);
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = value(pair[0])? << 4 | value(pair[1])?;
+    }
+    Some(bytes)
+}
+
 /// Letters, digits, `-` and `_` stay, so that operators can read names; any other byte becomes
 /// `=` and two hexadecimal digits. No two names give the same result.
 pub(crate) fn push_escaped(text: &mut String, name: &[u8]) {

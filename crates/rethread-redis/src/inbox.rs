@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::cmd;
+use redis::{Value, cmd};
 use rethread_core::ids::{OpId, PartitionId};
-use rethread_storage::{InboxCursor, InboxItem, Result};
+use rethread_storage::{InboxCursor, InboxItem, Result, StorageError};
 
 use crate::error::{Effect, malformed};
 use crate::lease::millis;
@@ -21,9 +21,13 @@ impl RedisStorage {
         let keys = self.keys().partition(partition)?;
         let mut call =
             script::SUBMIT.call_with_capacity(&[&keys.op(op), &keys.inbox], 2, message.len() + 16);
-        call.arg(&message[..]).arg(self.op_retention_ms());
-        self.link.eval(&script::SUBMIT, &call, Effect::Write).await?;
-        Ok(())
+        call.arg(&message[..]).arg(self.op_retention_ms()).arg(self.shared.options.inbox_max);
+        let answer = self.link.eval(&script::SUBMIT, &call, Effect::Write).await?;
+        let Value::Array(mut refusal) = answer else {
+            return Ok(());
+        };
+        let waiting = reply::number(refusal.pop().unwrap_or_default(), "answer to a submission")?;
+        Err(StorageError::Overloaded { partition, waiting })
     }
 
     pub(crate) async fn read_behind(

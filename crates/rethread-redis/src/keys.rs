@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! rt:{<ns>.m}:meta          HASH    partitions and format of the namespace
+//! rt:{<ns>.m}:nodes         ZSET    coordinators, by the time until which they live
 //! rt:{<ns>.w}:hb            ZSET    heartbeats of workers
+//! rt:{<ns>.w}:about         HASH    how workers describe themselves, and since when
 //! rt:{<ns>.w}:m:<worker>            channel of a worker's mail
 //! rt:{<ns>.w}:b:<queue>             channel of the mail of all workers of a queue
 //! rt:{<ns>.pNN}:lease       HASH    owner of the partition
 //! rt:{<ns>.pNN}:in          STREAM  inbox
 //! rt:{<ns>.pNN}:act         ZSET    threads that are not parked, by the time they are due
+//! rt:{<ns>.pNN}:dl          STREAM  dead letters; expires
 //! rt:{<ns>.pNN}:qs          SET     names of queues that have had orders
 //! rt:{<ns>.pNN}:q:<queue>   STREAM  orders; consumer group `w`
 //! rt:{<ns>.pNN}:op:<id>     STRING  an op id that had its effect; expires
@@ -15,6 +18,7 @@
 //!                    …:j    LIST    journal
 //!                    …:c    HASH    checkpoints by id
 //!                    …:ci   ZSET    ids of checkpoints, in order
+//!                    …:w    LIST    commands that wait for the run in progress
 //! rt:{<ns>.pNN}:e:<run>     LIST    events of a run, and the channel of their wake-ups
 //!                    …:o    STRING  number of events before the first of the list
 //! rt:{<ns>.c}:groups        SET     groups of the cache that have had values
@@ -29,8 +33,9 @@
 //!
 //! The braces are a hash tag: the keys of one partition share a slot, so one script may touch
 //! them. So do those of one group of the cache, and those of the store, which is thereby served
-//! by one node of a cluster: an ordered scan over all of it needs no merging. Names that users choose are escaped, so they can hold neither braces nor dots nor
-//! colons.
+//! by one node of a cluster: an ordered scan over all of it needs no merging. Names that users
+//! choose are escaped, so they can hold neither braces nor dots nor colons, nor anything that means
+//! something in a pattern.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,12 +43,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rethread_core::ids::{OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId};
 use rethread_storage::{Result, StorageError};
 
-use crate::escape::{escaped, push_escaped, push_hex};
+use crate::escape::{escaped, push_escaped, push_hex, read_hex};
+
+/// Hexadecimal digits of the name of a thread.
+const THREAD_DIGITS: usize = 32;
 
 /// Keys of one namespace.
 #[derive(Debug)]
 pub(crate) struct Keys {
+    nodes: String,
     heartbeats: String,
+    descriptions: String,
     mail: String,
     queue_mail: String,
     cache_groups: String,
@@ -63,6 +73,9 @@ pub(crate) struct PartitionKeys {
     pub(crate) inbox: String,
     pub(crate) active: String,
     pub(crate) queue_names: String,
+    pub(crate) dead_letters: String,
+    /// A pattern that finds the threads of the partition, and nothing else.
+    pub(crate) any_thread: String,
 }
 
 /// Keys of one group of the cache.
@@ -88,6 +101,7 @@ pub(crate) struct ThreadKeys {
     pub(crate) journal: String,
     pub(crate) checkpoints: String,
     pub(crate) checkpoint_ids: String,
+    pub(crate) waiting: String,
 }
 
 /// The meta key of a namespace; needed before its number of partitions is known.
@@ -99,7 +113,9 @@ impl Keys {
     pub(crate) fn new(namespace: &str, partitions: u16) -> Self {
         let escaped = escaped(namespace);
         Self {
+            nodes: format!("rt:{{{escaped}.m}}:nodes"),
             heartbeats: format!("rt:{{{escaped}.w}}:hb"),
+            descriptions: format!("rt:{{{escaped}.w}}:about"),
             mail: format!("rt:{{{escaped}.w}}:m:"),
             queue_mail: format!("rt:{{{escaped}.w}}:b:"),
             cache_groups: format!("rt:{{{escaped}.c}}:groups"),
@@ -116,8 +132,18 @@ impl Keys {
         }
     }
 
+    /// Coordinators that live.
+    pub(crate) fn nodes(&self) -> &str {
+        &self.nodes
+    }
+
     pub(crate) fn heartbeats(&self) -> &str {
         &self.heartbeats
+    }
+
+    /// How workers describe themselves.
+    pub(crate) fn descriptions(&self) -> &str {
+        &self.descriptions
     }
 
     /// The channel of a worker's mail.
@@ -203,6 +229,8 @@ impl PartitionKeys {
             inbox: format!("{prefix}in"),
             active: format!("{prefix}act"),
             queue_names: format!("{prefix}qs"),
+            dead_letters: format!("{prefix}dl"),
+            any_thread: format!("{prefix}t:{}", "?".repeat(THREAD_DIGITS)),
             prefix,
         }
     }
@@ -227,8 +255,15 @@ impl PartitionKeys {
             journal: with(":j"),
             checkpoints: with(":c"),
             checkpoint_ids: with(":ci"),
+            waiting: with(":w"),
             thread: key,
         }
+    }
+
+    /// The thread whose key [`PartitionKeys::any_thread`] found.
+    pub(crate) fn thread_of(&self, key: &[u8]) -> Option<ThreadKey> {
+        let digits = key.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b"t:")?;
+        read_hex(digits).map(ThreadKey::from_bytes)
     }
 
     /// The log of a run; also the name of the channel on which its readers are woken.
@@ -327,6 +362,8 @@ mod tests {
             thread.journal,
             thread.checkpoints,
             thread.checkpoint_ids,
+            thread.waiting,
+            keys.dead_letters.clone(),
         ];
         for key in &all {
             assert_eq!(tag(key), "a=7bb=7d=2ep01.p12", "{key}");
@@ -371,6 +408,18 @@ mod tests {
         let queue = QueueName::new("w").expect("not empty");
         let worker = WorkerId::new("w").expect("not empty");
         assert_ne!(keys.queue_mail(&queue), keys.mail(&worker));
+    }
+
+    #[test]
+    fn the_key_of_a_thread_can_be_read_back_and_nothing_else() {
+        let keys = PartitionKeys::new("ns", PartitionId(1));
+        let thread = ThreadId::new("t").expect("an id").key();
+        let named = keys.thread(thread);
+        assert_eq!(named.thread.len(), keys.any_thread.len());
+        assert_eq!(keys.thread_of(named.thread.as_bytes()), Some(thread));
+        assert_eq!(keys.thread_of(named.waiting.as_bytes()), None);
+        let other = PartitionKeys::new("ns", PartitionId(2));
+        assert_eq!(other.thread_of(named.thread.as_bytes()), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@
 mod cache;
 mod commit;
 mod connect;
+mod dead_letters;
 mod error;
 mod escape;
 mod events;
@@ -25,9 +26,11 @@ mod keys;
 mod lease;
 mod link;
 mod mail;
+mod nodes;
 mod options;
 mod reply;
 mod script;
+mod status;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -46,9 +49,10 @@ use rethread_core::ids::{
 };
 use rethread_core::store::Namespace;
 use rethread_storage::{
-    Acquisition, CacheKey, CacheLookup, Commit, Delivery, Durability, EventWatch, HandIn,
-    InboxCursor, InboxItem, ItemName, ItemRecord, Lease, LoadedThread, Mailbox, QueuedOrder,
-    Receipt, Result, Storage,
+    Acquisition, CacheKey, CacheLookup, Commit, DeadLetter, DeadLetterId, Delivery, Durability,
+    EventWatch, HandIn, HeaderRecord, InboxCursor, InboxItem, ItemName, ItemRecord, Lease,
+    LoadedThread, Mailbox, OrderStatus, PartitionStatus, QueuedOrder, Receipt, Result, Storage,
+    ThreadPage, WorkerStatus,
 };
 
 pub use crate::options::RedisOptions;
@@ -110,6 +114,10 @@ impl RedisStorage {
         lease::millis(self.shared.options.event_retention).max(1)
     }
 
+    fn dead_letter_retention_ms(&self) -> u64 {
+        lease::millis(self.shared.options.dead_letter_retention).max(1)
+    }
+
     fn op_retention_ms(&self) -> u64 {
         lease::millis(self.shared.options.op_retention).max(1)
     }
@@ -146,6 +154,14 @@ impl Storage for RedisStorage {
 
     async fn release(&self, lease: &Lease) -> Result<()> {
         self.free_lease(lease).await
+    }
+
+    async fn announce_node(&self, node: &NodeId, ttl: Duration) -> Result<Vec<NodeId>> {
+        self.announce(node, ttl).await
+    }
+
+    async fn withdraw_node(&self, node: &NodeId) -> Result<()> {
+        self.withdraw(node).await
     }
 
     async fn submit(&self, partition: PartitionId, op: OpId, message: Bytes) -> Result<()> {
@@ -194,6 +210,23 @@ impl Storage for RedisStorage {
         max: usize,
     ) -> Result<Vec<Bytes>> {
         self.newest_checkpoints(partition, thread, before, max).await
+    }
+
+    async fn read_header(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+    ) -> Result<Option<HeaderRecord>> {
+        self.get_header(partition, thread).await
+    }
+
+    async fn list_threads(
+        &self,
+        partition: PartitionId,
+        from: Option<u64>,
+        max: usize,
+    ) -> Result<ThreadPage> {
+        self.page_of_threads(partition, from, max).await
     }
 
     async fn read_events(
@@ -248,6 +281,35 @@ impl Storage for RedisStorage {
 
     async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
         self.all_orders(partition).await
+    }
+
+    async fn describe_worker(&self, worker: &WorkerId, description: Bytes) -> Result<()> {
+        self.keep_description(worker, &description).await
+    }
+
+    async fn list_workers(&self) -> Result<Vec<WorkerStatus>> {
+        self.workers_heard().await
+    }
+
+    async fn partition_status(&self, partition: PartitionId) -> Result<PartitionStatus> {
+        self.status_of(partition).await
+    }
+
+    async fn list_orders(&self, partition: PartitionId, max: usize) -> Result<Vec<OrderStatus>> {
+        self.orders_of(partition, max).await
+    }
+
+    async fn list_dead_letters(
+        &self,
+        partition: PartitionId,
+        after: Option<DeadLetterId>,
+        max: usize,
+    ) -> Result<Vec<DeadLetter>> {
+        self.letters_after(partition, after, max).await
+    }
+
+    async fn remove_dead_letter(&self, partition: PartitionId, id: DeadLetterId) -> Result<bool> {
+        self.delete_letter(partition, id).await
     }
 
     async fn tell_worker(&self, worker: &WorkerId, mail: Vec<Bytes>) -> Result<()> {

@@ -23,6 +23,11 @@ pub struct RedisOptions {
     pub event_retention: Duration,
     /// How long an op id of a submitted message is remembered; at least ten minutes.
     pub op_retention: Duration,
+    /// How long dead letters are kept. A partition keeps at most 10,000.
+    pub dead_letter_retention: Duration,
+    /// How many messages an inbox may hold before [`submit`](rethread_storage::Storage::submit)
+    /// refuses more.
+    pub inbox_max: u64,
 }
 
 impl RedisOptions {
@@ -41,6 +46,8 @@ impl RedisOptions {
             response_timeout: Duration::from_secs(5),
             event_retention: Duration::from_secs(24 * 60 * 60),
             op_retention: Duration::from_secs(15 * 60),
+            dead_letter_retention: Duration::from_secs(30 * 24 * 60 * 60),
+            inbox_max: 100_000,
         }
     }
 
@@ -69,6 +76,8 @@ impl fmt::Debug for RedisOptions {
             .field("response_timeout", &self.response_timeout)
             .field("event_retention", &self.event_retention)
             .field("op_retention", &self.op_retention)
+            .field("dead_letter_retention", &self.dead_letter_retention)
+            .field("inbox_max", &self.inbox_max)
             .finish_non_exhaustive()
     }
 }

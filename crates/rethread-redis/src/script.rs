@@ -24,6 +24,7 @@ macro_rules! scripts {
 }
 
 scripts! {
+    ANNOUNCE_NODE = "announce_node.lua",
     ACQUIRE = "acquire.lua",
     RENEW = "renew.lua",
     RELEASE = "release.lua",
@@ -35,6 +36,11 @@ scripts! {
     HAND_IN = "hand_in.lua",
     HEARTBEAT = "heartbeat.lua",
     ALIVE = "alive.lua",
+    DESCRIBE_WORKER = "describe_worker.lua",
+    LIST_WORKERS = "list_workers.lua",
+    PARTITION_STATUS = "partition_status.lua",
+    LIST_ORDERS = "list_orders.lua",
+    LIST_DEAD_LETTERS = "list_dead_letters.lua",
     RECLAIM = "reclaim.lua",
     GIVE_BACK = "give_back.lua",
     LOOK_UP_CACHE = "look_up_cache.lua",

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::engine::Engine;
 use crate::partition::OwnerMessage;
 use crate::records;
+use crate::stats::{Counted, Stats, count};
 
 /// A poll of an entrypoint that takes longer is reported: it holds up all threads of the node.
 const SLOW_POLL: Duration = Duration::from_millis(100);
@@ -54,7 +55,7 @@ pub(crate) struct CoordinatorArguments {
 }
 
 /// Who is told something.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Addressee {
     /// One worker.
     Worker(WorkerId),
@@ -123,6 +124,7 @@ pub(crate) struct CoordinatorState {
     timer: Option<(Millis, JoinHandle<()>)>,
     /// Calls whose jobs are not done.
     jobs: BTreeSet<CallId>,
+    _counted: Counted,
 }
 
 impl Actor for Coordinator {
@@ -146,7 +148,8 @@ impl Actor for Coordinator {
             limits: engine.limits,
         };
         let (machine, timer, jobs) = (None, None, BTreeSet::new());
-        Ok(CoordinatorState { engine, owner, key, setup, stored, machine, timer, jobs })
+        let _counted = engine.stats.gauges.threads.enter();
+        Ok(CoordinatorState { engine, owner, key, setup, stored, machine, timer, jobs, _counted })
     }
 
     async fn handle(
@@ -167,13 +170,18 @@ impl Actor for Coordinator {
 }
 
 /// What came of the mail so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Outcome {
+    stats: Arc<Stats>,
     turns: Vec<Turned>,
     looks_again: bool,
 }
 
 impl Outcome {
+    fn counted_by(stats: &Arc<Stats>) -> Self {
+        Self { stats: Arc::clone(stats), turns: Vec::new(), looks_again: false }
+    }
+
     /// Takes the machine's effects in their order; they are the whole effect of the message
     /// `handled`, and are written together with its consumption.
     fn collect(
@@ -190,9 +198,11 @@ impl Outcome {
                         let next = Turned::none(thread);
                         self.turns.push(std::mem::replace(&mut turn, next));
                     }
+                    self.stats.count_events(&write.events);
                     turn.write = Some(records::thread_write(thread, &write));
                 }
                 Effect::Withdraw { with: _, execution } => {
+                    count(&self.stats.withdrawn_groups);
                     turn.withdrawn.push(OrderGroup::of(execution));
                 }
                 Effect::Bury { with: _, letter } => turn.dead_letters.push(letter.to_record()),
@@ -222,7 +232,7 @@ impl CoordinatorState {
     fn take(&mut self, myself: &ActorRef<CoordinatorMessage>, message: CoordinatorMessage) -> bool {
         let began = Instant::now();
         let now = self.engine.clock.now();
-        let mut outcome = Outcome::default();
+        let mut outcome = Outcome::counted_by(&self.engine.stats);
         let machine = match self.machine.as_mut() {
             Some(machine) => machine,
             None => self.machine.insert(match self.stored.take() {
@@ -260,7 +270,7 @@ impl CoordinatorState {
         outcome.collect(self.key, machine, None);
         self.warn_if_slow(began);
         // Everything in one piece: a coordinator that fails later has not lost half of it.
-        let Outcome { turns, looks_again } = outcome;
+        let Outcome { turns, looks_again, .. } = outcome;
         self.jobs.extend(turns.iter().flat_map(|turn| &turn.jobs).map(|(call, _)| *call));
         if !turns.is_empty() && self.owner.cast(OwnerMessage::Turned(turns)).is_err() {
             myself.stop(None);

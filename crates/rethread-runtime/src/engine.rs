@@ -25,7 +25,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
     pub(crate) evict_after: Duration,
-    pub(crate) feeds: Feeds,
+    pub(crate) feeds: Arc<Feeds>,
     pub(crate) store: Arc<StoreAccess>,
     pub(crate) loads: Arc<Semaphore>,
     pub(crate) jobs: Arc<Semaphore>,

@@ -41,6 +41,11 @@ impl Feeds {
         Self { feeds: Mutex::default(), changed: Notify::new(), ahead_max }
     }
 
+    /// The partitions that are read, each with how many of its messages are read and not consumed.
+    pub(crate) fn unconsumed(&self) -> Vec<(PartitionId, usize)> {
+        self.lock().iter().map(|(partition, feed)| (*partition, feed.unconsumed)).collect()
+    }
+
     /// Starts to read a partition from its oldest message.
     pub(crate) fn register(&self, lease: &Lease, owner: ActorRef<OwnerMessage>) {
         let feed = Feed {

@@ -19,8 +19,10 @@ const RETRY_WAIT: Duration = Duration::from_millis(200);
 pub(crate) async fn run(engine: Arc<Engine>) {
     loop {
         engine.feeds.reset_reading();
-        let reads = tokio::spawn(read_all(Arc::clone(&engine)));
-        if let Err(error) = reads.await {
+        // Ends with this task.
+        let mut reads = JoinSet::new();
+        reads.spawn(read_all(Arc::clone(&engine)));
+        if let Some(Err(error)) = reads.join_next().await {
             tracing::error!(%error, "inbox reader failed and starts again");
             tokio::time::sleep(RETRY_WAIT).await;
         }

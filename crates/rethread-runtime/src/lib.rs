@@ -19,6 +19,7 @@
 //!
 //! Not here: the meaning of a run (core), where data lives (storage), what users write (sdk).
 
+mod asking;
 mod coordinator;
 mod engine;
 mod error;
@@ -26,12 +27,15 @@ mod failure_log;
 mod feeds;
 mod inbox_reader;
 mod lease_keeper;
+mod membership;
 mod node;
 mod options;
 mod partition;
 mod presence;
+mod probe;
 mod records;
 mod runtime_thread;
+mod share;
 mod stats;
 mod store;
 mod supervisor;
@@ -40,5 +44,6 @@ mod worker;
 
 pub use error::{NodeError, Result};
 pub use node::Node;
-pub use options::{NodeOptions, PoolOptions};
+pub use options::{NodeOptions, PoolOptions, Threads};
+pub use probe::{NodeProbe, NodeStatus};
 pub use stats::StatsSnapshot;

@@ -7,6 +7,7 @@ use rethread_core::ids::WorkerId;
 use rethread_storage::Storage;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -17,6 +18,7 @@ use crate::inbox_reader;
 use crate::lease_keeper::KeeperSeat;
 use crate::options::NodeOptions;
 use crate::presence::{Gone, presence};
+use crate::probe::NodeProbe;
 use crate::runtime_thread::RuntimeThread;
 use crate::stats::{Stats, StatsSnapshot};
 use crate::store::StoreAccess;
@@ -31,14 +33,29 @@ const HAND_OVER_MAX: Duration = Duration::from_secs(10);
 /// Dropping it stops it like a crash: leases expire, orders are reclaimed, nothing is lost.
 /// [`Node::drain`] stops it without that delay.
 pub struct Node {
-    supervisor: ActorRef<SupervisorMessage>,
+    parts: Parts,
     workers: Option<WorkerProcess>,
     engine: RuntimeThread,
     pulse: RuntimeThread,
     gone: Gone,
     ready: watch::Receiver<bool>,
     drain_timeout: Duration,
-    stats: Arc<Stats>,
+    probe: NodeProbe,
+}
+
+/// What a node has started on a runtime that may outlive it; ends when it is dropped.
+struct Parts {
+    supervisor: ActorRef<SupervisorMessage>,
+    reader: Option<AbortHandle>,
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        self.supervisor.kill();
+        if let Some(reader) = &self.reader {
+            reader.abort();
+        }
+    }
 }
 
 impl Node {
@@ -57,8 +74,8 @@ impl Node {
             return Err(NodeError::Config { reason });
         }
         let stats = Arc::new(Stats::default());
-        let engine_thread = RuntimeThread::start("rethread-engine")?;
-        let pulse_thread = RuntimeThread::start("rethread-pulse")?;
+        let engine_thread = RuntimeThread::start("rethread-engine", options.threads)?;
+        let pulse_thread = RuntimeThread::start("rethread-pulse", options.threads)?;
         let engine_storage = attach(&options.storage, engine_thread.handle()).await?;
         let pulse_storage = attach(&options.storage, pulse_thread.handle()).await?;
         let callers_storage = options.storage.attach().await?;
@@ -74,7 +91,7 @@ impl Node {
         } else {
             let settings = WorkerSettings {
                 storage: callers_storage,
-                worker: worker_id(),
+                worker: options.worker_id.unwrap_or_else(fresh_worker_id),
                 registry: Arc::clone(&options.registry),
                 clock: options.clock.clone(),
                 store: Arc::clone(&store),
@@ -97,7 +114,7 @@ impl Node {
             clock: options.clock,
             limits: options.limits,
             evict_after: options.evict_after,
-            feeds: Feeds::new(options.inbox_ahead_max),
+            feeds: Arc::new(Feeds::new(options.inbox_ahead_max)),
             loads: Engine::load_permits(),
             jobs: Engine::job_permits(),
             stats: Arc::clone(&stats),
@@ -109,24 +126,26 @@ impl Node {
             node: options.node,
             ttl: options.lease_ttl,
         });
-        if keeper.is_some() {
-            engine_thread.handle().spawn(inbox_reader::run(Arc::clone(&engine)));
-        }
+        let reader = keeper.is_some().then(|| {
+            let reader = inbox_reader::run(Arc::clone(&engine));
+            engine_thread.handle().spawn(reader).abort_handle()
+        });
         let (ready_sender, ready) = watch::channel(false);
+        let probe = NodeProbe::new(&engine, engine_thread.handle(), ready.clone());
         let arguments = SupervisorArguments { engine, keeper, pools, ready: ready_sender };
         let spawned = engine_thread
             .handle()
             .spawn(async move { Actor::spawn(None, NodeSupervisor, arguments).await });
         let Ok(Ok((supervisor, _))) = spawned.await else { return Err(NodeError::Stopped) };
         Ok(Self {
-            supervisor,
+            parts: Parts { supervisor, reader },
             workers,
             engine: engine_thread,
             pulse: pulse_thread,
             gone,
             ready,
             drain_timeout: options.drain_timeout,
-            stats,
+            probe,
         })
     }
 
@@ -144,7 +163,12 @@ impl Node {
 
     /// What happened since the start.
     pub fn stats(&self) -> StatsSnapshot {
-        self.stats.snapshot()
+        self.probe.stats()
+    }
+
+    /// Looks at the node from outside, also while it drains.
+    pub fn probe(&self) -> NodeProbe {
+        self.probe.clone()
     }
 
     /// Stops in order: takes nothing new, writes what was decided and hands the partitions over
@@ -174,15 +198,17 @@ impl Node {
     }
 
     async fn stop_within(self, longest: Duration) -> Result<()> {
-        let Self { supervisor, workers, engine, pulse, gone, .. } = self;
+        let Self { parts, workers, engine, pulse, gone, probe, .. } = self;
+        probe.begin_drain();
         let deadline = Instant::now() + longest;
-        let hand_over = supervisor.call(SupervisorMessage::HandOver, Some(HAND_OVER_MAX));
+        let hand_over = parts.supervisor.call(SupervisorMessage::HandOver, Some(HAND_OVER_MAX));
         let end_workers = async {
             if let Some(workers) = workers {
                 workers.drain(deadline).await;
             }
         };
         let (handed_over, ()) = tokio::join!(hand_over, end_workers);
+        drop(parts);
         engine.end().await;
         pulse.end().await;
         gone.wait().await;
@@ -208,7 +234,7 @@ async fn attach(storage: &Arc<dyn Storage>, runtime: &Handle) -> Result<Arc<dyn 
     }
 }
 
-fn worker_id() -> WorkerId {
+fn fresh_worker_id() -> WorkerId {
     let text = format!("worker-{}", Uuid::new_v4());
     WorkerId::new(text).expect("invariant: a UUID makes a valid id")
 }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rethread_core::ids::{Millis, NodeId, QueueName};
+use rethread_core::ids::{Millis, NodeId, QueueName, WorkerId};
 use rethread_core::thread::Limits;
 use rethread_sdk::Registry;
 use rethread_storage::store::StoreIndex;
@@ -45,6 +45,23 @@ pub struct NodeOptions {
     /// The time that journals, timers and retries go by. The default reads the system's clock
     /// once and goes on with tokio's, so it never goes backwards.
     pub clock: Clock,
+    /// What the worker side is called; no two living workers may share it. Default: a fresh
+    /// random name.
+    pub worker_id: Option<WorkerId>,
+    /// Where the node's own parts run. Default [`Threads::Own`].
+    pub threads: Threads,
+}
+
+/// Where the parts of a node run that are not bodies of tasks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Threads {
+    /// On OS threads of the node's own: bodies that block their runtime delay no lease and no
+    /// heartbeat.
+    #[default]
+    Own,
+    /// On the calling runtime, like the bodies. A node on a current-thread runtime with a paused
+    /// clock then does the same each time, which is what a simulation needs.
+    Caller,
 }
 
 impl NodeOptions {
@@ -66,6 +83,8 @@ impl NodeOptions {
             store_index: None,
             limits: Limits::default(),
             clock: Clock::starting_at(system_time()),
+            worker_id: None,
+            threads: Threads::default(),
         }
     }
 

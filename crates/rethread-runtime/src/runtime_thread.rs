@@ -4,18 +4,32 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// An OS thread with a current-thread runtime, on which work can be spawned from anywhere.
+use crate::options::Threads;
+
+/// Where parts of a node run: an OS thread with a current-thread runtime of its own, on which
+/// work can be spawned from anywhere, or the caller's runtime.
 ///
-/// Dropping it ends the thread soon; everything spawned on it is dropped there.
+/// Dropping it ends a thread of its own soon; everything spawned on that is dropped there. On the
+/// caller's runtime the node stops what it started itself.
 #[derive(Debug)]
 pub(crate) struct RuntimeThread {
     handle: Handle,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<thread::JoinHandle<()>>,
+    own: Option<OwnThread>,
+}
+
+#[derive(Debug)]
+struct OwnThread {
+    stop: oneshot::Sender<()>,
+    thread: thread::JoinHandle<()>,
 }
 
 impl RuntimeThread {
-    pub(crate) fn start(name: &str) -> io::Result<Self> {
+    /// # Panics
+    /// Outside of a tokio runtime, if that is where the parts run.
+    pub(crate) fn start(name: &str, threads: Threads) -> io::Result<Self> {
+        if threads == Threads::Caller {
+            return Ok(Self { handle: Handle::current(), own: None });
+        }
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -24,7 +38,7 @@ impl RuntimeThread {
             let _ = runtime.block_on(stopped);
             runtime.shutdown_background();
         })?;
-        Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { handle, own: Some(OwnThread { stop, thread }) })
     }
 
     pub(crate) fn handle(&self) -> &Handle {
@@ -32,13 +46,12 @@ impl RuntimeThread {
     }
 
     /// Ends the thread and waits until everything on it is dropped.
-    pub(crate) async fn end(mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let joined = tokio::task::spawn_blocking(move || thread.join().is_ok()).await;
-            if !matches!(joined, Ok(true)) {
-                tracing::error!("a runtime thread of the node panicked while it ended");
-            }
+    pub(crate) async fn end(self) {
+        let Some(OwnThread { stop, thread }) = self.own else { return };
+        drop(stop);
+        let joined = tokio::task::spawn_blocking(move || thread.join().is_ok()).await;
+        if !matches!(joined, Ok(true)) {
+            tracing::error!("a runtime thread of the node panicked while it ended");
         }
     }
 }

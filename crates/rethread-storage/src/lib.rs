@@ -22,6 +22,7 @@ mod error;
 mod live;
 mod mail;
 pub mod names;
+mod paging;
 mod types;
 mod wake;
 

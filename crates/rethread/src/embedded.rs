@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use rethread_client::Client;
 use rethread_core::ids::NodeId;
-use rethread_core::thread::Limits;
 use rethread_runtime::{Node, NodeOptions, PoolOptions};
 use rethread_storage::Storage;
 use rethread_storage::memory::MemoryStorage;
@@ -205,7 +204,7 @@ pub(crate) fn node_options(
     options.evict_after = Duration::from_millis(settings.evict_after_ms);
     options.drain_timeout = settings.drain_timeout();
     options.store_index = store_index;
-    options.limits = Limits { calls_max: settings.calls_max, ..Limits::default() };
+    options.limits = settings.limits();
     Ok(options)
 }
 

@@ -19,7 +19,7 @@ const UNLOCK_POLL: Duration = Duration::from_millis(20);
 /// Redis if the settings name one, else the embedded store.
 pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Storage>> {
     match &settings.redis_url {
-        Some(url) => open_redis(settings, url).await,
+        Some(url) => open_redis(settings, url.reveal()).await,
         None => open_unlocked(settings).await,
     }
 }

@@ -18,6 +18,10 @@ pub(super) struct Call {
     /// How many calls it is nested in.
     pub(super) depth: u32,
     pub(super) state: CallState,
+    /// Whether its attempt waits for something other than calls of its own.
+    is_waiting: bool,
+    /// Whether it is counted among those that take a place.
+    takes_place: bool,
 }
 
 impl Call {
@@ -100,6 +104,8 @@ pub(super) struct Calls {
     /// Those that are not settled, in their order.
     open_by_scope: BTreeMap<CallId, BTreeSet<(usize, CallId)>>,
     in_flight: BTreeSet<CallId>,
+    /// How many of these take a place of the run's concurrency.
+    places_taken: usize,
     /// Calls that may have an attempt once the run has fewer in flight, in their order.
     held: BTreeSet<(usize, CallId)>,
     /// When waiting calls are due, and their places.
@@ -125,10 +131,38 @@ impl Calls {
             Waiter::Task => self.get(scope).map_or(scope, |caller| caller.body),
         };
         let depth = self.get(scope).map_or(0, |caller| caller.depth + 1);
-        self.by_id.insert(id, Call { scope, body, waiter, request, place, depth, state });
+        let (is_waiting, takes_place) = (false, false);
+        let call =
+            Call { scope, body, waiter, request, place, depth, state, is_waiting, takes_place };
+        self.by_id.insert(id, call);
         *self.open_by_body.entry(body).or_default() += 1;
         self.by_scope.entry(scope).or_default().push(id);
         self.open_by_scope.entry(scope).or_default().insert((place, id));
+        self.count_place(scope);
+    }
+
+    /// Says whether the attempt of a call waits for something other than calls of its own.
+    pub(super) fn set_waiting(&mut self, id: CallId, is_waiting: bool) {
+        if let Some(call) = self.by_id.get_mut(&id) {
+            call.is_waiting = is_waiting;
+            self.count_place(id);
+        }
+    }
+
+    /// How many attempts in flight take a place of the run's concurrency: those that wait for
+    /// nothing. Else calls of calls would wait for each other for ever (D22).
+    pub(super) fn places_taken(&self) -> usize {
+        self.places_taken
+    }
+
+    fn count_place(&mut self, id: CallId) {
+        let has_open_calls = self.open_by_scope.get(&id).is_some_and(|open| !open.is_empty());
+        let Some(call) = self.by_id.get_mut(&id) else { return };
+        let is_in_flight = matches!(call.state, CallState::InFlight { .. });
+        let takes_place = is_in_flight && !call.is_waiting && !has_open_calls;
+        self.places_taken += usize::from(takes_place);
+        self.places_taken -= usize::from(call.takes_place);
+        call.takes_place = takes_place;
     }
 
     pub(super) fn set_state(&mut self, id: CallId, state: CallState) {
@@ -165,6 +199,23 @@ impl Calls {
                 false => open.remove(&(call.place, id)),
             };
         }
+        let scope = call.scope;
+        self.count_place(id);
+        if is_open != was_open {
+            self.count_place(scope);
+        }
+    }
+
+    /// Whether all that goes on are timers and waits before further attempts.
+    pub(super) fn only_wait_for_time(&self) -> bool {
+        self.open_work == self.due.len()
+    }
+
+    /// Calls that are not settled, in the order they were made.
+    pub(super) fn open(&self) -> Vec<(CallId, &Call)> {
+        let ids = self.open_by_scope.values().flatten().map(|(place, id)| (*place, *id));
+        let ordered: BTreeSet<_> = ids.collect();
+        ordered.into_iter().filter_map(|(_, id)| Some((id, self.get(id)?))).collect()
     }
 
     /// Whether something goes on that ends without an answer from a person.

@@ -13,7 +13,7 @@ use crate::replay::start_caught;
 use crate::settings::RunSettings;
 use crate::thread::answers::{match_answers, only_answer};
 use crate::thread::turn::RunLog;
-use crate::thread::{State, ThreadMachine, index};
+use crate::thread::{State, ThreadMachine, index, limits};
 
 /// Who asks, and how.
 pub(super) struct Request {
@@ -45,23 +45,25 @@ pub(super) struct Beginning {
 
 impl ThreadMachine {
     pub(super) fn try_command(&mut self, now: Millis, command: Command) -> Result<(), Refusal> {
-        let Command { thread, run, settings, at, is_lenient, multitask: _, action } = command;
-        if thread != self.setup.thread {
+        if command.thread != self.setup.thread {
             return Err(Refusal::IdCollision { other: self.setup.thread.to_string() });
         }
-        let request = Request { run, settings, at, is_lenient };
-        if let (State::Running(_), Some(header)) = (&self.state, &self.header) {
-            return match action {
-                Action::Cancel(_) => {
-                    self.cancel_run(now, run);
-                    Ok(())
-                }
-                Action::Resume(answers) if request.at.is_none() => {
-                    self.answer_at_once(now, &request, answers)
-                }
-                _ => Err(Refusal::Busy { run: header.run }),
-            };
+        match command.action {
+            Action::Cancel(cancel) => return self.cancel(now, command.run, cancel),
+            Action::Explain => {
+                self.explain(now, command.run);
+                return Ok(());
+            }
+            _ => {}
         }
+        if let Some(what) = limits::exceeded_by(&command, &self.setup.limits) {
+            return Err(Refusal::Limit { what });
+        }
+        if self.is_running() {
+            return self.try_command_beside_run(now, command);
+        }
+        let Command { thread: _, run, settings, at, is_lenient, multitask: _, action } = command;
+        let request = Request { run, settings, at, is_lenient };
         match action {
             Action::Start { entrypoint, input } => self.start(now, request, entrypoint, input),
             Action::Resume(answers) => self.resume(now, request, answers),
@@ -73,7 +75,7 @@ impl ThreadMachine {
             }
             Action::Prune(checkpoints) => self.prune(now, run, &checkpoints),
             Action::Import(copy) => self.import(now, run, *copy),
-            Action::Cancel(_) | Action::Explain => Err(self.nothing_to_continue()),
+            Action::Cancel(_) | Action::Explain => Ok(()),
         }
     }
 
@@ -113,25 +115,19 @@ impl ThreadMachine {
     }
 
     /// Gives answers to the run in progress: something else in it still goes on.
-    fn answer_at_once(
-        &mut self,
-        now: Millis,
-        request: &Request,
-        answers: Answers,
-    ) -> Result<(), Refusal> {
-        let (State::Running(execution), Some(header)) = (&mut self.state, &self.header) else {
+    pub(super) fn answer_at_once(&mut self, now: Millis, command: Command) -> Result<(), Refusal> {
+        let (State::Running(execution), Some(header), Action::Resume(answers)) =
+            (&mut self.state, &self.header, command.action)
+        else {
             return Err(self.nothing_to_continue());
         };
         let joined = header.run;
         let open = execution.questions_to_answer();
-        if open.is_empty() {
-            return Err(Refusal::Busy { run: joined });
-        }
-        let answers = match_answers(&open, answers, request.is_lenient)?;
+        let answers = match_answers(&open, answers, command.is_lenient)?;
         for (interrupt, value) in answers {
             execution.answer(now, interrupt, value, &mut self.turn);
         }
-        let mut log = RunLog::new(request.run);
+        let mut log = RunLog::new(command.run);
         let outcome = RunOutcome::Joined(joined);
         self.turn.event(&mut log, now, EventKind::RunEnded(outcome));
         self.advance(now);

@@ -1,5 +1,7 @@
 //! What clients ask for that changes the state of a thread without running anything.
 
+use std::collections::BTreeSet;
+
 use crate::checkpoint::{Checkpoint, Progress, Source};
 use crate::event::{EventKind, Refusal, RunOutcome};
 use crate::header::{ThreadHeader, ThreadStatus};
@@ -176,9 +178,14 @@ impl ThreadMachine {
         }
     }
 
-    /// Removes the thread. What it has in flight is reported and dropped.
+    /// Removes the thread. What it has queued is taken back; what runs of it is dropped.
     pub(super) fn delete(&mut self, now: Millis, run: RunId) {
+        for execution in self.in_flight().keys().map(|open| open.execution).collect::<BTreeSet<_>>()
+        {
+            self.turn.withdraw(execution);
+        }
         self.turn.delete();
+        self.cancel_waiting(now);
         self.header = None;
         self.base = None;
         self.log = None;

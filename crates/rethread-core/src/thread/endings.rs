@@ -2,13 +2,14 @@
 
 use crate::checkpoint::{Checkpoint, Progress, Source};
 use crate::event::{EventKind, RunOutcome};
+use crate::failure::Failure;
 use crate::header::ThreadStatus;
-use crate::ids::{CallId, CheckpointId, ExecutionId, Millis, RunId};
+use crate::ids::{CallId, CheckpointId, ExecutionId, Millis};
 use crate::journal::{Entry, Fact};
+use crate::message::OpenCalls;
 use crate::replay::ReplayMismatch;
 use crate::settings::RunDurability;
 use crate::thread::execution::Ending;
-use crate::thread::turn::RunLog;
 use crate::thread::{Activity, State, ThreadMachine, index};
 
 impl ThreadMachine {
@@ -17,11 +18,23 @@ impl ThreadMachine {
         &mut self,
         now: Millis,
         status: ThreadStatus,
-        mut progress: Progress,
+        progress: Progress,
         outcome: RunOutcome,
     ) {
         let in_flight = self.in_flight();
-        let mut journal = self.end_execution();
+        let journal = self.end_execution();
+        self.rest(now, (journal, in_flight), status, progress, outcome);
+    }
+
+    /// Rests with a journal that a further run goes on with.
+    fn rest(
+        &mut self,
+        now: Millis,
+        (mut journal, in_flight): (Vec<Entry>, OpenCalls),
+        status: ThreadStatus,
+        mut progress: Progress,
+        outcome: RunOutcome,
+    ) {
         let Some(header) = &self.header else { return };
         if progress.interrupts.is_empty() {
             progress.interrupts = index::last_progress(&journal).interrupts;
@@ -37,17 +50,34 @@ impl ThreadMachine {
         self.end_run(now, status, outcome);
     }
 
-    /// Stops the run in progress; the run that asks for it tells that it was done.
-    pub(super) fn cancel_run(&mut self, now: Millis, run: RunId) {
-        if let State::Running(execution) = &mut self.state {
-            execution.cancel_attempts(now, &mut self.turn);
-        }
-        let in_flight = self.in_flight();
-        let journal = self.end_execution();
+    /// Stops the run in progress because of a request. A retry goes on with it.
+    pub(super) fn stop_run(&mut self, now: Millis) {
+        let (journal, in_flight) = self.halt(now);
         self.state = State::Resting { journal, in_flight };
         self.end_run(now, ThreadStatus::Cancelled, RunOutcome::Cancelled);
-        let mut log = RunLog::new(run);
-        self.turn.event(&mut log, now, EventKind::RunEnded(RunOutcome::Edited(None)));
+    }
+
+    /// Ends the execution's part in memory: its orders are taken back, and workers are told to
+    /// give up what they run. Gives its journal, and what else of the thread is in flight.
+    pub(super) fn halt(&mut self, now: Millis) -> (Vec<Entry>, OpenCalls) {
+        let mut in_flight = self.in_flight();
+        if let State::Running(execution) = &mut self.state {
+            execution.cancel_attempts(now, &mut self.turn);
+            let id = execution.id();
+            if in_flight.keys().any(|open| open.execution == id) {
+                self.turn.withdraw(id);
+                in_flight.retain(|open, _| open.execution != id);
+            }
+        }
+        (self.end_execution(), in_flight)
+    }
+
+    /// Ends a run that has reached a limit of the engine, which its body cannot handle.
+    pub(super) fn exceed(&mut self, now: Millis, failure: Failure) {
+        let progress = Progress { failure: Some(failure.clone()), ..Progress::default() };
+        let status = ThreadStatus::Failed(failure.clone());
+        let left = self.halt(now);
+        self.rest(now, left, status, progress, RunOutcome::Failed(failure));
     }
 
     /// Ends a run whose code does not fit its journal; only reports that came are written.
@@ -120,7 +150,7 @@ impl ThreadMachine {
         }
     }
 
-    fn end_run(&mut self, now: Millis, status: ThreadStatus, outcome: RunOutcome) {
+    pub(super) fn end_run(&mut self, now: Millis, status: ThreadStatus, outcome: RunOutcome) {
         if let Some(header) = &mut self.header {
             header.status = status;
             header.asking.clear();

@@ -24,8 +24,12 @@ mod edits;
 mod effect;
 mod endings;
 mod execution;
+mod explain;
 mod index;
+mod limits;
+mod multitask;
 mod question;
+mod rollback;
 mod turn;
 
 use std::collections::VecDeque;
@@ -36,12 +40,14 @@ pub use effect::{
     Activity, Effect, Job, JobOutcome, JournalChange, RunEvents, WaitingChange, Write, WriteNumber,
 };
 
+pub use limits::Limits;
+
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::event::{EventKind, RunOutcome};
 use crate::header::{ThreadHeader, ThreadStatus};
 use crate::ids::{CallId, ExecutionId, Millis, PartitionId, RunId, ThreadId};
 use crate::journal::{Began, Entry, Fact};
-use crate::message::{Called, Command, Emitted, OpenCalls, Report};
+use crate::message::{Called, Command, Emitted, OpenCall, OpenCalls, Report};
 use crate::replay::{OnWake, Program};
 use crate::settings::RunDurability;
 use execution::{Execution, Standing, Surroundings};
@@ -50,41 +56,6 @@ use turn::{RunLog, Turn};
 /// Questions that the header shows while a run is in progress. It is written each time that one is
 /// asked; the others can be answered too.
 const ASKING_SHOWN_MAX: usize = 100;
-
-/// Limits of one thread and its executions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Most calls that one execution may make. Default 100,000.
-    pub calls_max: usize,
-    /// Most events of one run. Default 1,000,000.
-    pub events_max: u64,
-    /// Most bytes of the values in one execution's journal. Default 64 MiB.
-    pub journal_bytes_max: usize,
-    /// Most bytes of one value: an input, argument, result, answer or event. Default 4 MiB.
-    pub payload_bytes_max: usize,
-    /// Most questions that are open at a time. Default 100.
-    pub interrupts_max: usize,
-    /// Most commands that wait on a thread for the run in progress. Default 100.
-    pub waiting_max: usize,
-    /// Most orders of one execution that stand in queues or run at a time, so that a large
-    /// fan-out does not keep others waiting. A task that waits for calls of its own does not
-    /// count. Default 1,000.
-    pub orders_max: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            calls_max: 100_000,
-            events_max: 1_000_000,
-            journal_bytes_max: 64 * 1024 * 1024,
-            payload_bytes_max: 4 * 1024 * 1024,
-            interrupts_max: 100,
-            waiting_max: 100,
-            orders_max: 1_000,
-        }
-    }
-}
 
 /// What a machine is made with.
 #[derive(Clone)]
@@ -138,6 +109,8 @@ pub struct ThreadMachine {
     log: Option<RunLog>,
     /// Commands that wait for the run in progress.
     waiting: VecDeque<Command>,
+    /// When the thread has something to do, as it is written; none after a load.
+    activity: Option<Activity>,
     state: State,
     turn: Turn,
     writes: WriteNumber,
@@ -168,6 +141,7 @@ impl ThreadMachine {
             base: None,
             log: None,
             waiting: VecDeque::new(),
+            activity: None,
             state: State::at_rest(Vec::new()),
             turn: Turn::default(),
             writes: 0,
@@ -195,7 +169,7 @@ impl ThreadMachine {
             }
             None => machine.state = State::Resting { journal, in_flight },
         }
-        machine.finish_turn();
+        machine.finish_turn(now);
         machine
     }
 
@@ -220,16 +194,21 @@ impl ThreadMachine {
 
     /// A client asks for something. The outcome is an event of the command's run.
     pub fn handle_command(&mut self, now: Millis, command: Command) {
-        if self.header.as_ref().is_some_and(|header| header.run == command.run) {
+        let is_latest = self.header.as_ref().is_some_and(|header| header.run == command.run);
+        if is_latest || self.waiting.iter().any(|waiting| waiting.run == command.run) {
             return;
         }
+        self.do_command(now, command);
+        self.finish_turn(now);
+    }
+
+    fn do_command(&mut self, now: Millis, command: Command) {
         let run = command.run;
         if let Err(refusal) = self.try_command(now, command) {
             let mut log = RunLog::new(run);
             let outcome = RunOutcome::Refused(refusal);
             self.turn.event(&mut log, now, EventKind::RunEnded(outcome));
         }
-        self.finish_turn();
     }
 
     /// A worker reports the end of an attempt. Reports of executions that are over are dropped.
@@ -253,7 +232,31 @@ impl ThreadMachine {
                 }
             }
         }
-        self.finish_turn();
+        self.finish_turn(now);
+    }
+
+    /// An attempt that was in flight is lost: neither is its order queued or with a worker, nor
+    /// does its report stand in the inbox. Another one is ordered, if the call still needs it.
+    /// Nothing changes if the attempt is no longer the one in flight. Says whether it was.
+    pub fn handle_lost(&mut self, now: Millis, open: OpenCall, attempt: u32) -> bool {
+        let was_in_flight = match &mut self.state {
+            State::Running(execution) => execution.handle_lost(open, attempt, &mut self.turn),
+            State::Resting { in_flight, .. } => forget(in_flight, open, attempt),
+        };
+        if was_in_flight {
+            self.advance(now);
+        }
+        self.finish_turn(now);
+        was_in_flight
+    }
+
+    /// Workers came that may know tasks which others did not know.
+    pub fn handle_new_workers(&mut self, now: Millis) {
+        if let State::Running(execution) = &mut self.state {
+            execution.offer_unknown_tasks(&mut self.turn);
+        }
+        self.advance(now);
+        self.finish_turn(now);
     }
 
     /// A task body made calls.
@@ -264,7 +267,7 @@ impl ThreadMachine {
             execution.handle_called(now, called, &mut self.turn, log);
             self.advance(now);
         }
-        self.finish_turn();
+        self.finish_turn(now);
     }
 
     /// A task body wrote to the custom stream.
@@ -274,7 +277,7 @@ impl ThreadMachine {
         {
             execution.handle_emitted(now, emitted, &mut self.turn, log);
         }
-        self.finish_turn();
+        self.finish_turn(now);
     }
 
     /// What came of [`Effect::Perform`]. What nobody waits for is dropped.
@@ -283,13 +286,13 @@ impl ThreadMachine {
             execution.handle_done(call, outcome);
             self.advance(now);
         }
-        self.finish_turn();
+        self.finish_turn(now);
     }
 
     /// Something outside of the engine woke a body, or [`Effect::LookAgain`] was performed.
     pub fn handle_wake(&mut self, now: Millis) {
         self.advance(now);
-        self.finish_turn();
+        self.finish_turn(now);
     }
 
     /// The time of [`ThreadMachine::poll_timeout`] has come.
@@ -298,7 +301,7 @@ impl ThreadMachine {
             execution.handle_timeout(now, &mut self.turn);
         }
         self.advance(now);
-        self.finish_turn();
+        self.finish_turn(now);
     }
 
     /// The next effect to perform.
@@ -314,7 +317,9 @@ impl ThreadMachine {
         }
     }
 
-    fn finish_turn(&mut self) {
+    fn finish_turn(&mut self, now: Millis) {
+        self.begin_waiting(now);
+        self.show_activity();
         self.turn.finish(&mut self.writes, &mut self.effects);
     }
 
@@ -360,6 +365,7 @@ impl ThreadMachine {
         };
         self.turn.set_header(header.clone());
         self.turn.set_activity(Activity::Due(Millis::default()));
+        self.activity = Some(Activity::Due(Millis::default()));
         let mut log = RunLog::new(run);
         self.turn.event(&mut log, now, started);
         self.log = Some(log);
@@ -400,6 +406,7 @@ impl ThreadMachine {
                 self.stop(now, status, progress, RunOutcome::Interrupted(open));
             }
             Standing::Mismatched(mismatch) => self.park(now, mismatch),
+            Standing::Exceeded(failure) => self.exceed(now, failure),
             Standing::Ended(Ok(ending)) => self.complete(now, ending),
             Standing::Ended(Err(failure)) => {
                 let progress = Progress { failure: Some(failure.clone()), ..Progress::default() };
@@ -441,6 +448,15 @@ impl ThreadMachine {
             children: began.children.clone(),
         }
     }
+}
+
+/// Forgets an attempt in flight; says whether it was the one that is known.
+fn forget(in_flight: &mut OpenCalls, open: OpenCall, attempt: u32) -> bool {
+    let is_known = in_flight.get(&open) == Some(&attempt);
+    if is_known {
+        in_flight.remove(&open);
+    }
+    is_known
 }
 
 impl fmt::Debug for ThreadMachine {

@@ -131,6 +131,10 @@ impl Questions {
         self.changes
     }
 
+    pub(super) fn count_open(&self) -> usize {
+        self.by_id.values().filter(|question| question.is_open()).count()
+    }
+
     pub(super) fn has_open(&self) -> bool {
         self.by_id.values().any(Question::is_open)
     }

@@ -56,6 +56,7 @@ impl Turn {
     /// Removes everything of the thread.
     pub(super) fn delete(&mut self) {
         self.delete = true;
+        self.waiting.clear();
     }
 
     pub(super) fn drop_checkpoints(&mut self, ids: impl IntoIterator<Item = CheckpointId>) {
@@ -140,21 +141,26 @@ impl Turn {
         }
     }
 
+    /// Whether there is something to write.
+    pub(super) fn changes_something(&self) -> bool {
+        self.header.is_some()
+            || self.delete
+            || !self.drop_checkpoints.is_empty()
+            || self.drop_journal
+            || !self.entries.is_empty()
+            || !self.checkpoints.is_empty()
+            || !self.events.is_empty()
+            || self.activity.is_some()
+            || !self.waiting.is_empty()
+            || !self.withdrawn.is_empty()
+            || !self.letters.is_empty()
+    }
+
     /// Ends the turn: its effects, in the order in which they must be performed.
     pub(super) fn finish(&mut self, writes: &mut WriteNumber, effects: &mut VecDeque<Effect>) {
+        let changes_something = self.changes_something();
         let turn = mem::take(self);
-        let changes = turn.header.is_some()
-            || turn.delete
-            || !turn.drop_checkpoints.is_empty()
-            || turn.drop_journal
-            || !turn.entries.is_empty()
-            || !turn.checkpoints.is_empty()
-            || !turn.events.is_empty()
-            || turn.activity.is_some()
-            || !turn.waiting.is_empty()
-            || !turn.withdrawn.is_empty()
-            || !turn.letters.is_empty();
-        if changes {
+        if changes_something {
             *writes += 1;
             effects.push_back(Effect::Write(Box::new(Write {
                 number: *writes,

@@ -13,7 +13,7 @@
 --        then for each event write: number of the first event, 1 if the run ends, count, events...
 --        then operations:
 --        'X' thread                      KEYS thread (HASH), journal (LIST), records (HASH),
---                                             ids (ZSET)                removes the thread
+--                                             ids (ZSET), waiting (LIST) removes the thread
 --        'V' count, ids...               KEYS thread, records, ids      removes checkpoints
 --        'H' count, field, value...      KEYS thread (HASH)             sets fields; the last
 --                                             event alone only of a thread that is there
@@ -22,7 +22,14 @@
 --        'C' id, record                  KEYS records (HASH), ids (ZSET) writes a checkpoint
 --        'D' score, thread                                              thread is due
 --        'P' thread                                                     thread is parked
---        'Q' queue, count, orders...     KEYS queue (STREAM)            appends orders
+--        'T' count, commands...          KEYS waiting (LIST)            appends commands
+--        'U' count                       KEYS waiting (LIST)            drops the first
+--        'L' retention in ms, most to keep, count, letters...
+--                                        KEYS dead letters (STREAM)     appends dead letters
+--        'W' number of queues, count, groups...
+--                                        KEYS queues (STREAM)           withdraws orders
+--        'Q' queue, count, then for each: group, order
+--                                        KEYS queue (STREAM)            appends orders
 -- Return 1 applied, 0 it was applied before, or {'FENCED'}, {'ROLLEDBACK', number found},
 --        {'EVENTS', log, number of the last event found}
 local lease = redis.call('HMGET', KEYS[1], 't', 'n', 's')
@@ -75,6 +82,27 @@ local function push(list, from, count)
   end
 end
 
+-- An order that a worker has is taken from it as well.
+local function withdraw(queue, groups)
+  local from = '-'
+  repeat
+    local entries = redis.call('XRANGE', queue, from, '+', 'COUNT', 1000)
+    local ids = {}
+    for i = 1, #entries do
+      if groups[entries[i][2][4]] then
+        ids[#ids + 1] = entries[i][1]
+      end
+    end
+    if #ids > 0 then
+      redis.call('XACK', queue, 'w', unpack(ids))
+      redis.call('XDEL', queue, unpack(ids))
+    end
+    if #entries > 0 then
+      from = '(' .. entries[#entries][1]
+    end
+  until #entries < 1000
+end
+
 argument = 8 + beyond
 key = 5
 for _ = 1, tonumber(ARGV[6]) do
@@ -99,9 +127,9 @@ local stop = #ARGV
 while argument <= stop do
   local operation = ARGV[argument]
   if operation == 'X' then
-    redis.call('UNLINK', KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3])
+    redis.call('UNLINK', unpack(KEYS, key, key + 4))
     redis.call('ZREM', KEYS[3], ARGV[argument + 1])
-    key = key + 4
+    key = key + 5
     argument = argument + 2
   elseif operation == 'V' then
     local first = argument + 2
@@ -144,14 +172,47 @@ while argument <= stop do
   elseif operation == 'P' then
     redis.call('ZREM', KEYS[3], ARGV[argument + 1])
     argument = argument + 2
+  elseif operation == 'T' then
+    local count = tonumber(ARGV[argument + 1])
+    push(KEYS[key], argument + 2, count)
+    key = key + 1
+    argument = argument + 2 + count
+  elseif operation == 'U' then
+    redis.call('LTRIM', KEYS[key], ARGV[argument + 1], -1)
+    key = key + 1
+    argument = argument + 2
+  elseif operation == 'L' then
+    local count = tonumber(ARGV[argument + 3])
+    for letter = argument + 4, argument + 3 + count do
+      redis.call('XADD', KEYS[key], 'MAXLEN', ARGV[argument + 2], '*', 'r', ARGV[letter])
+    end
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    local oldest = math.max(0, now - ARGV[argument + 1])
+    redis.call('XTRIM', KEYS[key], 'MINID', string.format('%.0f', oldest))
+    redis.call('PEXPIRE', KEYS[key], ARGV[argument + 1])
+    key = key + 1
+    argument = argument + 4 + count
+  elseif operation == 'W' then
+    local queues = tonumber(ARGV[argument + 1])
+    local count = tonumber(ARGV[argument + 2])
+    local groups = {}
+    for group = argument + 3, argument + 2 + count do
+      groups[ARGV[group]] = true
+    end
+    for queue = key, key + queues - 1 do
+      withdraw(KEYS[queue], groups)
+    end
+    key = key + queues
+    argument = argument + 3 + count
   else
     local count = tonumber(ARGV[argument + 2])
     redis.call('SADD', KEYS[4], ARGV[argument + 1])
-    for order = argument + 3, argument + 2 + count do
-      redis.call('XADD', KEYS[key], '*', 'o', ARGV[order])
+    for order = argument + 3, argument + 1 + 2 * count, 2 do
+      redis.call('XADD', KEYS[key], '*', 'o', ARGV[order + 1], 'e', ARGV[order])
     end
     key = key + 1
-    argument = argument + 3 + count
+    argument = argument + 3 + 2 * count
   end
 end
 

@@ -151,9 +151,19 @@ impl RedisStorage {
         let answers =
             self.link.eval_all(&script::GIVE_BACK, calls.collect(), Effect::Write).await?;
         answers.into_iter().try_for_each(|answer| answer.map(drop))?;
-        let mut forget = cmd("ZREM");
-        forget.arg(self.keys().heartbeats()).arg(name.as_str());
-        self.link.run(&forget, Effect::Read).await?;
+        let forget = |command: &str, key: &str| {
+            let mut forget = cmd(command);
+            forget.arg(key).arg(name.as_str());
+            forget
+        };
+        let forgets = vec![
+            forget("ZREM", self.keys().heartbeats()),
+            forget("HDEL", self.keys().descriptions()),
+        ];
+        // Repeating it changes nothing.
+        for answer in self.link.run_all(forgets, Effect::Read).await? {
+            self.link.checked(answer)?;
+        }
         self.workers().remove(name);
         Ok(())
     }

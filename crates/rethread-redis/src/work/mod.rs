@@ -21,8 +21,8 @@ use crate::RedisStorage;
 use crate::error::{Effect, malformed};
 use crate::reply::{self, Entry};
 
-const QUEUE: &str = "work queue";
-const PAGE: usize = 1000;
+pub(crate) const QUEUE: &str = "work queue";
+pub(crate) const PAGE: usize = 1000;
 
 /// One stream of orders.
 #[derive(Debug, Clone)]
@@ -50,15 +50,27 @@ impl RedisStorage {
         streams
     }
 
+    /// Queues of a partition that have had orders, sorted.
+    pub(crate) async fn queues_of(&self, partition: PartitionId) -> Result<Vec<QueueName>> {
+        let mut members = cmd("SMEMBERS");
+        members.arg(&self.keys().partition(partition)?.queue_names);
+        let answer = self.link.run(&members, Effect::Read).await?;
+        let read = |name| {
+            QueueName::new(reply::text(name, QUEUE)?)
+                .map_err(|error| malformed(QUEUE, error.to_string()))
+        };
+        let mut queues = reply::array(answer, QUEUE)?
+            .into_iter()
+            .map(read)
+            .collect::<Result<Vec<_>>>()?;
+        queues.sort_unstable();
+        Ok(queues)
+    }
+
     pub(crate) async fn all_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
         let keys = self.keys().partition(partition)?;
-        let mut members = cmd("SMEMBERS");
-        members.arg(&keys.queue_names);
-        let answer = self.link.run(&members, Effect::Read).await?;
         let mut orders = Vec::new();
-        for name in reply::array(answer, QUEUE)? {
-            let queue = QueueName::new(reply::text(name, QUEUE)?)
-                .map_err(|error| malformed(QUEUE, error.to_string()))?;
+        for queue in self.queues_of(partition).await? {
             let key = keys.queue(&queue);
             // Pages, so that a long queue does not hold up the server. Nothing is missed: an
             // order that is put back meanwhile moves towards the end.
@@ -73,12 +85,8 @@ impl RedisStorage {
                     from = format!("({}-{}", entry.id.0, entry.id.1);
                 }
                 for entry in entries {
-                    let order = read_order(entry)?.1;
-                    orders.push(QueuedOrder {
-                        queue: queue.clone(),
-                        group: OrderGroup([0; 16]),
-                        order,
-                    });
+                    let Order { group, order, .. } = read_order(entry)?;
+                    orders.push(QueuedOrder { queue: queue.clone(), group, order });
                 }
                 if is_last {
                     break;
@@ -89,35 +97,41 @@ impl RedisStorage {
     }
 }
 
-/// How often an order was given to workers before it was put back.
-#[derive(Debug, Clone, Copy, Default)]
-struct Before {
-    /// Without those times that it was handed back.
+/// An order as it stands in its queue.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) group: OrderGroup,
+    pub(crate) order: Bytes,
+    /// How often it was given to workers before it was put back, without those times that it was
+    /// handed back.
     fetches: u32,
-    /// At all.
+    /// The same with those times.
     given: u32,
 }
 
-fn read_order(mut entry: Entry) -> Result<(Before, Bytes)> {
+pub(crate) fn read_order(mut entry: Entry) -> Result<Order> {
     let order = entry.take(0, "o", QUEUE)?;
-    if entry.fields.len() == 2 {
-        return Ok((Before::default(), order));
+    let group = <[u8; 16]>::try_from(&entry.take(1, "e", QUEUE)?[..])
+        .map_err(|_| malformed(QUEUE, "the group of an order does not have 16 bytes"))?;
+    let group = OrderGroup(group);
+    if entry.fields.len() == 4 {
+        return Ok(Order { group, order, fetches: 0, given: 0 });
     }
     let mut count = |index, name| {
         let count = entry.take(index, name, QUEUE)?;
         let count = reply::number(redis::Value::BulkString(count.into()), QUEUE)?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     };
-    Ok((Before { fetches: count(1, "f")?, given: count(2, "g")? }, order))
+    Ok(Order { group, order, fetches: count(2, "f")?, given: count(3, "g")? })
 }
 
 fn delivery(stream: &Stream, entry: Entry, times: u32) -> Result<Delivery> {
     let id = entry.id;
-    let (before, order) = read_order(entry)?;
+    let Order { order, fetches, given, .. } = read_order(entry)?;
     Ok(Delivery {
         receipt: Receipt { partition: stream.partition, queue: stream.queue.clone(), id },
-        fetches: before.fetches.saturating_add(times),
-        given: before.given.saturating_add(times),
+        fetches: fetches.saturating_add(times),
+        given: given.saturating_add(times),
         order,
     })
 }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl Postman {
             tracing::debug!(letters = mail.len(), "mail is dropped, too much is under way");
             return;
         };
-        let mut by_addressee: HashMap<Addressee, Vec<Bytes>> = HashMap::new();
+        let mut by_addressee: BTreeMap<Addressee, Vec<Bytes>> = BTreeMap::new();
         for (addressee, letter) in mail {
             by_addressee.entry(addressee).or_default().push(letter);
         }

@@ -47,6 +47,7 @@ impl Attempt<'_> {
         assignment: &Assignment,
     ) -> Option<AttemptOutcome> {
         count(&self.side.stats.attempts);
+        let _counted = self.side.stats.gauges.bodies.enter();
         let known = match self.target.attempt {
             1 => None,
             _ => progress::last_known(self.side, &self.target).await,

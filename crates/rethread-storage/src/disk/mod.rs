@@ -187,6 +187,16 @@ impl Storage for DiskStorage {
         self.with(|live| live.release(lease))
     }
 
+    async fn announce_node(&self, node: &NodeId, ttl: Duration) -> Result<Vec<NodeId>> {
+        let now = self.inner.clock.now();
+        Ok(self.with(|live| live.nodes.announce(node, ttl, now)))
+    }
+
+    async fn withdraw_node(&self, node: &NodeId) -> Result<()> {
+        self.with(|live| live.nodes.withdraw(node));
+        Ok(())
+    }
+
     async fn submit(&self, partition: PartitionId, op: OpId, message: Bytes) -> Result<()> {
         self.ask(|reply| Request::Submit { partition, op, message, reply }).await
     }

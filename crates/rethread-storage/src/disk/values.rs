@@ -237,6 +237,7 @@ mod tests {
     #[test]
     fn orders_survive() {
         let order = QueuedOrder {
+            group: OrderGroup([1; 16]),
             queue: QueueName::new("\u{0}a:b").expect("an id"),
             order: Bytes::from_static(b""),
         };

@@ -5,8 +5,8 @@ use std::collections::{HashSet, VecDeque};
 use bytes::Bytes;
 use rethread_core::ids::{Millis, OpId};
 
-use super::work::OrderId;
-use crate::{InboxCursor, InboxItem, PartitionId};
+use super::work::Finished;
+use crate::{InboxCursor, InboxItem, OrderGroup, PartitionId};
 
 /// How long an op id is remembered. The port promises ten minutes.
 const OP_RETENTION_MS: u64 = 15 * 60 * 1_000;
@@ -22,6 +22,8 @@ pub(crate) struct Inbox {
     last_number: u64,
     ops: HashSet<OpId>,
     ops_by_age: VecDeque<(Millis, OpId)>,
+    /// Messages that are accepted and not readable yet.
+    on_their_way: u64,
 }
 
 #[derive(Debug)]
@@ -37,7 +39,7 @@ pub(crate) enum Origin {
     /// Submitted under this number.
     Submitted(u64),
     /// Handed in by a worker; the order that ends with it, if any.
-    HandedIn(Option<OrderId>),
+    HandedIn(Option<Finished>),
 }
 
 /// The decision about a submitted message.
@@ -65,7 +67,30 @@ impl Inbox {
             return Accepted { number: None, forgotten };
         }
         self.last_number += 1;
+        self.on_their_way += 1;
         Accepted { number: Some(self.last_number), forgotten }
+    }
+
+    /// Whether the op id is remembered.
+    pub(crate) fn knows(&self, op: OpId) -> bool {
+        self.ops.contains(&op)
+    }
+
+    /// Number of messages, those that are not readable yet included.
+    pub(crate) fn len(&self) -> u64 {
+        self.items.len() as u64 + self.on_their_way
+    }
+
+    /// The orders of these groups that end with a message in here.
+    pub(crate) fn ending<'a>(
+        &'a self,
+        groups: &'a [OrderGroup],
+    ) -> impl Iterator<Item = Finished> + 'a {
+        let finished = self.items.iter().filter_map(|item| match item.origin {
+            Origin::HandedIn(finished) => finished,
+            Origin::Submitted(_) => None,
+        });
+        finished.filter(|finished| groups.contains(&finished.group))
     }
 
     /// Remembers an op id; false if it was known.
@@ -84,6 +109,7 @@ impl Inbox {
     pub(crate) fn deliver(&mut self, message: Bytes, origin: Origin) {
         if let Origin::Submitted(number) = origin {
             self.last_number = self.last_number.max(number);
+            self.on_their_way = self.on_their_way.saturating_sub(1);
         }
         self.last_cursor += 1;
         self.items.push_back(Item { cursor: self.last_cursor, message, origin });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rethread_core::ids::{Millis, NodeId, OwnerToken, PartitionId};
 
 use crate::clock::millis;
-use crate::{Acquisition, Lease, Result, StorageError};
+use crate::{Acquisition, Lease, PartitionHolder, Result, StorageError};
 
 /// Ownership and commit number of one partition.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +44,21 @@ impl Ownership {
     #[cfg(feature = "disk")]
     pub(crate) fn counters(&self) -> (u64, u64) {
         (self.epoch, self.last_commit)
+    }
+
+    /// Number of the last commit.
+    pub(crate) fn last_commit(&self) -> u64 {
+        self.last_commit
+    }
+
+    /// Who owns it, unless the lease has expired.
+    pub(crate) fn holder(&self, now: Millis) -> Option<PartitionHolder> {
+        let holder = self.holder.as_ref().filter(|holder| holder.expires > now)?;
+        Some(PartitionHolder {
+            node: holder.node.clone(),
+            epoch: holder.token.epoch,
+            expires_in_ms: holder.expires.0 - now.0,
+        })
     }
 
     pub(crate) fn acquire(

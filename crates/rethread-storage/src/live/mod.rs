@@ -9,6 +9,11 @@
 mod duties;
 mod inbox;
 mod lease;
+mod letters;
+mod limits;
+mod nodes;
+mod overview;
+mod roster;
 mod work;
 
 use std::collections::BTreeMap;
@@ -20,12 +25,16 @@ use rethread_core::ids::{Millis, NodeId, OpId, PartitionId, QueueName, ThreadKey
 pub(crate) use duties::Duties;
 pub(crate) use inbox::{Accepted, Inbox, Origin};
 pub(crate) use lease::{Ownership, Step};
+pub(crate) use letters::Letters;
+pub(crate) use limits::{DEAD_LETTER_RETENTION, INBOX_MAX, Limits};
+pub(crate) use nodes::Nodes;
+pub(crate) use roster::Roster;
 #[cfg(feature = "disk")]
 pub(crate) use work::Counts;
-pub(crate) use work::{Counted, OrderId, Work};
+pub(crate) use work::{Counted, Finished, OrderId, Work};
 
 use crate::{
-    Acquisition, Activity, Commit, Delivery, HandIn, InboxCursor, InboxItem, Lease, QueuedOrder,
+    Acquisition, Activity, Commit, DeadLetterId, Delivery, HandIn, InboxCursor, InboxItem, Lease, QueuedOrder,
     Receipt, Result, StorageError,
 };
 
@@ -34,6 +43,9 @@ use crate::{
 pub(crate) struct Live {
     partitions: Vec<Partition>,
     work: Work,
+    limits: Limits,
+    pub(crate) nodes: Nodes,
+    pub(crate) roster: Roster,
     pub(crate) duties: Duties,
 }
 
@@ -42,6 +54,7 @@ pub(crate) struct Live {
 pub(crate) struct Partition {
     pub(crate) ownership: Ownership,
     pub(crate) inbox: Inbox,
+    pub(crate) letters: Letters,
     pub(crate) active: BTreeMap<ThreadKey, Millis>,
 }
 
@@ -51,18 +64,33 @@ pub(crate) enum Begun {
     /// It is applied already.
     Repeated,
     /// It is to be applied.
-    New {
-        /// The messages that it consumes.
-        consumed: Vec<Origin>,
-        /// The id of its first order; the others follow it.
-        first_order: OrderId,
-    },
+    New(Opened),
+}
+
+/// A commit that is to be applied: what it does to the state in memory.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Opened {
+    /// The messages that it consumes.
+    pub(crate) consumed: Vec<Origin>,
+    /// The orders that it withdraws, those with an unread report included.
+    pub(crate) withdrawn: Vec<OrderId>,
+    /// The id of its first order; the others follow it.
+    pub(crate) first_order: OrderId,
+    /// Older dead letters that have to go.
+    pub(crate) dropped_letters: Vec<DeadLetterId>,
 }
 
 impl Live {
-    pub(crate) fn new(partitions: u16) -> Self {
+    pub(crate) fn new(partitions: u16, limits: Limits) -> Self {
         let partitions = (0..partitions.max(1)).map(|_| Partition::default()).collect();
-        Self { partitions, work: Work::default(), duties: Duties::default() }
+        Self {
+            partitions,
+            work: Work::default(),
+            limits,
+            nodes: Nodes::default(),
+            roster: Roster::default(),
+            duties: Duties::default(),
+        }
     }
 
     pub(crate) fn partition_count(&self) -> u16 {
@@ -86,9 +114,10 @@ impl Live {
         id: OrderId,
         partition: PartitionId,
         order: QueuedOrder,
+        entered: Millis,
         counts: Counts,
     ) {
-        self.work.put(id, partition, order, counts);
+        self.work.put(id, partition, order, entered, counts);
     }
 
     pub(crate) fn acquire(
@@ -129,7 +158,14 @@ impl Live {
         op: OpId,
         now: Millis,
     ) -> Result<Accepted> {
-        Ok(self.partition_mut(partition)?.inbox.accept(op, now))
+        let inbox_max = self.limits.inbox_max;
+        let inbox = &mut self.partition_mut(partition)?.inbox;
+        let waiting = inbox.len();
+        // One that is in there already, or was, needs no room.
+        if waiting >= inbox_max && !inbox.knows(op) {
+            return Err(StorageError::Overloaded { partition, waiting });
+        }
+        Ok(inbox.accept(op, now))
     }
 
     pub(crate) fn deliver(&mut self, partition: PartitionId, number: u64, message: Bytes) {
@@ -150,17 +186,26 @@ impl Live {
         Ok(found)
     }
 
-    /// Decides a commit. A new one is counted and its messages leave the inbox at once.
-    pub(crate) fn begin_commit(&mut self, commit: &Commit) -> Result<Begun> {
-        let partition = self.partition_mut(commit.lease.partition)?;
+    /// Decides a commit. A new one is counted; its messages leave the inbox, and the orders that
+    /// it withdraws their queues, at once.
+    pub(crate) fn begin_commit(&mut self, commit: &Commit, now: Millis) -> Result<Begun> {
+        let id = commit.lease.partition;
+        let retention_ms = self.limits.dead_letter_retention_ms;
+        let partition = self.partition_mut(id)?;
         if partition.ownership.advance(&commit.lease, commit.number)? == Step::Repeated {
             return Ok(Begun::Repeated);
         }
         let consumed = commit.consumed.map(|up_to| partition.inbox.consume(up_to));
         let mut consumed = consumed.unwrap_or_default();
         consumed.append(&mut partition.inbox.consume_each(&commit.consumed_beyond));
-        let first_order = self.work.reserve(commit.orders.len());
-        Ok(Begun::New { consumed, first_order })
+        let dropped_letters =
+            partition.letters.add(commit.number, commit.dead_letters.len(), now, retention_ms);
+        // What the reports that are not read yet stand for must not come back after a restart.
+        let ending = partition.inbox.ending(&commit.withdrawn).map(|finished| finished.order);
+        let mut withdrawn: Vec<_> = ending.collect();
+        withdrawn.append(&mut self.work.withdraw(id, &commit.withdrawn));
+        let first_order = self.work.reserve(id, &commit.orders);
+        Ok(Begun::New(Opened { consumed, withdrawn, first_order, dropped_letters }))
     }
 
     /// Makes the orders and the activity of a new commit visible.
@@ -170,9 +215,10 @@ impl Live {
         first_order: OrderId,
         orders: Vec<QueuedOrder>,
         activities: impl IntoIterator<Item = (ThreadKey, Activity)>,
+        now: Millis,
     ) {
         for (order, order_id) in orders.into_iter().zip(first_order..) {
-            self.work.enqueue(order_id, id, order);
+            self.work.enqueue(order_id, id, order, now);
         }
         let Ok(partition) = self.partition_mut(id) else { return };
         for (thread, activity) in activities {
@@ -211,13 +257,13 @@ impl Live {
             let finished = match &part.finished {
                 None => None,
                 Some(receipt) => match self.work.finish(worker, part.partition, receipt) {
-                    Some(order) => Some(order),
+                    Some(finished) => Some(finished),
                     None => continue,
                 },
             };
             let last = part.messages.len().checked_sub(1);
             if last.is_none() {
-                silent.extend(finished.map(|order| (part.partition, order)));
+                silent.extend(finished.map(|finished| (part.partition, finished.order)));
             }
             let inbox = &mut self.partition_mut(part.partition)?.inbox;
             for (nth, message) in part.messages.into_iter().enumerate() {
@@ -232,6 +278,7 @@ impl Live {
 
     pub(crate) fn heartbeat(&mut self, worker: &WorkerId, now: Millis) {
         self.work.heartbeat(worker, now);
+        self.roster.heartbeat(worker, now);
     }
 
     pub(crate) fn reclaim(
@@ -250,12 +297,41 @@ impl Live {
     }
 
     pub(crate) fn retire(&mut self, worker: &WorkerId, queues: &[QueueName]) -> Vec<Counted> {
+        self.roster.retire(worker);
         self.work.retire(worker, queues)
     }
 
     pub(crate) fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
         self.partition(partition)?;
-        Ok(self.work.of_partition(partition))
+        let orders = self.work.of_partition(partition).map(|order| QueuedOrder {
+            queue: order.queue.clone(),
+            group: order.group,
+            order: order.record.clone(),
+        });
+        Ok(orders.collect())
+    }
+
+    /// The dead letters of a partition behind `after`, at most `max`.
+    pub(crate) fn dead_letters(
+        &self,
+        partition: PartitionId,
+        after: Option<DeadLetterId>,
+        max: usize,
+        now: Millis,
+    ) -> Result<Vec<DeadLetterId>> {
+        let letters = &self.partition(partition)?.letters;
+        Ok(letters.list(after, now, self.limits.dead_letter_retention_ms).take(max).collect())
+    }
+
+    /// Forgets a dead letter; false if it is not there.
+    pub(crate) fn remove_dead_letter(
+        &mut self,
+        partition: PartitionId,
+        id: DeadLetterId,
+        now: Millis,
+    ) -> Result<bool> {
+        let retention_ms = self.limits.dead_letter_retention_ms;
+        Ok(self.partition_mut(partition)?.letters.remove(id, now, retention_ms))
     }
 }
 

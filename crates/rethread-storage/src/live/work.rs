@@ -1,6 +1,6 @@
 //! Work queues, and which worker has which order.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,20 +24,33 @@ pub(crate) struct Counts {
 /// The counts of an order, to be stored.
 pub(crate) type Counted = (PartitionId, OrderId, Counts);
 
+/// An order that its worker has finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Finished {
+    pub(crate) order: OrderId,
+    pub(crate) group: OrderGroup,
+}
+
 /// An order that is queued or assigned.
 #[derive(Debug, Clone)]
 pub(crate) struct Order {
     pub(crate) partition: PartitionId,
     pub(crate) queue: QueueName,
+    pub(crate) group: OrderGroup,
     pub(crate) record: Bytes,
+    pub(crate) entered: Millis,
     pub(crate) counts: Counts,
-    holder: Option<WorkerId>,
+    pub(crate) holder: Option<WorkerId>,
 }
 
 /// All orders of a storage. Maps are ordered, so that equal histories give equal choices.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     orders: BTreeMap<OrderId, Order>,
+    /// Orders that are decided and not queued yet.
+    coming: HashSet<OrderId>,
+    /// The orders of each group, those that are coming included.
+    groups: HashMap<(PartitionId, OrderGroup), BTreeSet<OrderId>>,
     queues: BTreeMap<QueueName, VecDeque<OrderId>>,
     assigned: BTreeMap<WorkerId, BTreeSet<OrderId>>,
     heard: BTreeMap<WorkerId, Millis>,
@@ -46,14 +59,27 @@ pub(crate) struct Work {
 
 impl Work {
     /// Reserves ids for orders that are about to be queued; returns the first.
-    pub(crate) fn reserve(&mut self, count: usize) -> OrderId {
+    pub(crate) fn reserve(&mut self, partition: PartitionId, orders: &[QueuedOrder]) -> OrderId {
         let first = self.last_id + 1;
-        self.last_id += count as u64;
+        for order in orders {
+            self.last_id += 1;
+            self.coming.insert(self.last_id);
+            self.groups.entry((partition, order.group)).or_default().insert(self.last_id);
+        }
         first
     }
 
-    pub(crate) fn enqueue(&mut self, id: OrderId, partition: PartitionId, order: QueuedOrder) {
-        self.put(id, partition, order, Counts::default());
+    /// Queues an order under its reserved id, unless it was withdrawn meanwhile.
+    pub(crate) fn enqueue(
+        &mut self,
+        id: OrderId,
+        partition: PartitionId,
+        order: QueuedOrder,
+        now: Millis,
+    ) {
+        if self.coming.remove(&id) {
+            self.put(id, partition, order, now, Counts::default());
+        }
     }
 
     /// Queues an order that survived a restart.
@@ -62,13 +88,43 @@ impl Work {
         id: OrderId,
         partition: PartitionId,
         order: QueuedOrder,
+        entered: Millis,
         counts: Counts,
     ) {
         self.last_id = self.last_id.max(id);
-        self.queues.entry(order.queue.clone()).or_default().push_back(id);
-        let order =
-            Order { partition, queue: order.queue, record: order.order, counts, holder: None };
+        let QueuedOrder { queue, group, order: record } = order;
+        self.queues.entry(queue.clone()).or_default().push_back(id);
+        self.groups.entry((partition, group)).or_default().insert(id);
+        let order = Order { partition, queue, group, record, entered, counts, holder: None };
         self.orders.insert(id, order);
+    }
+
+    /// Takes out all orders of groups, also assigned ones and those that are not queued yet.
+    pub(crate) fn withdraw(
+        &mut self,
+        partition: PartitionId,
+        groups: &[OrderGroup],
+    ) -> Vec<OrderId> {
+        let mut withdrawn = Vec::new();
+        let mut left_queues = BTreeSet::new();
+        for group in groups {
+            let ids = self.groups.remove(&(partition, *group)).unwrap_or_default();
+            for id in &ids {
+                self.coming.remove(id);
+                let Some(order) = self.orders.remove(id) else { continue };
+                match order.holder {
+                    Some(holder) => self.unassign(&holder, *id),
+                    None => drop(left_queues.insert(order.queue)),
+                }
+            }
+            withdrawn.extend(ids);
+        }
+        for name in left_queues {
+            if let Some(queue) = self.queues.get_mut(&name) {
+                queue.retain(|id| self.orders.contains_key(id));
+            }
+        }
+        withdrawn
     }
 
     /// Assigns queued orders, one of each queue in turn.
@@ -124,14 +180,20 @@ impl Work {
         worker: &WorkerId,
         partition: PartitionId,
         receipt: &Receipt,
-    ) -> Option<OrderId> {
+    ) -> Option<Finished> {
         if partition != receipt.partition || !self.is_assigned(worker, receipt) {
             return None;
         }
         let id = receipt.id.0;
-        self.orders.remove(&id);
+        let group = self.orders.remove(&id)?.group;
+        if let Some(ids) = self.groups.get_mut(&(partition, group)) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.groups.remove(&(partition, group));
+            }
+        }
         self.unassign(worker, id);
-        Some(id)
+        Some(Finished { order: id, group })
     }
 
     /// Whether an order is assigned to the worker by this receipt.
@@ -213,20 +275,18 @@ impl Work {
         self.orders.get(&id).is_some_and(|order| queues.contains(&order.queue))
     }
 
-    pub(crate) fn of_partition(&self, partition: PartitionId) -> Vec<QueuedOrder> {
-        let ours = self.orders.values().filter(|order| order.partition == partition);
-        ours.map(|order| QueuedOrder {
-            queue: order.queue.clone(),
-            group: OrderGroup([0; 16]),
-            order: order.record.clone(),
-        })
-        .collect()
+    /// The orders of a partition, in the order in which they were made.
+    pub(crate) fn of_partition(&self, partition: PartitionId) -> impl Iterator<Item = &Order> {
+        self.orders.values().filter(move |order| order.partition == partition)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const P: PartitionId = PartitionId(0);
+    const GROUP: OrderGroup = OrderGroup([1; 16]);
 
     fn queue(name: &str) -> QueueName {
         QueueName::new(name).expect("an id")
@@ -239,13 +299,10 @@ mod tests {
     fn with_orders(names: &[&str]) -> Work {
         let mut work = Work::default();
         for name in names {
-            let id = work.reserve(1);
-            let order = QueuedOrder {
-                queue: queue(name),
-                group: OrderGroup([1; 16]),
-                order: Bytes::from(format!("{id}")),
-            };
-            work.enqueue(id, PartitionId(0), order);
+            let record = Bytes::from(format!("{}", work.last_id + 1));
+            let order = QueuedOrder { queue: queue(name), group: GROUP, order: record };
+            let id = work.reserve(P, std::slice::from_ref(&order));
+            work.enqueue(id, P, order, Millis(0));
         }
         work
     }
@@ -268,8 +325,9 @@ mod tests {
         work.retire(&worker("w"), &[queue("a")]);
         let second = work.fetch(&worker("w"), &[queue("a")], 1).remove(0);
         assert_eq!((second.fetches, second.given), (1, 2));
-        assert_eq!(work.finish(&worker("w"), PartitionId(0), &first.receipt), None);
-        assert_eq!(work.finish(&worker("w"), PartitionId(0), &second.receipt), Some(1));
+        assert_eq!(work.finish(&worker("w"), P, &first.receipt), None);
+        let finished = Finished { order: 1, group: GROUP };
+        assert_eq!(work.finish(&worker("w"), P, &second.receipt), Some(finished));
     }
 
     #[test]
@@ -278,6 +336,29 @@ mod tests {
         work.fetch(&worker("w"), &[queue("a")], 2);
         work.retire(&worker("w"), &[queue("a")]);
         assert_eq!(texts(&work.fetch(&worker("v"), &[queue("a")], 9)), ["1", "2", "3"]);
+    }
+
+    #[test]
+    fn an_order_that_is_withdrawn_before_it_is_queued_never_is() {
+        let mut work = Work::default();
+        let order = QueuedOrder { queue: queue("a"), group: GROUP, order: Bytes::new() };
+        let id = work.reserve(P, std::slice::from_ref(&order));
+        assert_eq!(work.withdraw(PartitionId(1), &[GROUP]), [], "that of another partition");
+        assert_eq!(work.withdraw(P, &[GROUP]), [id]);
+        work.enqueue(id, P, order, Millis(0));
+        assert_eq!(work.of_partition(P).count(), 0);
+        assert_eq!(work.fetch(&worker("w"), &[queue("a")], 9), []);
+    }
+
+    #[test]
+    fn nothing_is_left_of_orders_that_are_gone() {
+        let mut work = with_orders(&["a", "a", "b"]);
+        let first = work.fetch(&worker("w"), &[queue("a")], 1).remove(0);
+        work.finish(&worker("w"), P, &first.receipt);
+        work.fetch(&worker("w"), &[queue("b")], 1);
+        assert_eq!(work.withdraw(P, &[GROUP, GROUP]), [2, 3]);
+        assert!(work.orders.is_empty() && work.coming.is_empty() && work.groups.is_empty());
+        assert!(work.assigned.is_empty() && work.queues.values().all(VecDeque::is_empty));
     }
 
     #[test]

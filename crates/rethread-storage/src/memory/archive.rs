@@ -1,12 +1,17 @@
 //! Threads, checkpoints and event logs, in memory.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::ops::Bound;
 
 use bytes::Bytes;
 use rethread_core::ids::{CheckpointId, Millis, PartitionId, RunId, ThreadKey};
 
-use crate::{EventWrite, JournalWrite, LoadedThread, ThreadWrite};
+use crate::paging;
+use crate::{
+    DeadLetterId, EventWrite, HeaderRecord, JournalWrite, LoadedThread, ThreadPage, ThreadWrite,
+    WaitingChange,
+};
 
 /// Most event logs dropped by one commit.
 const LOGS_DROPPED_MAX: usize = 64;
@@ -20,6 +25,7 @@ pub(super) struct Archive {
     logs: BTreeMap<LogKey, BTreeMap<u64, Bytes>>,
     /// Logs of ended runs, with the time at which each is dropped.
     ended: VecDeque<(Millis, LogKey)>,
+    pub(super) letters: BTreeMap<(PartitionId, DeadLetterId), Bytes>,
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -29,6 +35,7 @@ struct Thread {
     checkpoints: BTreeMap<CheckpointId, Bytes>,
     base: Option<CheckpointId>,
     last_event: Option<(RunId, u64)>,
+    waiting: VecDeque<Bytes>,
 }
 
 impl Archive {
@@ -52,6 +59,14 @@ impl Archive {
         }
         thread.checkpoints.extend(write.checkpoints.into_iter().map(|c| (c.id, c.record)));
         thread.base = write.base.or(thread.base);
+        for change in write.waiting {
+            match change {
+                WaitingChange::Append(command) => thread.waiting.push_back(command),
+                WaitingChange::DropFirst(count) => {
+                    thread.waiting.drain(..count.min(thread.waiting.len()));
+                }
+            }
+        }
         for events in write.events {
             thread.last_event = last_event(&events).or(thread.last_event);
             let log = (partition, events.run);
@@ -87,8 +102,29 @@ impl Archive {
             journal: thread.journal.clone(),
             base: thread.base.and_then(|id| thread.checkpoints.get(&id).cloned()),
             last_event: thread.last_event,
-            waiting: Vec::new(),
+            waiting: thread.waiting.iter().cloned().collect(),
         })
+    }
+
+    pub(super) fn header(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+    ) -> Option<HeaderRecord> {
+        let thread = self.threads.get(&(partition, thread))?;
+        Some(HeaderRecord { header: thread.header.clone()?, last_event: thread.last_event })
+    }
+
+    pub(super) fn threads(
+        &self,
+        partition: PartitionId,
+        from: Option<u64>,
+        max: usize,
+    ) -> ThreadPage {
+        let first = (partition, paging::first_key(from.unwrap_or(0)));
+        let all = self.threads.range(first..).take_while(|((of, _), _)| *of == partition);
+        let headed = all.filter_map(|((_, key), thread)| Some((*key, thread.header.clone()?)));
+        paging::page(headed.map(Ok), max).unwrap_or_else(|never: Infallible| match never {})
     }
 
     pub(super) fn checkpoint(

@@ -2,6 +2,8 @@
 
 mod archive;
 mod model;
+mod options;
+mod oversight;
 mod recall;
 mod shelf;
 
@@ -18,34 +20,17 @@ use rethread_core::store::Namespace;
 #[cfg(feature = "disk")]
 pub(crate) use archive::last_event;
 pub use model::Model;
+#[cfg(feature = "disk")]
+pub(crate) use options::EVENT_RETENTION;
+pub use options::MemoryOptions;
 
 use crate::wake::{Wakes, lock};
 use crate::{
-    Acquisition, CacheKey, CacheLookup, Clock, Commit, Delivery, Durability, EventWatch, HandIn,
-    InboxCursor, InboxItem, ItemName, ItemRecord, Lease, LoadedThread, Mailbox, QueuedOrder,
-    Receipt, Result, Storage,
+    Acquisition, CacheKey, CacheLookup, Clock, Commit, DeadLetter, DeadLetterId, Delivery,
+    Durability, EventWatch, HandIn, HeaderRecord, InboxCursor, InboxItem, ItemName, ItemRecord,
+    Lease, LoadedThread, Mailbox, OrderStatus, PartitionStatus, QueuedOrder, Receipt, Result,
+    Storage, ThreadPage, WorkerStatus,
 };
-
-/// How long the events of ended runs are kept unless options say otherwise.
-pub(crate) const EVENT_RETENTION: Duration = Duration::from_secs(24 * 3600);
-
-/// Settings of a [`MemoryStorage`].
-#[derive(Debug, Clone)]
-pub struct MemoryOptions {
-    /// Number of partitions; 1 by default.
-    pub partitions: u16,
-    /// How long the events of ended runs are kept; a day by default.
-    pub event_retention: Duration,
-    /// The time that leases, heartbeats, retention and times to live follow. By default the system's
-    /// time at opening, and tokio's from then on.
-    pub clock: Option<Clock>,
-}
-
-impl Default for MemoryOptions {
-    fn default() -> Self {
-        Self { partitions: 1, event_retention: EVENT_RETENTION, clock: None }
-    }
-}
 
 /// A storage that is gone with its last handle. Clones share it.
 #[derive(Debug, Clone)]
@@ -69,7 +54,7 @@ impl MemoryStorage {
 
     /// An empty storage.
     pub fn with_options(options: MemoryOptions) -> Self {
-        let model = Model::new(options.partitions, options.event_retention);
+        let model = Model::with_options(&options);
         let clock = options.clock.unwrap_or_else(Clock::system);
         let partitions = model.partitions();
         let model = Mutex::new(model);
@@ -116,6 +101,16 @@ impl Storage for MemoryStorage {
 
     async fn release(&self, lease: &Lease) -> Result<()> {
         self.with(|model| model.release(lease))
+    }
+
+    async fn announce_node(&self, node: &NodeId, ttl: Duration) -> Result<Vec<NodeId>> {
+        let now = self.now();
+        Ok(self.with(|model| model.announce_node(node, ttl, now)))
+    }
+
+    async fn withdraw_node(&self, node: &NodeId) -> Result<()> {
+        self.with(|model| model.withdraw_node(node));
+        Ok(())
     }
 
     async fn submit(&self, partition: PartitionId, op: OpId, message: Bytes) -> Result<()> {
@@ -181,6 +176,23 @@ impl Storage for MemoryStorage {
         self.with(|model| model.list_checkpoints(partition, thread, before, max))
     }
 
+    async fn read_header(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+    ) -> Result<Option<HeaderRecord>> {
+        self.with(|model| model.read_header(partition, thread))
+    }
+
+    async fn list_threads(
+        &self,
+        partition: PartitionId,
+        from: Option<u64>,
+        max: usize,
+    ) -> Result<ThreadPage> {
+        self.with(|model| model.list_threads(partition, from, max))
+    }
+
     async fn read_events(
         &self,
         partition: PartitionId,
@@ -241,6 +253,42 @@ impl Storage for MemoryStorage {
 
     async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
         self.with(|model| model.queued_orders(partition))
+    }
+
+    async fn describe_worker(&self, worker: &WorkerId, description: Bytes) -> Result<()> {
+        let now = self.now();
+        self.with(|model| model.describe_worker(worker, description, now));
+        Ok(())
+    }
+
+    async fn list_workers(&self) -> Result<Vec<WorkerStatus>> {
+        let now = self.now();
+        Ok(self.with(|model| model.list_workers(now)))
+    }
+
+    async fn partition_status(&self, partition: PartitionId) -> Result<PartitionStatus> {
+        let now = self.now();
+        self.with(|model| model.partition_status(partition, now))
+    }
+
+    async fn list_orders(&self, partition: PartitionId, max: usize) -> Result<Vec<OrderStatus>> {
+        let now = self.now();
+        self.with(|model| model.list_orders(partition, max, now))
+    }
+
+    async fn list_dead_letters(
+        &self,
+        partition: PartitionId,
+        after: Option<DeadLetterId>,
+        max: usize,
+    ) -> Result<Vec<DeadLetter>> {
+        let now = self.now();
+        self.with(|model| model.list_dead_letters(partition, after, max, now))
+    }
+
+    async fn remove_dead_letter(&self, partition: PartitionId, id: DeadLetterId) -> Result<bool> {
+        let now = self.now();
+        self.with(|model| model.remove_dead_letter(partition, id, now))
     }
 
     async fn tell_worker(&self, worker: &WorkerId, mail: Vec<Bytes>) -> Result<()> {

@@ -8,9 +8,10 @@ use rethread_core::ids::{
 };
 
 use super::archive::Archive;
+use super::options::MemoryOptions;
 use super::shelf::Shelf;
 use crate::clock::millis;
-use crate::live::{Begun, Live};
+use crate::live::{Begun, Letters, Limits, Live};
 use crate::{
     Acquisition, CacheKey, Commit, Delivery, HandIn, InboxCursor, InboxItem, ItemName, Lease,
     LoadedThread, QueuedOrder, Receipt, Result,
@@ -24,7 +25,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Model {
     pub(super) live: Live,
-    archive: Archive,
+    pub(super) archive: Archive,
     pub(super) cache: Shelf<CacheKey>,
     pub(super) items: Shelf<ItemName>,
     event_retention_ms: u64,
@@ -32,14 +33,24 @@ pub struct Model {
 
 impl Model {
     /// An empty storage of at least one partition, which keeps the events of ended runs for
-    /// `event_retention`.
+    /// `event_retention`. Everything else is as by default.
     pub fn new(partitions: u16, event_retention: Duration) -> Self {
+        Self::with_options(&MemoryOptions {
+            partitions,
+            event_retention,
+            ..MemoryOptions::default()
+        })
+    }
+
+    /// An empty storage; the clock of the options is not looked at.
+    pub fn with_options(options: &MemoryOptions) -> Self {
+        let limits = Limits::new(options.inbox_max, options.dead_letter_retention);
         Self {
-            live: Live::new(partitions),
+            live: Live::new(options.partitions, limits),
             archive: Archive::default(),
             cache: Shelf::default(),
             items: Shelf::default(),
-            event_retention_ms: millis(event_retention),
+            event_retention_ms: millis(options.event_retention),
         }
     }
 
@@ -79,6 +90,16 @@ impl Model {
         self.live.release(lease)
     }
 
+    /// See [`crate::Storage::announce_node`].
+    pub fn announce_node(&mut self, node: &NodeId, ttl: Duration, now: Millis) -> Vec<NodeId> {
+        self.live.nodes.announce(node, ttl, now)
+    }
+
+    /// See [`crate::Storage::withdraw_node`].
+    pub fn withdraw_node(&mut self, node: &NodeId) {
+        self.live.nodes.withdraw(node);
+    }
+
     /// See [`crate::Storage::submit`].
     ///
     /// # Errors
@@ -114,15 +135,20 @@ impl Model {
     /// [`crate::StorageError::Fenced`], [`crate::StorageError::RolledBack`], and
     /// [`crate::StorageError::Config`] for a partition that does not exist.
     pub fn commit(&mut self, commit: Commit, now: Millis) -> Result<()> {
-        let Begun::New { first_order, .. } = self.live.begin_commit(&commit)? else {
-            return Ok(());
-        };
+        let Begun::New(opened) = self.live.begin_commit(&commit, now)? else { return Ok(()) };
         let partition = commit.lease.partition;
         let activities = commit
             .threads
             .iter()
             .filter_map(|write| Some((write.thread, write.activity_change()?)));
-        self.live.finish_commit(partition, first_order, commit.orders, activities);
+        let first_order = opened.first_order;
+        self.live.finish_commit(partition, first_order, commit.orders, activities, now);
+        let letters = &mut self.archive.letters;
+        let ids = Letters::ids_of(commit.number).map(|id| (partition, id));
+        letters.extend(ids.zip(commit.dead_letters));
+        for id in opened.dropped_letters {
+            letters.remove(&(partition, id));
+        }
         for write in commit.threads {
             self.archive.apply(partition, write, now.plus(self.event_retention_ms));
         }

@@ -1,13 +1,18 @@
 //! Redis, coordinators and workers as processes, each with a proxy of its own.
 
+mod fault;
 mod faults;
+mod kinds;
 mod node;
 mod proxy;
+mod server;
+mod watcher;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rethread_redis::testing::RedisServer;
@@ -15,11 +20,10 @@ use tokio::task::spawn_blocking;
 
 use crate::history::{Fact, History, Kind};
 pub(crate) use faults::Faults;
+pub(crate) use kinds::FaultKind;
 pub(crate) use node::{Node, Role};
 pub(crate) use proxy::{Mode, Proxy};
-
-const COORDINATORS: usize = 3;
-const WORKERS: usize = 4;
+pub(crate) use server::Server;
 
 /// Time without renewal after which a partition is taken over.
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
@@ -34,6 +38,7 @@ pub(crate) struct Cluster {
     /// The link of the driver's client.
     pub(crate) driver_link: Proxy,
     pub(crate) history: Arc<History>,
+    faults: AtomicU64,
 }
 
 /// Files that the processes share.
@@ -76,16 +81,24 @@ impl Cluster {
         let redis = spawn_blocking(RedisServer::start).await.map_err(io::Error::other)?;
         let upstream = SocketAddr::from(([127, 0, 0, 1], redis.port()));
         let mut nodes = Vec::new();
-        let roles = [(Role::Coordinator, COORDINATORS), (Role::Worker, WORKERS)];
-        for (role, count) in roles {
-            for number in 1..=count {
+        for role in [Role::Coordinator, Role::Worker] {
+            for number in 1..=role.most() {
                 let proxy = Proxy::start(upstream).await?;
-                let node = Node::start(role, number, proxy, files, Arc::clone(&history)).await?;
+                let node = Node::new(role, number, proxy, files, Arc::clone(&history));
+                if number <= role.usual() {
+                    node.start().await?;
+                }
                 nodes.push(Arc::new(node));
             }
         }
         let driver_link = Proxy::start(upstream).await?;
-        Ok(Self { redis: Arc::new(redis), nodes, driver_link, history })
+        let faults = AtomicU64::new(0);
+        Ok(Self { redis: Arc::new(redis), nodes, driver_link, history, faults })
+    }
+
+    /// The number of the next fault.
+    fn next_fault(&self) -> u64 {
+        self.faults.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Starts again what has ended by itself, which is noted. Runs for ever.

@@ -30,6 +30,27 @@ impl Role {
             Self::Worker => "worker",
         }
     }
+
+    /// How many run at first.
+    pub(super) fn usual(self) -> usize {
+        match self {
+            Self::Coordinator => 3,
+            Self::Worker => 4,
+        }
+    }
+
+    /// How many are left at least when processes leave.
+    pub(super) fn least(self) -> usize {
+        2
+    }
+
+    /// How many there are at most when processes join.
+    pub(super) fn most(self) -> usize {
+        match self {
+            Self::Coordinator => 4,
+            Self::Worker => 6,
+        }
+    }
 }
 
 /// A process and what is needed to start it again.
@@ -45,27 +66,31 @@ pub(crate) struct Node {
     process: Arc<Mutex<Process>>,
 }
 
-/// The process of a node. It is killed when dropped.
+/// The process of a node; none while the node has left. It is killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
-    child: Child,
+    child: Option<Child>,
 }
 
 impl Node {
-    pub(crate) async fn start(
+    /// A node whose process has not joined yet.
+    pub(crate) fn new(
         role: Role,
         number: usize,
         proxy: Proxy,
         files: &Files,
         history: Arc<History>,
-    ) -> io::Result<Self> {
+    ) -> Self {
         let name = format!("{}-{number}", role.name());
         let (log, ledger) = (files.log(&name), files.ledger());
-        let child = spawn(role, &proxy, &log, &ledger)?;
-        let process = Arc::new(Mutex::new(Process { child }));
-        let node = Self { role, name, proxy, log, ledger, history, process };
-        node.say_spawned(&*node.process.lock().await);
-        Ok(node)
+        let process = Arc::new(Mutex::new(Process { child: None }));
+        Self { role, name, proxy, log, ledger, history, process }
+    }
+
+    /// Starts its process.
+    pub(crate) async fn start(&self) -> io::Result<()> {
+        let mut process = self.process.lock().await;
+        self.respawn(&mut process).await
     }
 
     pub(crate) fn role(&self) -> Role {
@@ -96,18 +121,30 @@ impl Node {
         Arc::clone(&self.process).try_lock_owned().ok()
     }
 
+    /// Whether it has a process, or a fault is at work on it.
+    pub(super) fn is_present(&self) -> bool {
+        self.try_hold().is_none_or(|process| process.is_present())
+    }
+
+    /// The process id, while no fault is at work on the process.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.try_hold()?.pid()
+    }
+
     /// Starts it again if it ended by itself. Leaves it alone while a fault has it.
     pub(crate) async fn revive(&self) -> io::Result<()> {
         let Some(mut process) = self.try_hold() else { return Ok(()) };
-        let Some(status) = process.child.try_wait()? else { return Ok(()) };
+        let Some(child) = &mut process.child else { return Ok(()) };
+        let pid = child.id().unwrap_or_default();
+        let Some(status) = child.try_wait()? else { return Ok(()) };
         // A process that could not begin, since the server was down just then, is no event.
         let is_wanted = !self.was_ready();
-        self.say_exited(&process, status, is_wanted);
+        self.say_exited(pid, status, is_wanted);
         self.respawn(&mut process).await
     }
 
     /// Whether it got ready since it was started last.
-    fn was_ready(&self) -> bool {
+    pub(super) fn was_ready(&self) -> bool {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let last = log.rsplit(STARTED).next().unwrap_or_default();
         last.contains(" ready")
@@ -115,34 +152,37 @@ impl Node {
 
     /// Starts it again after it was ended.
     pub(crate) async fn respawn(&self, process: &mut Process) -> io::Result<()> {
-        process.child = spawn(self.role, &self.proxy, &self.log, &self.ledger)?;
-        self.say_spawned(process);
+        process.child = Some(spawn(self.role, &self.proxy, &self.log, &self.ledger)?);
+        let pid = process.pid().unwrap_or_default();
+        self.history.say(Kind::Info, Fact::Spawn { name: self.name.clone(), pid });
         Ok(())
     }
 
     /// Waits for the end of the process, which was asked for, and notes it.
-    pub(crate) async fn wait_ended(&self, process: &mut Process) -> io::Result<ExitStatus> {
-        let status = process.child.wait().await?;
-        self.say_exited(process, status, true);
-        Ok(status)
+    pub(crate) async fn wait_ended(&self, process: &mut Process) -> io::Result<()> {
+        let Some(child) = &mut process.child else { return Ok(()) };
+        let pid = child.id().unwrap_or_default();
+        let status = child.wait().await?;
+        process.child = None;
+        self.say_exited(pid, status, true);
+        Ok(())
     }
 
-    fn say_spawned(&self, process: &Process) {
-        let pid = process.pid().unwrap_or_default();
-        self.history.say(Kind::Info, Fact::Spawn { name: self.name.clone(), pid });
-    }
-
-    fn say_exited(&self, process: &Process, status: ExitStatus, is_wanted: bool) {
-        let pid = process.pid().unwrap_or_default();
+    fn say_exited(&self, pid: u32, status: ExitStatus, is_wanted: bool) {
         let (name, status) = (self.name.clone(), status.to_string());
         self.history.say(Kind::Info, Fact::Exit { name, pid, status, is_wanted });
     }
 }
 
 impl Process {
+    /// Whether there is one.
+    pub(super) fn is_present(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// Its process id; none once its end was noticed.
     pub(crate) fn pid(&self) -> Option<u32> {
-        self.child.id()
+        self.child.as_ref().and_then(Child::id)
     }
 
     /// Sends a signal. No effect when it has ended.

@@ -23,6 +23,15 @@ pub(crate) enum Mode {
     /// Holds them, in both directions. They go on when the mode changes, as they would in a
     /// network that comes back.
     Hold,
+    /// The same in one direction only; the other passes.
+    HoldWay(Way),
+    /// Hands on so many bytes a second, in either direction.
+    Limit(u64),
+    /// Takes everything and hands nothing on. Connections that lost something are cut when the
+    /// mode changes.
+    BlackHole,
+    /// Hands on the first part of what comes next, then cuts the connection.
+    CutMidFrame,
     /// Hands requests on and swallows the answers. Connections that lost an answer are cut when
     /// the mode changes.
     SwallowAnswers,
@@ -30,9 +39,23 @@ pub(crate) enum Mode {
 
 /// Which way the bytes of a pump go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(crate) enum Way {
+    /// From the process to the server.
     Requests,
+    /// From the server to the process.
     Answers,
+}
+
+impl Mode {
+    /// Whether bytes of this direction wait until the mode changes.
+    fn holds(self, way: Way) -> bool {
+        self == Self::Hold || self == Self::HoldWay(way)
+    }
+
+    /// Whether bytes of this direction are lost.
+    fn loses(self, way: Way) -> bool {
+        self == Self::BlackHole || (self == Self::SwallowAnswers && way == Way::Answers)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +123,8 @@ async fn serve(client: TcpStream, upstream: SocketAddr, mut state: watch::Receiv
     let mut held = state.clone();
     let link = async {
         // A server behind a dead link cannot be connected to either.
-        if held.wait_for(|state| state.mode != Mode::Hold).await.is_err() {
+        let is_open = |state: &State| !matches!(state.mode, Mode::Hold | Mode::BlackHole);
+        if held.wait_for(is_open).await.is_err() {
             return;
         }
         let Ok(server) = TcpStream::connect(upstream).await else { return };
@@ -135,31 +159,48 @@ async fn pump(
                 Ok(0) | Err(_) => return,
                 Ok(count) => count,
             },
-            () = no_longer_swallowed(&mut state), if has_lost => return,
+            () = no_longer_lost(&mut state, way), if has_lost => return,
         };
         let mode = state.borrow().mode;
-        match mode {
-            Mode::SwallowAnswers if way == Way::Answers => {
-                has_lost = true;
-                continue;
-            }
-            Mode::Delay(time) => sleep(time).await,
-            Mode::Hold => {
-                if state.wait_for(|state| state.mode != Mode::Hold).await.is_err() {
-                    return;
-                }
-            }
-            Mode::Pass | Mode::SwallowAnswers => {}
+        if mode.loses(way) {
+            has_lost = true;
+            continue;
         }
-        if to.write_all(&buffer[..count]).await.is_err() {
+        if mode.holds(way) && state.wait_for(|state| !state.mode.holds(way)).await.is_err() {
+            return;
+        }
+        let written = match mode {
+            Mode::Delay(time) => {
+                sleep(time).await;
+                to.write_all(&buffer[..count]).await
+            }
+            Mode::Limit(rate) => write_slowly(&mut to, &buffer[..count], rate).await,
+            Mode::CutMidFrame => {
+                // The connection ends whether or not this part still arrives.
+                let _ = to.write_all(&buffer[..count / 2]).await;
+                return;
+            }
+            _ => to.write_all(&buffer[..count]).await,
+        };
+        if written.is_err() {
             return;
         }
     }
 }
 
-async fn no_longer_swallowed(state: &mut watch::Receiver<State>) {
+/// Writes in slices of a tenth of what may pass in a second.
+async fn write_slowly(to: &mut OwnedWriteHalf, bytes: &[u8], rate: u64) -> io::Result<()> {
+    let slice = usize::try_from(rate / 10).unwrap_or(CHUNK).max(1);
+    for bytes in bytes.chunks(slice) {
+        to.write_all(bytes).await?;
+        sleep(Duration::from_secs_f64(bytes.len() as f64 / rate.max(1) as f64)).await;
+    }
+    Ok(())
+}
+
+async fn no_longer_lost(state: &mut watch::Receiver<State>, way: Way) {
     // An error means that the proxy is gone, and with it this connection.
-    let _ = state.wait_for(|state| state.mode != Mode::SwallowAnswers).await;
+    let _ = state.wait_for(|state| !state.mode.loses(way)).await;
 }
 
 #[cfg(test)]
@@ -252,5 +293,53 @@ mod tests {
         proxy.cut();
         let end = timeout(PATIENCE, stream.read_u8()).await.expect("ends in time");
         assert!(end.is_err());
+    }
+
+    #[tokio::test]
+    async fn one_way_may_be_held_alone() {
+        let (address, mut counted) = server().await;
+        let proxy = Proxy::start(address).await.expect("starts");
+        let mut stream = client(&proxy).await;
+        ask(&mut stream, 1).await.expect("passes");
+        proxy.set(Mode::HoldWay(Way::Answers));
+        stream.write_u8(7).await.expect("the proxy takes it");
+        let seen = timeout(PATIENCE, counted.wait_for(|count| *count == 2)).await;
+        seen.expect("in time").expect("open");
+        proxy.set(Mode::Limit(1_000));
+        let answer = timeout(PATIENCE, stream.read_u8()).await.expect("in time");
+        assert_eq!(answer.expect("goes on"), 8);
+        assert_eq!(ask(&mut stream, 3).await.expect("passes slowly"), 4);
+    }
+
+    #[tokio::test]
+    async fn a_black_hole_takes_all_and_ends_with_a_cut() {
+        let (address, counted) = server().await;
+        let proxy = Proxy::start(address).await.expect("starts");
+        let mut stream = client(&proxy).await;
+        ask(&mut stream, 1).await.expect("passes");
+        proxy.set(Mode::BlackHole);
+        stream.write_u8(7).await.expect("the proxy takes it");
+        proxy.cut();
+        proxy.set(Mode::Pass);
+        let end = timeout(PATIENCE, stream.read_u8()).await.expect("ends in time");
+        assert!(end.is_err());
+        assert_eq!(*counted.borrow(), 1);
+        assert_eq!(ask(&mut client(&proxy).await, 1).await.expect("passes again"), 2);
+    }
+
+    #[tokio::test]
+    async fn a_cut_in_the_middle_hands_on_a_part() {
+        let (address, mut counted) = server().await;
+        let proxy = Proxy::start(address).await.expect("starts");
+        let mut stream = client(&proxy).await;
+        ask(&mut stream, 1).await.expect("passes");
+        proxy.set(Mode::CutMidFrame);
+        stream.write_all(&[5; 8]).await.expect("the proxy takes it");
+        let seen = timeout(PATIENCE, counted.wait_for(|count| *count > 1)).await;
+        seen.expect("in time").expect("open");
+        let mut rest = Vec::new();
+        // An error is an end too.
+        let _ = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("ends in time");
+        assert!(*counted.borrow() < 9, "{} arrived", *counted.borrow());
     }
 }

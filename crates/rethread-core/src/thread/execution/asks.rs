@@ -49,7 +49,7 @@ impl Execution {
             }
             Ask::Emit(emission) => {
                 self.show_progress(scope, now);
-                if !self.is_silent() {
+                if !self.is_silent() && self.may_emit(log) {
                     let call = (scope != CallId::root(self.id)).then_some(scope);
                     turn.event(log, now, EventKind::emitted(call, 1, emission));
                 }
@@ -118,6 +118,7 @@ impl Execution {
         for asked in unrecorded {
             let interrupt = asked.interrupt;
             self.append(now, Fact::Asked(asked), turn);
+            self.count_questions();
             if let Some(value) = self.answer.take() {
                 self.answer(now, interrupt, value, turn);
             }

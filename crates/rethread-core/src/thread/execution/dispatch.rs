@@ -11,6 +11,7 @@ use crate::replay::CallRequest;
 use crate::thread::calls::CallState;
 use crate::thread::effect::Job;
 use crate::thread::execution::Execution;
+use crate::thread::forget;
 use crate::thread::turn::Turn;
 
 /// How deep calls may be nested in a run that sets no `recursion_limit`: a call that calls itself
@@ -40,7 +41,8 @@ impl Execution {
     }
 
     fn decide(&mut self, id: CallId, now: Millis, turn: &mut Turn) {
-        if let Some(message) = self.limit_of(id) {
+        let too_large = self.calls.get(id).and_then(|call| self.too_large_to_call(&call.request));
+        if let Some(message) = too_large.or_else(|| self.limit_of(id)) {
             self.arrive(id, Err(Failure::new(kind::LIMIT, message).final_()));
             return;
         }
@@ -90,7 +92,7 @@ impl Execution {
 
     /// Orders an attempt, or holds it back while the run has as many in flight as it may.
     pub(super) fn dispatch(&mut self, id: CallId, attempt: u32, turn: &mut Turn) {
-        self.waiting.remove(&id);
+        self.calls.set_waiting(id, false);
         if self.has_place() {
             self.order(id, attempt, turn);
         } else {
@@ -111,19 +113,45 @@ impl Execution {
         has_place
     }
 
-    /// Whether the run may have one more attempt in flight. An attempt that waits for its own
-    /// calls takes no place: else calls of calls would wait for each other for ever (D22).
+    /// Whether the run may have one more attempt in flight: as its caller set it, and no more
+    /// than keeps the queues open for others.
     fn has_place(&self) -> bool {
-        let Some(limit) = self.settings.max_concurrency else { return true };
-        let is_working = |id: &CallId| {
-            !self.waiting.contains(id) && self.calls.open_calls_of(*id).next().is_none()
-        };
-        let limit = usize::try_from(limit.max(1)).unwrap_or(usize::MAX);
+        let orders_max = self.around.limits.orders_max;
+        let limit = self.settings.max_concurrency.unwrap_or(orders_max).min(orders_max).max(1);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         // After a replay there may be some that are not decided yet.
-        let undecided = self.in_flight.keys().filter(|open| open.execution == self.id);
-        let undecided = undecided.map(|open| open.call);
-        let in_flight = self.calls.in_flight().chain(undecided);
-        in_flight.filter(is_working).take(limit).count() < limit
+        self.calls.places_taken() + self.in_flight_of_mine().take(limit).count() < limit
+    }
+
+    /// Attempts of this execution that are in flight as the shell says, and that the replay has
+    /// not come to.
+    pub(super) fn in_flight_of_mine(&self) -> impl Iterator<Item = CallId> {
+        let first = OpenCall { execution: self.id, call: CallId::ANYWHERE };
+        let mine = self.in_flight.range(first..);
+        mine.map(|(open, _)| *open)
+            .take_while(|open| open.execution == self.id)
+            .map(|open| open.call)
+    }
+
+    /// Orders a lost attempt again, under the next number: its body may have begun.
+    pub(in crate::thread) fn handle_lost(
+        &mut self,
+        open: OpenCall,
+        attempt: u32,
+        turn: &mut Turn,
+    ) -> bool {
+        let OpenCall { execution, call } = open;
+        let state = self.calls.get(call).map(|call| call.state);
+        if execution == self.id && state == Some(CallState::InFlight { attempt }) {
+            self.dispatch(call, attempt + 1, turn);
+            return true;
+        }
+        if execution == self.id && self.giving_up.get(&call) == Some(&attempt) {
+            self.giving_up.remove(&call);
+            return true;
+        }
+        // Of a call that is still to be made: it is ordered then.
+        forget(&mut self.in_flight, open, attempt)
     }
 
     fn order(&mut self, id: CallId, attempt: u32, turn: &mut Turn) {

@@ -7,7 +7,9 @@ mod children;
 mod dispatch;
 mod entries;
 mod jobs;
+mod limits;
 mod nested;
+mod outlook;
 mod reports;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -50,6 +52,8 @@ pub(super) enum Standing {
     Working,
     /// Before deciding that it stopped, look once more.
     LookAgain,
+    /// It has reached a limit of the engine.
+    Exceeded(Failure),
     /// Only answers from people can make it go on.
     Asking(Vec<Interrupt>),
     /// The code does not fit the journal.
@@ -112,8 +116,6 @@ pub(super) struct Execution {
     answer: Option<Payload>,
     /// Calls that bodies cancelled.
     cancelled: Vec<CallId>,
-    /// Attempts that wait for something other than their calls.
-    waiting: BTreeSet<CallId>,
     calls: Calls,
     questions: Questions,
     /// How many changes of the questions the header shows.
@@ -150,6 +152,10 @@ pub(super) struct Execution {
     ended_children: BTreeMap<CallId, BodyEnd>,
     root_end: Option<BodyEnd>,
     mismatch: Option<ReplayMismatch>,
+    /// The limit of the engine that it has reached.
+    exceeded: Option<Failure>,
+    /// Bytes of the values in the journal.
+    journal_bytes: usize,
     looked: bool,
     stuck_until: Option<Millis>,
 }
@@ -214,6 +220,8 @@ struct Attempts {
     /// again. Bodies are told numbers from there on.
     before: u32,
     retry_at: Millis,
+    /// Workers in a row that did not know the task.
+    unknown: u32,
 }
 
 impl Execution {
@@ -243,6 +251,7 @@ impl Execution {
             config: Arc::new(settings.config.clone()),
             settings,
             began_at: began.map(|entry| entry.at).unwrap_or_default(),
+            journal_bytes: journal.iter().map(|entry| limits::weight(&entry.fact)).sum(),
             journal,
             cursor: 0,
             silent_until: shown,
@@ -260,7 +269,6 @@ impl Execution {
             child_counts: BTreeMap::new(),
             answer: None,
             cancelled: Vec::new(),
-            waiting: BTreeSet::new(),
             calls: Calls::default(),
             questions: Questions::default(),
             questions_shown: None,
@@ -282,6 +290,7 @@ impl Execution {
             ended_children: BTreeMap::new(),
             root_end: None,
             mismatch: None,
+            exceeded: None,
             looked: false,
             stuck_until: None,
         }
@@ -367,6 +376,9 @@ impl Execution {
         if let Some(mismatch) = &self.mismatch {
             return Standing::Mismatched(mismatch.clone());
         }
+        if let Some(failure) = &self.exceeded {
+            return Standing::Exceeded(failure.clone());
+        }
         if !self.is_live() {
             return self.standing_when_stuck(now);
         }
@@ -416,6 +428,19 @@ impl Execution {
         self.open_questions()
     }
 
+    /// Until when nothing happens here, if all that goes on are timers.
+    pub(super) fn sleeps_until(&self) -> Option<Millis> {
+        let sleeps = self.is_live()
+            && self.calls.only_wait_for_time()
+            && self.in_flight.is_empty()
+            && self.giving_up.is_empty()
+            && self.looking_up.is_empty()
+            && self.filling.is_empty()
+            && !self.has_locals()
+            && !self.bodies.values().any(Body::may_wait_for_foreign);
+        self.next_due().filter(|_| sleeps)
+    }
+
     fn has_locals(&self) -> bool {
         self.bodies.values().any(|body| body.scope().locals() > 0)
     }
@@ -463,6 +488,7 @@ impl Execution {
     /// Appends an entry that is not delivered, or is delivered by the caller.
     fn append(&mut self, now: Millis, fact: Fact, turn: &mut Turn) {
         debug_assert!(self.is_live(), "only a live execution writes its journal");
+        self.weigh(&fact);
         let entry = Entry { at: now, fact };
         turn.append(entry.clone());
         self.journal.push(entry);

@@ -36,11 +36,7 @@ impl Execution {
         let attempt = target.attempt;
         self.calls.set_state(caller, CallState::InFlight { attempt });
         self.callers.insert(caller, (worker.clone(), attempt));
-        if calls.is_empty() && cancelled.is_empty() {
-            self.waiting.insert(caller);
-        } else {
-            self.waiting.remove(&caller);
-        }
+        self.calls.set_waiting(caller, calls.is_empty() && cancelled.is_empty());
         self.cancelled.extend(cancelled);
         for nested in calls {
             let NestedCall { call, request } = &nested;

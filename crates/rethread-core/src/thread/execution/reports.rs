@@ -1,7 +1,8 @@
 //! What workers report, and what time brings.
 
+use crate::dead_letter::{DeadItem, DeadLetter};
 use crate::event::EventKind;
-use crate::failure::Failure;
+use crate::failure::{Failure, kind};
 use crate::ids::{CallId, Millis};
 use crate::journal::{Asked, Entry, Fact};
 use crate::message::{AttemptOutcome, Emitted, Report};
@@ -11,8 +12,9 @@ use crate::thread::calls::CallState;
 use crate::thread::execution::{Execution, HeldReport};
 use crate::thread::turn::{RunLog, Turn};
 
-/// Wait before a task is offered again that a worker did not know, in milliseconds.
-const UNKNOWN_TASK_WAIT_MS: u64 = 1_000;
+/// Shortest and longest wait before a task is offered again that a worker did not know, in
+/// milliseconds.
+const UNKNOWN_TASK_WAITS_MS: (u64, u64) = (1_000, 30_000);
 
 impl Execution {
     /// Takes a report. It counts for the call, whoever ran the attempt: the first outcome that
@@ -116,7 +118,7 @@ impl Execution {
         let id = report.target.call;
         self.giving_up.remove(&id);
         let Some(call) = self.calls.get(id) else { return };
-        let (state, scope) = (call.state, id);
+        let (state, scope, name) = (call.state, id, call.request.name().to_owned());
         let current = match state {
             CallState::InFlight { attempt }
             | CallState::Backoff { attempt, .. }
@@ -130,8 +132,13 @@ impl Execution {
             | CallState::Settled => return,
         };
         let attempt = report.target.attempt;
-        self.waiting.remove(&id);
-        match report.outcome {
+        self.calls.set_waiting(id, false);
+        if !matches!(report.outcome, AttemptOutcome::UnknownTask)
+            && let Some(attempts) = self.attempts.get_mut(&id)
+        {
+            attempts.unknown = 0;
+        }
+        match self.limited(&name, report.outcome) {
             AttemptOutcome::Completed(value) => self.arrive(id, Ok(value)),
             AttemptOutcome::Cached(value) => self.arrive_from(id, Ok(value), true),
             _ if attempt < current || !matches!(state, CallState::InFlight { .. }) => {}
@@ -158,7 +165,10 @@ impl Execution {
             // Workers remember the attempt for a while.
             AttemptOutcome::Cancelled => self.dispatch(id, attempt + 1, turn),
             AttemptOutcome::UnknownTask => {
-                let until = now.plus(UNKNOWN_TASK_WAIT_MS);
+                let attempts = self.attempts.entry(id).or_default();
+                attempts.unknown = attempts.unknown.saturating_add(1);
+                let wait_ms = unknown_task_wait_ms(attempts.unknown, jitter(id, attempts.unknown));
+                let until = now.plus(wait_ms);
                 self.calls.set_state(id, CallState::Backoff { attempt, until });
             }
         }
@@ -184,7 +194,10 @@ impl Execution {
             None => predicates.get(policy).copied().unwrap_or(false),
         };
         match decide(policies, &failure, failures, jitter(id, attempt), predicate) {
-            RetryDecision::GiveUp => self.arrive(id, Err(failure)),
+            RetryDecision::GiveUp => {
+                self.bury_if_poisonous(now, id, &failure, turn);
+                self.arrive(id, Err(failure));
+            }
             RetryDecision::After(wait_ms) => {
                 let retry_at = now.plus(wait_ms);
                 if let Some(attempts) = self.attempts.get_mut(&id) {
@@ -194,6 +207,35 @@ impl Execution {
                 self.calls.set_state(id, next);
                 let fact = Fact::AttemptFailed { call: id, attempt, failure, retry_at };
                 self.append(now, fact, turn);
+            }
+        }
+    }
+
+    /// Keeps a record of a call that no worker survived.
+    fn bury_if_poisonous(&self, now: Millis, id: CallId, failure: &Failure, turn: &mut Turn) {
+        let Some(call) = self.calls.get(id) else { return };
+        if failure.kind != kind::POISONED {
+            return;
+        }
+        let what = DeadItem::Task {
+            thread: self.around.thread.clone(),
+            run: self.run,
+            call: id,
+            name: call.request.name().to_owned(),
+        };
+        turn.bury(DeadLetter { at: now, reason: failure.message.clone(), what });
+    }
+
+    /// Offers tasks that workers did not know again at once: others have come.
+    pub(in crate::thread) fn offer_unknown_tasks(&mut self, turn: &mut Turn) {
+        if !self.is_live() {
+            return;
+        }
+        let unknown = self.attempts.iter().filter(|(_, attempts)| attempts.unknown > 0);
+        for id in unknown.map(|(id, _)| *id).collect::<Vec<_>>() {
+            if let Some(CallState::Backoff { attempt, .. }) = self.calls.get(id).map(|it| it.state)
+            {
+                self.dispatch(id, attempt, turn);
             }
         }
     }
@@ -228,12 +270,15 @@ impl Execution {
         if let Some(CallState::InFlight { attempt }) = self.calls.get(target.call).map(|c| c.state)
             && target.attempt >= attempt
         {
-            self.waiting.remove(&target.call);
+            self.calls.set_waiting(target.call, false);
         }
         let next = self.emitted.entry((target.call, target.attempt, worker)).or_insert(first);
         let seen = usize::try_from(next.saturating_sub(first)).unwrap_or(usize::MAX);
         *next = first.saturating_add(values.len() as u64).max(*next);
         for emission in values.into_iter().skip(seen) {
+            if !self.may_emit(log) {
+                break;
+            }
             let call = Some(target.call);
             turn.event(log, now, EventKind::emitted(call, target.attempt, emission));
         }
@@ -256,6 +301,15 @@ impl Execution {
         }
         self.time_out_bodies(now, turn);
     }
+}
+
+/// How long to wait before a task is offered for the next time that so many workers in a row did
+/// not know. Spread, so that the calls of a fan-out do not come all at once.
+fn unknown_task_wait_ms(times: u32, jitter: f64) -> u64 {
+    let (first, longest) = UNKNOWN_TASK_WAITS_MS;
+    let doublings = times.saturating_sub(1).min(longest.ilog2());
+    let wait = first.saturating_mul(1 << doublings).min(longest);
+    (wait as f64 * (0.75 + jitter / 4.0)) as u64
 }
 
 /// A fraction from 0 to 1 that is the same for the same attempt: the core draws no random

@@ -367,6 +367,7 @@ impl World {
             InboxMessage::Report(report) => machine.handle_report(self.now, report),
             InboxMessage::Emitted(emitted) => machine.handle_emitted(self.now, emitted),
             InboxMessage::Called(called) => machine.handle_called(self.now, called),
+            InboxMessage::Unreadable(_) => {}
         }
         self.perform(Some(()));
     }

@@ -1,0 +1,92 @@
+//! Limits of the engine that a run may reach.
+
+use crate::failure::{Failure, kind};
+use crate::journal::Fact;
+use crate::message::AttemptOutcome;
+use crate::replay::CallRequest;
+use crate::thread::execution::Execution;
+use crate::thread::limits::too_large;
+use crate::thread::turn::RunLog;
+
+impl Execution {
+    /// Notes what an entry adds to the journal, and whether that is too much.
+    pub(super) fn weigh(&mut self, fact: &Fact) {
+        self.journal_bytes += weight(fact);
+        let max = self.around.limits.journal_bytes_max;
+        if self.journal_bytes > max {
+            self.exceed(format!(
+                "the results and answers of one execution take more than {max} bytes (setting \
+                 journal_bytes_max): store large results elsewhere, or end the execution earlier"
+            ));
+        }
+    }
+
+    /// Whether the run may show one more event.
+    pub(super) fn may_emit(&mut self, log: &RunLog) -> bool {
+        let max = self.around.limits.events_max;
+        if log.last_seq >= max {
+            self.exceed(format!("more than {max} events in one run (setting events_max)"));
+        }
+        log.last_seq < max
+    }
+
+    /// Whether one more question may be open.
+    pub(super) fn count_questions(&mut self) {
+        let max = self.around.limits.interrupts_max;
+        if self.questions.count_open() > max {
+            self.exceed(format!(
+                "more than {max} questions are open at a time (setting interrupts_max)"
+            ));
+        }
+    }
+
+    /// What is too large of a call, if anything.
+    pub(super) fn too_large_to_call(&self, request: &CallRequest) -> Option<String> {
+        match request {
+            CallRequest::Task { name, input, .. } | CallRequest::Entrypoint { name, input } => {
+                too_large(&format!("the input of `{name}`"), input, &self.around.limits)
+            }
+            CallRequest::Timer { .. } | CallRequest::Store(_) => None,
+        }
+    }
+
+    /// What an attempt came to, as a failure if it is too large to be kept.
+    pub(super) fn limited(&self, name: &str, outcome: AttemptOutcome) -> AttemptOutcome {
+        let limits = &self.around.limits;
+        let what = match &outcome {
+            AttemptOutcome::Completed(value) | AttemptOutcome::Cached(value) => {
+                too_large(&format!("the result of `{name}`"), value, limits)
+            }
+            AttemptOutcome::Asked { value, .. } => {
+                too_large(&format!("the question of `{name}`"), value, limits)
+            }
+            _ => None,
+        };
+        match what {
+            Some(message) => AttemptOutcome::failed(Failure::new(kind::LIMIT, message).final_()),
+            None => outcome,
+        }
+    }
+
+    fn exceed(&mut self, message: String) {
+        self.exceeded.get_or_insert_with(|| Failure::new(kind::LIMIT, message).final_());
+    }
+}
+
+/// Bytes of the values that an entry holds.
+pub(super) fn weight(fact: &Fact) -> usize {
+    match fact {
+        Fact::Began(began) => began.input.len() + began.values.len(),
+        Fact::Completed { value, .. } | Fact::Answered { value, .. } => value.len(),
+        Fact::Asked(asked) => asked.value.len(),
+        Fact::Called { request: CallRequest::Task { input, .. }, .. }
+        | Fact::Called { request: CallRequest::Entrypoint { input, .. }, .. } => input.len(),
+        Fact::Held(report) => match &report.outcome {
+            AttemptOutcome::Completed(value)
+            | AttemptOutcome::Cached(value)
+            | AttemptOutcome::Asked { value, .. } => value.len(),
+            _ => 0,
+        },
+        _ => 0,
+    }
+}
