@@ -66,7 +66,6 @@ impl ThreadMachine {
     /// The execution goes with its input; the thread is at the checkpoint that it started from.
     fn take_back_input(&mut self, now: Millis, began: &Began) {
         let Some(parent) = began.parent else {
-            self.turn.drop_journal();
             self.turn.delete();
             self.append_all_waiting();
             self.header = None;

@@ -53,9 +53,15 @@ impl Turn {
         self.header = Some(header);
     }
 
-    /// Removes everything of the thread.
+    /// Removes everything of the thread, and what this turn has written of it so far.
     pub(super) fn delete(&mut self) {
         self.delete = true;
+        self.header = None;
+        self.base = None;
+        self.drop_journal = false;
+        self.entries.clear();
+        self.checkpoints.clear();
+        self.drop_checkpoints.clear();
         self.waiting.clear();
     }
 

@@ -5,6 +5,7 @@ mod crash_points;
 mod determinism;
 mod emitted;
 mod mixtures;
+mod multitask;
 mod nested;
 mod policies;
 mod recovery;
