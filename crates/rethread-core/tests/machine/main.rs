@@ -4,6 +4,7 @@ mod came_apart;
 mod crash_points;
 mod determinism;
 mod emitted;
+mod lost;
 mod mixtures;
 mod multitask;
 mod nested;

@@ -48,7 +48,7 @@ fn act(seed: u64, depth: u32) -> BoxFuture<'static, Outcome> {
     .boxed()
 }
 
-fn world() -> World {
+pub(crate) fn world() -> World {
     let run = |input: Payload| {
         let (seed, depth): (u64, u32) = value(&input);
         act(seed, depth)

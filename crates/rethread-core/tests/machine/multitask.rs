@@ -3,11 +3,12 @@
 use rethread_core::event::{Refusal, RunOutcome};
 use rethread_core::header::ThreadStatus;
 use rethread_core::ids::RunId;
-use rethread_core::message::{Action, AttemptOutcome, Cancel, Multitask};
+use rethread_core::message::{Action, Answers, AttemptOutcome, Cancel, Multitask};
 use rethread_core::outlook::WaitsFor;
 use rethread_core::replay::Scope;
 use rethread_core::thread::{Activity, Limits};
 
+use crate::mixtures;
 use crate::support::rng::Rng;
 use crate::support::world::World;
 use crate::support::{Code, ask, emit, payload, sleep, task, value};
@@ -404,4 +405,61 @@ fn values_that_are_too_large_are_refused() {
     settled(&mut two);
     let RunOutcome::Failed(failure) = two.outcome(run) else { panic!("failed") };
     assert!(failure.message.contains("journal_bytes_max"), "{failure}");
+}
+
+/// Random requests of all kinds, in the middle of random runs, with crashes: each one ends, and
+/// nothing is left behind.
+#[test]
+fn random_requests_meet_random_runs() {
+    const STRATEGIES: [Multitask; 4] =
+        [Multitask::Reject, Multitask::Enqueue, Multitask::Interrupt, Multitask::Rollback];
+    let (mut rolled_back, mut queued) = (0, 0);
+    for seed in 0..120_u64 {
+        let mut world = mixtures::world();
+        // Two bodies that flip in turn must not fail for ever.
+        let flips = std::cell::Cell::new(seed);
+        world.task("flip", move |_| {
+            flips.set(flips.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+            AttemptOutcome::Completed(payload((flips.get() >> 40) as u32 % 2))
+        });
+        let mut rng = Rng::new(seed);
+        let crashes = (seed % 3 > 0).then_some(12);
+        let mut runs = vec![world.start((seed, 3_u32))];
+        for round in 0..20_u64 {
+            world.steps(rng.below(15), &mut rng);
+            if rng.below(4) == 0 {
+                world.settle(&mut rng, crashes);
+            }
+            world.asking.multitask = STRATEGIES[rng.below(4)];
+            let stopped = runs[rng.below(runs.len())];
+            let cancel = Cancel {
+                run: (rng.below(2) == 0).then_some(stopped),
+                roll_back: rng.below(2) == 0,
+            };
+            queued += world.store.waiting.len();
+            runs.push(match (rng.below(8), world.status()) {
+                (0..4, _) => world.start((seed.wrapping_mul(77) + round, 2_u32)),
+                (4, _) => world.submit(Action::Retry),
+                (5, _) => {
+                    rolled_back += u32::from(cancel.roll_back);
+                    world.submit(Action::Cancel(cancel))
+                }
+                (6, Some(ThreadStatus::Interrupted(open))) if !open.is_empty() => {
+                    let answers = Answers::ById([(open[0].id, payload(round))].into());
+                    world.submit(Action::Resume(answers))
+                }
+                (7, _) if rng.below(3) == 0 => world.submit(Action::Delete),
+                _ => world.submit(Action::Explain),
+            });
+        }
+        world.settle(&mut rng, crashes);
+        for run in runs {
+            world.outcome(run);
+        }
+        let status = world.status();
+        assert!(!matches!(status, Some(ThreadStatus::Parked(_))), "seed {seed}: {status:?}");
+        assert!(world.store.waiting.is_empty(), "seed {seed}");
+        assert!(!world.has_work(), "seed {seed}");
+    }
+    assert!(rolled_back > 100 && queued > 30, "{rolled_back} rolled back, {queued} queued");
 }

@@ -16,7 +16,7 @@ use rethread_core::ids::{
 use rethread_core::journal::{Entry, Fact};
 use rethread_core::message::{
     Action, Answers, AttemptOutcome, CallNews, Called, Command, InboxMessage, Multitask,
-    NestedCall, Report, TaskOrder, WorkerMail,
+    NestedCall, OpenCalls, Report, TaskOrder, WorkerMail,
 };
 use rethread_core::payload::Payload;
 use rethread_core::record::Record;
@@ -508,6 +508,61 @@ impl World {
                 order.target.attempt += 1;
             }
         }
+    }
+
+    /// Loses an order, and the body that runs it.
+    pub(crate) fn lose_order(&mut self, place: usize) {
+        let order = self.store.queue.remove(place);
+        self.waiting.remove(&order.target.call);
+    }
+
+    /// Loses an order or a report, if there is one.
+    pub(crate) fn lose_something(&mut self, rng: &mut Rng) {
+        let is_report = |message: &InboxMessage| matches!(message, InboxMessage::Report(_));
+        if let Some(place) = self.store.inbox.iter().position(is_report)
+            && rng.below(2) == 0
+        {
+            self.store.inbox.remove(place);
+        } else if !self.store.queue.is_empty() {
+            self.lose_order(rng.below(self.store.queue.len()));
+        }
+    }
+
+    /// The attempts that the machine has in flight.
+    pub(crate) fn in_flight(&self) -> OpenCalls {
+        self.machine.as_ref().map(ThreadMachine::in_flight).unwrap_or_default()
+    }
+
+    /// Tells the machine that attempts are lost; says how many of them it had in flight.
+    pub(crate) fn say_lost(&mut self, lost: &OpenCalls) -> usize {
+        let mut count = 0;
+        for (open, attempt) in lost {
+            let Some(machine) = &mut self.machine else { return count };
+            count += usize::from(machine.handle_lost(self.now, *open, *attempt));
+            self.perform(None);
+        }
+        count
+    }
+
+    /// Looks for what is lost, as the shell does, and tells the machine.
+    pub(crate) fn find_lost(&mut self) -> usize {
+        let mut lost = self.in_flight();
+        let reported = self.store.inbox.iter().filter_map(|message| match message {
+            InboxMessage::Report(report) => Some(report.target.open_call()),
+            _ => None,
+        });
+        let queued = self.store.queue.iter().map(|order| order.target.open_call());
+        for open in reported.chain(queued) {
+            lost.remove(&open);
+        }
+        self.say_lost(&lost)
+    }
+
+    /// Tells the machine that workers came.
+    pub(crate) fn new_workers(&mut self) {
+        let Some(machine) = &mut self.machine else { return };
+        machine.handle_new_workers(self.now);
+        self.perform(None);
     }
 
     /// Orders that no worker has.
