@@ -4,6 +4,10 @@
 //! cargo xtask bench steps            # W1: threads of 10 sequential tasks, 64 in flight
 //! cargo xtask bench latency          # W3: one task, one at a time
 //! cargo xtask bench                  # both
+//! cargo xtask bench scale-out        # steps per second with more workers and coordinators
+//! cargo xtask bench takeover         # what it costs to lose one
+//! cargo xtask bench parked           # a million threads that wait for a person
+//! cargo xtask bench overload         # five times the peak
 //! ```
 //!
 //! Each prints one JSON line per engine and repetition, then a table of medians. `--engine`
@@ -11,10 +15,15 @@
 //! file, synced every second) or `redis-always`; Redis runs a coordinator, two workers and the
 //! client as separate processes against a private server.
 
+mod cluster;
 mod engine;
 mod measure;
+mod overload;
+mod parked;
 mod program;
 mod report;
+mod scale_out;
+mod server;
 
 use std::process::ExitCode;
 
@@ -53,6 +62,36 @@ enum Workload {
         #[arg(long, default_value_t = 2_000)]
         tasks: usize,
     },
+    /// Steps per second with 1, 2 and 4 workers, and 1 and 2 coordinators. On Redis.
+    ScaleOut {
+        /// How long each is measured.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
+    /// How long work stands still when a worker or a coordinator ends. On Redis.
+    Takeover {
+        /// How often each is ended.
+        #[arg(long, default_value_t = 10)]
+        times: usize,
+        /// The time to live of leases.
+        #[arg(long, default_value_t = 10_000)]
+        lease_ms: u64,
+    },
+    /// Threads that wait for a person: their memory, a restart, and answers to some. On Redis.
+    Parked {
+        /// How many.
+        #[arg(long, default_value_t = 1_000_000)]
+        threads: u64,
+        /// How many are answered.
+        #[arg(long, default_value_t = 2_000)]
+        resumes: u64,
+    },
+    /// Five times the peak. On Redis.
+    Overload {
+        /// For how long.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -78,6 +117,28 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let mut report = Report::default();
+    match arguments.workload {
+        Some(Workload::ScaleOut { seconds }) => {
+            scale_out::throughput(&mut report, seconds).await?;
+        }
+        Some(Workload::Takeover { times, lease_ms }) => {
+            scale_out::takeover(&mut report, times, lease_ms).await?;
+        }
+        Some(Workload::Parked { threads, resumes }) => {
+            parked::parked(&mut report, threads, resumes).await?;
+        }
+        Some(Workload::Overload { seconds }) => overload::overload(&mut report, seconds).await?,
+        _ => on_each_engine(arguments, &mut report).await?,
+    }
+    report.print_table();
+    Ok(())
+}
+
+async fn on_each_engine(
+    arguments: Arguments,
+    report: &mut Report,
+) -> Result<(), Box<dyn std::error::Error>> {
     let workloads = match arguments.workload {
         Some(workload) => vec![workload],
         None => vec![
@@ -89,7 +150,6 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         true => Kind::ALL.to_vec(),
         false => arguments.engines,
     };
-    let mut report = Report::default();
     for workload in workloads {
         for kind in &engines {
             for _ in 0..arguments.repeat {
@@ -99,12 +159,13 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
                         measure::steps(&engine, in_flight, threads).await?
                     }
                     Workload::Latency { tasks } => measure::latency(&engine, tasks).await?,
+                    // These have an installation of their own.
+                    _ => continue,
                 };
-                report.add(*kind, sample);
+                report.add(kind.name(), sample);
                 engine.stop().await?;
             }
         }
     }
-    report.print_table();
     Ok(())
 }

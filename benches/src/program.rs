@@ -1,9 +1,15 @@
-//! What is run: tasks that do nothing.
+//! What is run.
 
-use std::time::Instant;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::time::{Duration, Instant};
 
 use rethread::App;
 use rethread::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Names the file to which [`noted`] appends.
+pub(crate) const LEDGER_ENV: &str = "BENCH_LEDGER";
 
 /// About 100 bytes in, about 100 bytes out.
 #[task]
@@ -33,6 +39,77 @@ pub(crate) async fn timed_sequence(steps: u64) -> Result<Vec<u64>> {
     Ok(times)
 }
 
+/// Steps of a kind, one after the other.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Work {
+    /// How many.
+    pub(crate) steps: u64,
+    /// How long each lasts.
+    pub(crate) ms: u64,
+    /// Whether it computes all the time instead of sleeping.
+    pub(crate) is_busy: bool,
+}
+
+#[task]
+async fn nap(step: (u64, u64)) -> Result<u64> {
+    tokio::time::sleep(Duration::from_millis(step.1)).await;
+    Ok(step.0)
+}
+
+/// Computes for this long on a processor of its own: a fixed amount of work, so that it takes
+/// longer where it has to share.
+#[task]
+async fn compute(step: (u64, u64)) -> Result<u64> {
+    /// Rounds in a millisecond, on a machine of 2024.
+    const ROUNDS: u64 = 500_000;
+    let mut value = step.0;
+    for round in 0..ROUNDS * step.1 {
+        value = std::hint::black_box(value.rotate_left(5) ^ round);
+    }
+    Ok(value)
+}
+
+/// Does this work.
+#[entrypoint]
+pub(crate) async fn labour(work: Work) -> Result<u64> {
+    for step in 0..work.steps {
+        let step = (step, work.ms);
+        let _ = if work.is_busy { compute(step).await? } else { nap(step).await? };
+    }
+    Ok(work.steps)
+}
+
+/// Sleeps, and appends one byte to the ledger.
+#[task]
+async fn noted(ms: u64) -> Result<()> {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+    let path = std::env::var_os(LEDGER_ENV);
+    let path = path.ok_or_else(|| Error::msg(format_args!("{LEDGER_ENV} is not set")))?;
+    OpenOptions::new().create(true).append(true).open(path)?.write_all(b".")?;
+    Ok(())
+}
+
+/// One step that is noted.
+#[entrypoint]
+pub(crate) async fn counted(ms: u64) -> Result<()> {
+    noted(ms).await
+}
+
+/// Waits for a person.
+#[entrypoint]
+pub(crate) async fn question(text: String) -> Result<String> {
+    interrupt(text).await
+}
+
 pub(crate) fn app() -> App {
-    App::new().entrypoint(sequence::def()).entrypoint(timed_sequence::def()).task(noop::def())
+    App::new()
+        .entrypoint(sequence::def())
+        .entrypoint(timed_sequence::def())
+        .entrypoint(labour::def())
+        .entrypoint(counted::def())
+        .entrypoint(question::def())
+        .task(noop::def())
+        .task(nap::def())
+        .task(compute::def())
+        .task(noted::def())
 }

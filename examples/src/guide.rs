@@ -9,6 +9,9 @@ struct Cache;
 #[doc = include_str!("../../docs/guide/child-entrypoints.md")]
 struct ChildEntrypoints;
 
+#[doc = include_str!("../../docs/guide/concurrent-runs.md")]
+struct ConcurrentRuns;
+
 #[doc = include_str!("../../docs/guide/context.md")]
 struct Context;
 

@@ -1,21 +1,29 @@
 //! The command line: what was asked for.
 
 use crate::Result;
-use crate::{chaos, parity};
+use crate::{fuzz, parity};
 
 pub(crate) const HELP: &str = "\
 usage: cargo xtask <command>
 
-  test [--all] [--keep-going]   everything a change must pass; --all adds the long suites,
-                                --keep-going runs the remaining steps after one failed
+  test [--all] [--keep-going]   everything a change must pass, in half an hour on two cores;
+                                --all adds the long suites, --keep-going runs the remaining
+                                steps after one failed
   tidy                          the project's own rules about its sources
   redis                         prints the path of a redis-server, fetching one if needed
-  bench [args..]                runs the benchmarks; the arguments are theirs
+  bench [args..]                runs the benchmarks; the arguments are theirs: steps, latency,
+                                scale-out, takeover, parked, overload
   parity [--seed N] [--count N] [--engine memory|embedded|redis|processes] [--evict]
                                 compares random programs with the real LangGraph, which it
                                 installs; --recorded: LangGraph with the recorded traces
-  chaos [--profile smoke|ci|nightly] [--seed N]
+  sim [args..]                  the engine on a model store and a paused clock, by seed; the
+                                arguments are the simulator's, by default --seeds 10000
+  chaos [--profile smoke|ci|nightly] [--seed N] [--faults KIND,..]
                                 random programs on real processes under faults
+  check [DIRECTORY]             checks what a run of chaos has left in a directory; without one
+                                measures how fast a million records are checked
+  fuzz [--seconds N] [--target NAME]
+                                all fuzz targets, each for a minute
   fix                           formats the sources";
 
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +33,10 @@ pub(crate) enum Command {
     Redis,
     Bench { args: Vec<String> },
     Parity(parity::Options),
-    Chaos(chaos::Options),
+    Sim { args: Vec<String> },
+    Chaos { args: Vec<String> },
+    Check { args: Vec<String> },
+    Fuzz(fuzz::Options),
     Fix,
     Help,
 }
@@ -44,7 +55,10 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         "redis" => Command::Redis,
         "bench" => Command::Bench { args: std::mem::take(&mut rest) },
         "parity" => Command::Parity(parity_options(&mut rest)?),
-        "chaos" => Command::Chaos(chaos_options(&mut rest)?),
+        "sim" => Command::Sim { args: std::mem::take(&mut rest) },
+        "chaos" => Command::Chaos { args: std::mem::take(&mut rest) },
+        "check" => Command::Check { args: std::mem::take(&mut rest) },
+        "fuzz" => Command::Fuzz(fuzz_options(&mut rest)?),
         "fix" => Command::Fix,
         "help" | "--help" | "-h" => Command::Help,
         other => return Err(format!("there is no command `{other}`")),
@@ -73,14 +87,12 @@ fn parity_options(rest: &mut Vec<String>) -> Result<parity::Options> {
     Ok(options)
 }
 
-fn chaos_options(rest: &mut Vec<String>) -> Result<chaos::Options> {
-    let mut options = chaos::Options::default();
-    if let Some(profile) = take_value(rest, "--profile")? {
-        options.profile = profile;
+fn fuzz_options(rest: &mut Vec<String>) -> Result<fuzz::Options> {
+    let mut options = fuzz::Options::default();
+    if let Some(seconds) = take_value(rest, "--seconds")? {
+        options.seconds = number("--seconds", &seconds)?;
     }
-    if let Some(seed) = take_value(rest, "--seed")? {
-        options.seed = number("--seed", &seed)?;
-    }
+    options.target = take_value(rest, "--target")?;
     Ok(options)
 }
 
@@ -127,8 +139,8 @@ mod tests {
     fn reads_values_of_flags() {
         let options = parity::Options { seed: 7, count: 3, evict: true, ..Default::default() };
         assert_eq!(parsed("parity --count 3 --evict --seed 7"), Ok(Command::Parity(options)));
-        let options = chaos::Options { profile: "ci".into(), seed: 7 };
-        assert_eq!(parsed("chaos --seed 7 --profile ci"), Ok(Command::Chaos(options)));
+        let options = fuzz::Options { seconds: 5, target: Some("ids".into()) };
+        assert_eq!(parsed("fuzz --target ids --seconds 5"), Ok(Command::Fuzz(options)));
         assert!(parsed("parity --seed").expect_err("no value").contains("--seed"));
         assert!(parsed("parity --seed x").expect_err("no number").contains("`x`"));
     }

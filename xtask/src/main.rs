@@ -3,9 +3,10 @@
 //! They need a Rust toolchain and a C linker, nothing else: what the tests need besides (a Redis
 //! server) is found or fetched by [`redis`].
 
-mod chaos;
 mod cli;
+mod fuzz;
 mod parity;
+mod proofs;
 mod redis;
 mod repo;
 mod steps;
@@ -53,7 +54,10 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Bench { args } => suites::bench(&repo, &args),
         Command::Parity(options) => parity::parity(&repo, &options),
-        Command::Chaos(options) => chaos::chaos(&repo, &options),
+        Command::Sim { args } => proofs::sim(&repo, &args),
+        Command::Chaos { args } => proofs::chaos(&repo, &args),
+        Command::Check { args } => proofs::check(&repo, &args),
+        Command::Fuzz(options) => fuzz::fuzz(&repo, &options),
         Command::Fix => suites::fix(&repo),
     }
 }

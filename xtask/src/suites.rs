@@ -49,6 +49,11 @@ const SHORT: &[CargoStep] = &[
         args: &["test", "--workspace", "--all-features", "--locked", "--no-fail-fast"],
         env: &[],
     },
+    CargoStep {
+        name: "chaos, one minute",
+        args: &["run", "--locked", "-p", CHAOS, "--bin", CHAOS, "--", "--out", "target/chaos"],
+        env: &[],
+    },
 ];
 
 /// What `--all` adds. A suite that takes minutes goes here.
@@ -79,8 +84,33 @@ const LONG: &[CargoStep] = &[
         env: &[],
     },
     CargoStep {
-        name: "chaos, one minute",
-        args: &["run", "--locked", "-p", CHAOS, "--bin", CHAOS, "--", "--out", "target/chaos"],
+        name: "chaos, five minutes",
+        args: &[
+            "run",
+            "--locked",
+            "-p",
+            CHAOS,
+            "--bin",
+            CHAOS,
+            "--",
+            "--profile=ci",
+            "--out=target/chaos",
+        ],
+        env: &[],
+    },
+    CargoStep {
+        name: "a million records are checked",
+        args: &[
+            "run",
+            "--locked",
+            "--release",
+            "-p",
+            CHAOS,
+            "--bin",
+            "rethread-check",
+            "--",
+            "--synthetic=1000000",
+        ],
         env: &[],
     },
     CargoStep {

@@ -11,6 +11,7 @@ use rethread_storage::{Clock, Storage, StorageError};
 use uuid::Uuid;
 
 use crate::address;
+use crate::admin::Admin;
 use crate::ephemeral::Ephemeral;
 use crate::error::{ClientError, Result};
 use crate::options::ClientOptions;
@@ -125,6 +126,11 @@ impl Client {
         Store::new(StoreAccess::new(self.clone(), Arc::clone(&self.inner.store)))
     }
 
+    /// What operators see and do.
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.clone())
+    }
+
     /// Runs of which nothing is kept.
     pub fn ephemeral(&self) -> Ephemeral {
         Ephemeral::new(self.clone())
@@ -142,6 +148,10 @@ impl Client {
 
     pub(crate) fn partition(&self, thread: ThreadKey) -> PartitionId {
         thread.partition(self.inner.storage.partitions())
+    }
+
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = PartitionId> {
+        (0..self.inner.storage.partitions()).map(PartitionId)
     }
 
     /// Submits a request, repeating it under the same op id while its outcome is in doubt.
@@ -162,7 +172,7 @@ impl Client {
             }
             return Err(match may_be_accepted {
                 true => ClientError::Unconfirmed { run, source: error },
-                false => error.into(),
+                false => ClientError::not_submitted(error),
             });
         }
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::error::{ClientError, Result};
+use crate::sizes;
 use crate::thread::Thread;
 
 /// The settings of a request. An error of encoding is kept until the request is sent.
@@ -85,6 +86,7 @@ impl Draft {
     pub(crate) async fn send(self, thread: &Thread, action: Action) -> Result<RunId> {
         let Self { run, settings, at, is_lenient, multitask } = self;
         let settings = Box::new(settings?);
+        sizes::check(&action, &settings, thread.client().options().payload_bytes_max)?;
         let at = match at {
             Some(at) => Some(Box::new(thread.require_checkpoint(at).await?)),
             None => None,

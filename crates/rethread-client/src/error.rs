@@ -71,6 +71,33 @@ pub enum ClientError {
     /// The store refused the request, or could not do what was asked for.
     #[error("{}: {}", .0.kind, .0.message)]
     Store(Failure),
+    /// What was given up cannot be tried again.
+    #[error("cannot be tried again: {reason}")]
+    NotRetryable {
+        /// Why not, and what can be done.
+        reason: String,
+    },
+    /// A value of a request is larger than values may be. Nothing was sent.
+    #[error(
+        "{what} has {bytes} bytes, {max} are allowed (`payload_bytes_max`): store it elsewhere and \
+         send where"
+    )]
+    PayloadTooLarge {
+        /// Which value.
+        what: String,
+        /// How large it is, encoded.
+        bytes: usize,
+        /// How large it may be.
+        max: usize,
+    },
+    /// Too much waits to be worked on already. Nothing was started; try again a while later.
+    #[error("{source}")]
+    Overloaded {
+        /// How long to wait at least before the request is sent again.
+        retry_after: Duration,
+        /// What the storage said.
+        source: StorageError,
+    },
     /// The storage could not be used. A request that ends so has started nothing.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -153,7 +180,30 @@ fn advice(failure: &Failure) -> &'static str {
     }
 }
 
+/// How long to wait before a request is sent again that met too much work.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 impl ClientError {
+    /// How long to wait at least before the same request is sent again, where that may help: there
+    /// was too much to do already, and nothing was started.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Overloaded { retry_after, .. } => Some(*retry_after),
+            Self::Refused(Refusal::TooManyWaiting { .. }) => Some(RETRY_AFTER),
+            _ => None,
+        }
+    }
+
+    /// The error of a request that the storage did not take.
+    pub(crate) fn not_submitted(error: StorageError) -> Self {
+        match error {
+            StorageError::Overloaded { .. } => {
+                Self::Overloaded { retry_after: RETRY_AFTER, source: error }
+            }
+            error => error.into(),
+        }
+    }
+
     /// A stored record that cannot be read.
     pub(crate) fn corrupt(what: impl Into<String>, error: &RecordError) -> Self {
         Self::Storage(StorageError::Corrupt { what: what.into(), reason: error.to_string() })

@@ -5,7 +5,7 @@
 //!                          │                                   │ .await   .start()   .stream()
 //!                   state, history, status                     ▼            ▼           ▼
 //!                   update_state, fork, copy_to             Outcome     RunHandle   RunStream
-//!                   cancel, delete, prune
+//!                   cancel, roll_back, delete, prune
 //! ```
 //!
 //! A client needs the names and types of entrypoints ([`EntrypointRef`]), not their code. It
@@ -47,12 +47,14 @@
 //! | one run and its settings | [`Request`], [`RunHandle`], [`RunStream`] |
 //! | what a thread has come to, and editing it | [`Thread`], [`StateSnapshot`], [`UpdateRequest`] |
 //! | runs that leave nothing behind | [`Client::ephemeral`] |
+//! | what operators see and do | [`admin`] |
 //! | programs without types | [`json`] |
 //! | programs without a runtime | [`blocking`] |
 //!
 //! Not here: running anything, and HTTP.
 
 mod address;
+pub mod admin;
 pub mod blocking;
 mod cache;
 mod client;
@@ -69,6 +71,7 @@ mod patience;
 mod request;
 mod run;
 mod scalar;
+mod sizes;
 mod state;
 mod store;
 mod stream;
@@ -98,6 +101,7 @@ pub use rethread_core::event::{Event, EventKind, Refusal, RunOutcome};
 pub use rethread_core::failure::Failure;
 pub use rethread_core::header::ThreadStatus;
 pub use rethread_core::ids::{CallId, CheckpointId, InterruptId, Millis, RunId, ThreadId};
+pub use rethread_core::message::Multitask;
 pub use rethread_core::payload::{Payload, PayloadError};
 pub use rethread_core::replay::ReplayMismatch;
 pub use rethread_core::settings::RunDurability;

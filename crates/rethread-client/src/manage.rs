@@ -34,7 +34,19 @@ impl Thread {
     /// [`ClientError::Refused`] with [`Refusal::NothingToContinue`] when no run is in progress;
     /// else as [`Thread::delete`].
     pub async fn cancel(&self) -> Result<()> {
-        self.edit(Action::Cancel(Cancel::default())).await
+        self.stop(Cancel::default()).await
+    }
+
+    /// Stops the run in progress and puts the thread back to where it was before it.
+    ///
+    /// # Errors
+    /// As [`Thread::cancel`].
+    pub async fn roll_back(&self) -> Result<()> {
+        self.stop(Cancel { run: None, roll_back: true }).await
+    }
+
+    pub(crate) async fn stop(&self, cancel: Cancel) -> Result<()> {
+        self.edit(Action::Cancel(cancel)).await
     }
 
     /// Removes checkpoints but the newest `keep`. What the thread needs to go on stays in any

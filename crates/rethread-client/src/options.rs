@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use rethread_core::thread::Limits;
+
 /// A storage forgets the op id of a request after ten minutes at the earliest; repeating one
 /// must end before that.
 const RETRY_FOR_MAX: Duration = Duration::from_secs(9 * 60);
@@ -17,6 +19,10 @@ pub struct ClientOptions {
     /// How often a waiting reader looks for events without being woken, in case a wake-up is
     /// lost. Default 5 s.
     pub poll_interval: Duration,
+    /// Most bytes of one value of a request, encoded: an input, an answer, a context. Larger ones
+    /// are refused before they are sent. It should be the setting of the coordinators.
+    /// Default 4 MiB.
+    pub payload_bytes_max: usize,
 }
 
 impl Default for ClientOptions {
@@ -25,6 +31,7 @@ impl Default for ClientOptions {
             namespace: "default".to_owned(),
             retry_for: Duration::from_secs(30),
             poll_interval: Duration::from_secs(5),
+            payload_bytes_max: Limits::default().payload_bytes_max,
         }
     }
 }
@@ -46,6 +53,13 @@ impl ClientOptions {
 
     pub(crate) fn within_limits(mut self) -> Self {
         self.retry_for = self.retry_for.min(RETRY_FOR_MAX);
+        self
+    }
+
+    /// The same with another limit for the size of values.
+    #[must_use]
+    pub fn payload_bytes_max(mut self, bytes: usize) -> Self {
+        self.payload_bytes_max = bytes;
         self
     }
 

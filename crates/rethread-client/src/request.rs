@@ -2,7 +2,7 @@ use std::fmt;
 use std::future::IntoFuture;
 
 use futures::future::BoxFuture;
-use rethread_core::message::Action;
+use rethread_core::message::{Action, Multitask};
 use rethread_core::payload::PayloadError;
 use serde::de::DeserializeOwned;
 
@@ -94,6 +94,25 @@ impl<O> Request<O> {
     names_a_checkpoint!();
     sets_its_run!();
 
+    /// Chooses what happens if a run of the thread is in progress: the request is refused (the
+    /// default), waits for its turn, or ends the run in progress. An answer to a question that
+    /// the run in progress has open is given to it in any case.
+    ///
+    /// ```no_run
+    /// # async fn example(thread: rethread_client::Thread) -> rethread_client::Result<()> {
+    /// use rethread_client::{EntrypointRef, Multitask};
+    ///
+    /// let essay = EntrypointRef::<String, String>::named("essay");
+    /// let run = thread.invoke(&essay, "dog".into()).multitask(Multitask::Enqueue).start().await?;
+    /// let _outcome = run.wait().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn multitask(mut self, strategy: Multitask) -> Self {
+        self.draft.multitask = strategy;
+        self
+    }
+
     /// Takes the request as LangGraph does: a null input goes on with what the thread has left
     /// to do; answers to questions that are not open are passed over; an answer that nobody
     /// waits for changes nothing and gives the thread's value.
@@ -115,12 +134,16 @@ impl<O> Request<O> {
     ///
     /// # Errors
     /// [`ClientError::Payload`] when a value could not be encoded,
+    /// [`ClientError::PayloadTooLarge`] when one is too large,
     /// [`ClientError::CheckpointNotFound`] when [`Request::at`] names no checkpoint,
+    /// [`ClientError::Overloaded`] when too much waits already,
     /// [`ClientError::Storage`] or [`ClientError::Unconfirmed`] when the storage could not be
     /// reached in time.
     ///
     /// [`ClientError::Payload`]: crate::ClientError::Payload
+    /// [`ClientError::PayloadTooLarge`]: crate::ClientError::PayloadTooLarge
     /// [`ClientError::CheckpointNotFound`]: crate::ClientError::CheckpointNotFound
+    /// [`ClientError::Overloaded`]: crate::ClientError::Overloaded
     /// [`ClientError::Storage`]: crate::ClientError::Storage
     /// [`ClientError::Unconfirmed`]: crate::ClientError::Unconfirmed
     pub async fn start(self) -> Result<RunHandle<O>> {

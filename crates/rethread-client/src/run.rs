@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use rethread_core::event::{EventKind, RunOutcome};
 use rethread_core::ids::{CheckpointId, RunId};
+use rethread_core::message::Cancel;
 use rethread_core::payload::{Payload, PayloadError};
 use serde::de::DeserializeOwned;
 
@@ -129,6 +130,25 @@ impl<O> RunHandle<O> {
     pub async fn wait_for(&self, limit: Duration) -> Result<Outcome<O>> {
         let timeout = || ClientError::Timeout { run: self.run, waited: limit };
         tokio::time::timeout(limit, self.wait()).await.map_err(|_| timeout())?
+    }
+
+    /// Stops the run, in progress or waiting for its turn: what it has recorded is kept, and a
+    /// retry of the thread goes on with it.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with [`Refusal::NotRunning`](crate::Refusal::NotRunning) when it
+    /// has ended or was never accepted; [`ClientError::Storage`] and
+    /// [`ClientError::Unconfirmed`] when the storage cannot be reached.
+    pub async fn cancel(&self) -> Result<()> {
+        self.thread.stop(Cancel { run: Some(self.run), roll_back: false }).await
+    }
+
+    /// Stops the run and puts the thread back to where it was before it.
+    ///
+    /// # Errors
+    /// As [`RunHandle::cancel`].
+    pub async fn roll_back(&self) -> Result<()> {
+        self.thread.stop(Cancel { run: Some(self.run), roll_back: true }).await
     }
 
     /// All events of the run, from the first, as they happen.

@@ -19,6 +19,7 @@ use rethread_storage::{CacheKey, CacheLookup, Result};
 use crate::error::{Effect, malformed};
 use crate::keys::GroupKeys;
 use crate::lease::millis;
+use crate::link::After;
 use crate::{RedisStorage, reply, script};
 
 impl RedisStorage {
@@ -111,8 +112,8 @@ impl RedisStorage {
                 calls
             }
         };
-        let answers = self.link.eval_all(&script::CLEAR_CACHE, calls, Effect::Write).await?;
-        answers.into_iter().try_for_each(|answer| answer.map(drop))
+        let answers = self.link.write_all(&script::CLEAR_CACHE, calls, After::NOTHING).await?;
+        answers.into_iter().try_for_each(|answer| answer?.done().map(drop))
     }
 }
 

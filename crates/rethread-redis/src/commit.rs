@@ -10,8 +10,9 @@ use rethread_storage::{
     StorageError, ThreadWrite, WaitingChange,
 };
 
-use crate::error::{Effect, malformed};
+use crate::error::malformed;
 use crate::keys::{PartitionKeys, ThreadKeys};
+use crate::link::{After, Written};
 use crate::{RedisStorage, reply, script};
 
 /// Most dead letters that a partition keeps; the oldest go.
@@ -19,7 +20,10 @@ const DEAD_LETTERS_MAX: usize = 10_000;
 
 impl RedisStorage {
     fn retention(&self) -> Retention {
-        Retention { events: self.event_retention_ms(), dead_letters: self.dead_letter_retention_ms() }
+        Retention {
+            events: self.event_retention_ms(),
+            dead_letters: self.dead_letter_retention_ms(),
+        }
     }
 
     pub(crate) async fn apply(&self, commit: &Commit) -> Result<()> {
@@ -30,17 +34,27 @@ impl RedisStorage {
             _ => self.queues_of(commit.lease.partition).await?,
         };
         let call = layout(commit, keys, &withdrawn_from, &self.retention());
-        let answer = self.link.eval(&script::COMMIT, &call, Effect::Write).await?;
+        let after = match commit.orders.as_slice() {
+            [] => After::ACKNOWLEDGED,
+            _ => After::ringing(self.keys().queue_bell()),
+        };
+        let Written { value: answer, kept } =
+            self.link.write(&script::COMMIT, &call, after).await?;
         let partition = commit.lease.partition;
         let what = "answer to a commit";
         if matches!(answer, Value::Int(0 | 1)) {
+            kept?;
+            self.history().note(partition, commit.number);
             return Ok(());
         }
         let mut answer = reply::array(answer, what)?.into_iter();
         let mut next = || answer.next().unwrap_or_default();
         let refusal = reply::text(next(), what)?;
         match refusal.as_str() {
-            "FENCED" => Err(StorageError::Fenced { partition }),
+            "FENCED" => {
+                self.history().check(partition, reply::number(next(), what)?)?;
+                Err(StorageError::Fenced { partition })
+            }
             "ROLLEDBACK" => Err(StorageError::RolledBack {
                 partition,
                 expected: commit.number.saturating_sub(1),
@@ -211,7 +225,9 @@ fn push_thread_args(call: &mut Cmd, write: &ThreadWrite) {
     for change in &write.waiting {
         match change {
             WaitingChange::Append(command) => call.arg("T").arg(1).arg(&command[..]),
-            WaitingChange::DropFirst(count) => call.arg("U").arg(*count),
+            WaitingChange::DropFirst(count) => {
+                call.arg("U").arg(i64::try_from(*count).unwrap_or(i64::MAX))
+            }
         };
     }
     match write.activity {

@@ -6,6 +6,7 @@ use rethread_storage::{Durability, Result, StorageError};
 use crate::error::{Effect, malformed};
 use crate::link::Link;
 use crate::options::RedisOptions;
+use crate::server::Server;
 use crate::{keys, reply, script};
 
 /// Version of the stored form: keys, fields and their meaning.
@@ -24,55 +25,31 @@ pub(crate) async fn open(link: &Link, options: &RedisOptions) -> Result<Namespac
             reason: "the namespace is empty: give it a name, such as `default`".to_owned(),
         });
     }
-    let durability = check_server(link).await?;
+    let durability = match (check_servers(link).await?, options.replicas) {
+        (durability, 0) => durability,
+        (_, replicas) => Durability::Replicated(replicas),
+    };
     let loads = script::all().into_iter().map(script::Script::load).collect();
-    for loaded in link.run_all(loads, Effect::Read).await? {
+    for loaded in link.read_everywhere(loads).await?.into_iter().flatten() {
         link.checked(loaded)?;
     }
     let partitions = open_namespace(link, options).await?;
     Ok(Namespace { partitions, durability })
 }
 
-async fn check_server(link: &Link) -> Result<Durability> {
-    let sections = ["server", "memory", "persistence"];
-    let asks = sections.iter().map(|section| {
-        let mut ask = cmd("INFO");
-        ask.arg(section);
-        ask
-    });
-    let mut info = String::new();
-    for part in link.run_all(asks.collect(), Effect::Read).await? {
-        info.push_str(&reply::text(link.checked(part)?, "INFO of Redis")?);
-        info.push('\n');
+/// Asks every server that has data whether it can be trusted with it; the least that an
+/// acknowledged write survives on them.
+pub(crate) async fn check_servers(link: &Link) -> Result<Durability> {
+    let mut durability = Durability::Process;
+    for mut answers in link.read_everywhere(vec![cmd("INFO")]).await? {
+        let info = link.checked(answers.pop().unwrap_or_default())?;
+        let server = Server::read(&reply::text(info, "INFO of Redis")?);
+        server.check(link.address())?;
+        if server.durability() == Durability::Volatile {
+            durability = Durability::Volatile;
+        }
     }
-    judge(&info, link.address())
-}
-
-fn judge(info: &str, address: &str) -> Result<Durability> {
-    let field = |name: &str| {
-        info.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'))
-    };
-    let version = field("redis_version").unwrap_or("unknown");
-    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-    let is_valkey = field("server_name") == Some("valkey") || field("valkey_version").is_some();
-    if !is_valkey && major.is_none_or(|major| major < 7) {
-        return Err(StorageError::Config {
-            reason: format!(
-                "Redis at {address} has version {version}: 7.0 or later, or Valkey, is needed"
-            ),
-        });
-    }
-    if let Some(policy) = field("maxmemory_policy")
-        && policy != "noeviction"
-    {
-        return Err(StorageError::Config {
-            reason: format!(
-                "Redis at {address} may evict data (maxmemory-policy {policy}): set `maxmemory-policy noeviction` in its configuration"
-            ),
-        });
-    }
-    // How often the log is synced is not in INFO; each write reaches the system at once.
-    Ok(if field("aof_enabled") == Some("1") { Durability::Process } else { Durability::Volatile })
+    Ok(durability)
 }
 
 async fn open_namespace(link: &Link, options: &RedisOptions) -> Result<u16> {
@@ -123,23 +100,5 @@ async fn open_namespace(link: &Link, options: &RedisOptions) -> Result<u16> {
             ),
         }),
         _ => Ok(stored),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn servers_are_judged_by_version_eviction_and_log() {
-        let good = "redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n";
-        assert_eq!(judge(good, "a:1"), Ok(Durability::Process));
-        assert_eq!(judge(&good.replace("enabled:1", "enabled:0"), "a:1"), Ok(Durability::Volatile));
-        let old = judge(&good.replace("7.0.15", "6.2.14"), "a:1").expect_err("too old");
-        assert!(old.to_string().contains("6.2.14"), "{old}");
-        let valkey = "server_name:valkey\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\naof_enabled:1\r\n";
-        assert_eq!(judge(valkey, "a:1"), Ok(Durability::Process));
-        let evicts = judge(&good.replace("noeviction", "allkeys-lru"), "a:1").expect_err("evicts");
-        assert!(evicts.to_string().contains("maxmemory-policy noeviction"), "{evicts}");
     }
 }

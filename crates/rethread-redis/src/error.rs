@@ -79,7 +79,7 @@ fn refusal(code: &str, text: &str, address: &str) -> StorageError {
         },
         "MOVED" | "ASK" | "CROSSSLOT" => StorageError::Config {
             reason: format!(
-                "Redis at {address} is a node of a cluster, which is not supported: use a single server ({text})"
+                "Redis at {address} is a node of a cluster: put redis+cluster:// into its url ({text})"
             ),
         },
         "NOAUTH" | "WRONGPASS" | "NOPERM" => StorageError::Config {

@@ -7,6 +7,7 @@
 //! rt:{<ns>.w}:about         HASH    how workers describe themselves, and since when
 //! rt:{<ns>.w}:m:<worker>            channel of a worker's mail
 //! rt:{<ns>.w}:b:<queue>             channel of the mail of all workers of a queue
+//! rt:{<ns>.w}:ri, rq                channels that tell of new messages and orders, on a cluster
 //! rt:{<ns>.pNN}:lease       HASH    owner of the partition
 //! rt:{<ns>.pNN}:in          STREAM  inbox
 //! rt:{<ns>.pNN}:act         ZSET    threads that are not parked, by the time they are due
@@ -56,6 +57,8 @@ pub(crate) struct Keys {
     descriptions: String,
     mail: String,
     queue_mail: String,
+    inbox_bell: String,
+    queue_bell: String,
     cache_groups: String,
     // With neither the group nor the end of the hash tag.
     cache: String,
@@ -118,6 +121,8 @@ impl Keys {
             descriptions: format!("rt:{{{escaped}.w}}:about"),
             mail: format!("rt:{{{escaped}.w}}:m:"),
             queue_mail: format!("rt:{{{escaped}.w}}:b:"),
+            inbox_bell: format!("rt:{{{escaped}.w}}:ri"),
+            queue_bell: format!("rt:{{{escaped}.w}}:rq"),
             cache_groups: format!("rt:{{{escaped}.c}}:groups"),
             cache: format!("rt:{{{escaped}.c."),
             store: StoreKeys {
@@ -158,6 +163,16 @@ impl Keys {
         let mut channel = self.queue_mail.clone();
         push_escaped(&mut channel, queue.as_str().as_bytes());
         channel
+    }
+
+    /// The channel that tells of new messages in inboxes.
+    pub(crate) fn inbox_bell(&self) -> &str {
+        &self.inbox_bell
+    }
+
+    /// The channel that tells of new orders.
+    pub(crate) fn queue_bell(&self) -> &str {
+        &self.queue_bell
     }
 
     pub(crate) fn cache_groups(&self) -> &str {

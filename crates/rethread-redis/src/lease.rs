@@ -8,6 +8,7 @@ use rethread_storage::{Acquisition, Lease, Result};
 use uuid::Uuid;
 
 use crate::error::{Effect, malformed};
+use crate::link::After;
 use crate::{RedisStorage, reply, script};
 
 impl RedisStorage {
@@ -22,7 +23,8 @@ impl RedisStorage {
         let mut call = script::ACQUIRE.call(&[&keys.lease]);
         call.arg(node.as_str()).arg(format!("{nonce:032x}")).arg(millis(ttl));
         let what = "lease of a partition";
-        let answer = self.link.eval(&script::ACQUIRE, &call, Effect::Write).await?;
+        let written = self.link.write(&script::ACQUIRE, &call, After::ACKNOWLEDGED).await?;
+        let answer = written.done()?;
         let mut answer = reply::array(answer, what)?.into_iter();
         let mut next = || answer.next().unwrap_or_default();
         let state = reply::text(next(), what)?;
@@ -30,6 +32,8 @@ impl RedisStorage {
             "ACQUIRED" => {
                 let token = OwnerToken { epoch: reply::number(next(), what)?, nonce };
                 let last_commit = reply::number(next(), what)?;
+                self.history().check(partition, last_commit)?;
+                self.history().note(partition, last_commit);
                 Ok(Acquisition::Acquired { lease: Lease { partition, token }, last_commit })
             }
             "HELD" => {
@@ -53,10 +57,10 @@ impl RedisStorage {
             call.arg(lease.token.to_string()).arg(millis(ttl));
             calls.push(call);
         }
-        let answers = self.link.eval_all(&script::RENEW, calls, Effect::Write).await?;
+        let answers = self.link.write_all(&script::RENEW, calls, After::NOTHING).await?;
         let mut lost = Vec::new();
         for (lease, answer) in leases.iter().zip(answers) {
-            if answer? != Value::Int(1) {
+            if answer?.value != Value::Int(1) {
                 lost.push(*lease);
             }
         }

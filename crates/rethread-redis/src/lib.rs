@@ -14,6 +14,7 @@
 //! With the append-only file on, acknowledged writes survive a crash of any process, the server
 //! included; without it nothing is promised, and [`Storage::durability`] says so.
 
+mod bell;
 mod cache;
 mod commit;
 mod connect;
@@ -21,6 +22,7 @@ mod dead_letters;
 mod error;
 mod escape;
 mod events;
+mod history;
 mod inbox;
 mod keys;
 mod lease;
@@ -30,6 +32,7 @@ mod nodes;
 mod options;
 mod reply;
 mod script;
+mod server;
 mod status;
 mod store;
 #[cfg(feature = "testing")]
@@ -57,6 +60,8 @@ use rethread_storage::{
 
 pub use crate::options::RedisOptions;
 
+use crate::bell::Bell;
+use crate::history::History;
 use crate::keys::Keys;
 use crate::link::Link;
 use crate::watch::Watches;
@@ -73,6 +78,8 @@ pub struct RedisStorage {
     watches: Watches,
     // Where the next fetch begins, so that no partition is always the last.
     turn: AtomicUsize,
+    inbox_bell: Bell,
+    queue_bell: Bell,
 }
 
 #[derive(Debug)]
@@ -81,6 +88,7 @@ struct Shared {
     keys: Keys,
     durability: Durability,
     workers: Workers,
+    history: History,
 }
 
 impl RedisStorage {
@@ -95,11 +103,19 @@ impl RedisStorage {
         let keys = Keys::new(&options.namespace, namespace.partitions);
         let durability = namespace.durability;
         let workers = Workers::default();
-        Ok(Self::over(link, Arc::new(Shared { options, keys, durability, workers })))
+        let history = History::new(namespace.partitions);
+        Ok(Self::over(link, Arc::new(Shared { options, keys, durability, workers, history })))
     }
 
     fn over(link: Link, shared: Arc<Shared>) -> Self {
-        Self { shared, watches: Watches::new(link.clone()), link, turn: AtomicUsize::new(0) }
+        Self {
+            shared,
+            watches: Watches::new(link.clone()),
+            link,
+            turn: AtomicUsize::new(0),
+            inbox_bell: Bell::default(),
+            queue_bell: Bell::default(),
+        }
     }
 
     fn keys(&self) -> &Keys {
@@ -108,6 +124,10 @@ impl RedisStorage {
 
     fn workers(&self) -> &Workers {
         &self.shared.workers
+    }
+
+    fn history(&self) -> &History {
+        &self.shared.history
     }
 
     fn event_retention_ms(&self) -> u64 {
@@ -127,7 +147,7 @@ impl RedisStorage {
 impl Storage for RedisStorage {
     async fn attach(&self) -> Result<Arc<dyn Storage>> {
         let attached = Self::over(self.link.another(), Arc::clone(&self.shared));
-        attached.link.run(&redis::cmd("PING"), error::Effect::Read).await?;
+        attached.link.read_everywhere(vec![redis::cmd("PING")]).await?;
         Ok(Arc::new(attached))
     }
 
@@ -137,6 +157,10 @@ impl Storage for RedisStorage {
 
     fn durability(&self) -> Durability {
         self.shared.durability
+    }
+
+    async fn check_health(&self) -> Result<()> {
+        connect::check_servers(&self.link).await.map(drop)
     }
 
     async fn acquire(

@@ -1,13 +1,17 @@
 //! Settings of the adapter.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How to reach a namespace on Redis, and how it behaves.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RedisOptions {
-    /// `redis://[user:password@]host[:port][/db]` or `redis+unix:///path`.
+    /// `redis://[user:password@]host[:port][/db]` or `redis+unix:///path`; with the cargo feature
+    /// `tls` also `rediss://`. `redis+cluster://[user:password@]host:port[,host:port...]` names
+    /// nodes of a Redis Cluster, of which one must be up to begin with (`rediss+cluster://` with
+    /// TLS).
     pub url: String,
     /// Keeps installations that share a server apart. Free text, not empty.
     pub namespace: String,
@@ -28,6 +32,12 @@ pub struct RedisOptions {
     /// How many messages an inbox may hold before [`submit`](rethread_storage::Storage::submit)
     /// refuses more.
     pub inbox_max: u64,
+    /// How many replicas must have a write before it is acknowledged; a write that fewer confirm
+    /// within the response timeout has an unknown outcome. 0: none is asked.
+    pub replicas: u16,
+    /// Certificates (PEM) of the authorities that are trusted with TLS, instead of those of the
+    /// system. Needs the cargo feature `tls`.
+    pub tls_ca: Option<PathBuf>,
 }
 
 impl RedisOptions {
@@ -48,6 +58,8 @@ impl RedisOptions {
             op_retention: Duration::from_secs(15 * 60),
             dead_letter_retention: Duration::from_secs(30 * 24 * 60 * 60),
             inbox_max: 100_000,
+            replicas: 0,
+            tls_ca: None,
         }
     }
 
@@ -78,6 +90,8 @@ impl fmt::Debug for RedisOptions {
             .field("op_retention", &self.op_retention)
             .field("dead_letter_retention", &self.dead_letter_retention)
             .field("inbox_max", &self.inbox_max)
+            .field("replicas", &self.replicas)
+            .field("tls_ca", &self.tls_ca)
             .finish_non_exhaustive()
     }
 }

@@ -13,6 +13,7 @@ use rethread_core::store::Namespace;
 use rethread_storage::{ItemName, ItemRecord, Result};
 
 use crate::error::{Effect, malformed};
+use crate::link::After;
 use crate::script::Script;
 use crate::{RedisStorage, reply, script};
 
@@ -32,7 +33,7 @@ impl RedisStorage {
             Some(Millis(at)) => call.arg(at),
             None => call.arg(""),
         };
-        self.link.eval(&script::PUT_ITEM, &call, Effect::Write).await?;
+        self.link.write(&script::PUT_ITEM, &call, After::ACKNOWLEDGED).await?.done()?;
         Ok(())
     }
 
@@ -51,7 +52,7 @@ impl RedisStorage {
     pub(crate) async fn delete(&self, name: &ItemName) -> Result<()> {
         let mut call = script::DELETE_ITEM.call(&self.all_store_keys());
         call.arg(name.to_sortable());
-        self.link.eval(&script::DELETE_ITEM, &call, Effect::Write).await?;
+        self.link.write(&script::DELETE_ITEM, &call, After::ACKNOWLEDGED).await?.done()?;
         Ok(())
     }
 

@@ -79,7 +79,7 @@ impl RedisStorage {
         for _ in 0..SCANS_MAX {
             let mut scan = cmd("SCAN");
             scan.arg(cursor).arg("MATCH").arg(&keys.any_thread).arg("COUNT").arg(count);
-            let answer = self.link.run(&scan, Effect::Read).await?;
+            let answer = self.link.run_near(&keys.lease, &scan, Effect::Read).await?;
             let mut answer = reply::array(answer, &what)?.into_iter();
             cursor = reply::number(answer.next().unwrap_or_default(), &what)?;
             for key in reply::all_bytes(answer.next().unwrap_or_default(), &what)? {

@@ -35,6 +35,12 @@ pub(crate) enum CoordinatorMessage {
     Deliver(Vec<(InboxCursor, InboxMessage)>),
     /// A job for a call is done.
     Done(CallId, JobOutcome),
+    /// Say which attempts are in flight; each question has a number.
+    TellInFlight(u64),
+    /// The orders of these attempts are lost.
+    Lost(OpenCalls),
+    /// Workers came that may know tasks which others did not know.
+    NewWorkers,
     /// Something outside of the engine woke a body.
     Wake,
     /// The time that the machine waits for has come.
@@ -52,6 +58,15 @@ pub(crate) struct CoordinatorArguments {
     pub(crate) thread: ThreadId,
     /// What is stored of the thread; none for a new one.
     pub(crate) stored: Option<Box<Stored>>,
+}
+
+/// What a coordinator has in flight. Everything that it decided before stands before this.
+#[derive(Debug)]
+pub(crate) struct InFlightAnswer {
+    pub(crate) thread: ThreadKey,
+    /// Number of the question.
+    pub(crate) round: u64,
+    pub(crate) in_flight: OpenCalls,
 }
 
 /// Who is told something.
@@ -249,6 +264,8 @@ impl CoordinatorState {
                         InboxMessage::Report(report) => machine.handle_report(now, report),
                         InboxMessage::Emitted(emitted) => machine.handle_emitted(now, emitted),
                         InboxMessage::Called(called) => machine.handle_called(now, called),
+                        // The owner keeps it for operators.
+                        InboxMessage::Unreadable(_) => {}
                     }
                     outcome.collect(self.key, machine, Some(cursor));
                 }
@@ -257,6 +274,25 @@ impl CoordinatorState {
                 self.jobs.remove(&call);
                 machine.handle_done(now, call, done);
             }
+            CoordinatorMessage::TellInFlight(round) => {
+                let in_flight = machine.in_flight();
+                let answer = InFlightAnswer { thread: self.key, round, in_flight };
+                if self.owner.cast(OwnerMessage::ToldInFlight(answer)).is_err() {
+                    myself.stop(None);
+                }
+                return false;
+            }
+            CoordinatorMessage::Lost(calls) => {
+                for (open, attempt) in calls {
+                    if machine.handle_lost(now, open, attempt) {
+                        count(&self.engine.stats.repaired_orders);
+                        let (thread, call) = (&self.setup.thread, open.call);
+                        tracing::warn!(thread_id = %thread, %call, attempt, "order was lost, the call is ordered again");
+                    }
+                    outcome.collect(self.key, machine, None);
+                }
+            }
+            CoordinatorMessage::NewWorkers => machine.handle_new_workers(now),
             CoordinatorMessage::Wake => machine.handle_wake(now),
             CoordinatorMessage::Timeout => {
                 self.timer = None;

@@ -25,6 +25,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
     pub(crate) evict_after: Duration,
+    pub(crate) sweep_every: Duration,
     pub(crate) feeds: Arc<Feeds>,
     pub(crate) store: Arc<StoreAccess>,
     pub(crate) loads: Arc<Semaphore>,

@@ -12,7 +12,8 @@ const READ_WAIT: Duration = Duration::from_secs(1);
 /// Wait after a failed read.
 const RETRY_WAIT: Duration = Duration::from_millis(200);
 
-/// Reads the inboxes of all owned partitions for as long as the engine runs.
+/// Reads the inboxes of all owned partitions for as long as the engine runs. Dropping the future
+/// ends all of it.
 ///
 /// Usually one read is under way, over all of them. A partition that joins or gets room again
 /// while it waits is read beside it and joins it later; no read is ever dropped half-way.

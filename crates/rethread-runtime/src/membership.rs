@@ -119,7 +119,8 @@ impl Membership {
         const TRIES: u32 = 3;
         self.is_over = true;
         for _ in 0..TRIES {
-            let reason = match timeout(self.patience, self.storage.withdraw_node(&self.node)).await {
+            let reason = match timeout(self.patience, self.storage.withdraw_node(&self.node)).await
+            {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => error.to_string(),
                 Err(late) => late.to_string(),
@@ -172,7 +173,9 @@ mod tests {
     async fn one_that_was_not_heard_keeps_and_takes_nothing() {
         let storage = MemoryStorage::new(16);
         let (mut a, mut b) = (membership(&storage, "a"), membership(&storage, "b"));
+        b.announce().await;
         a.announce().await;
+        tokio::time::advance(ANNOUNCE_EVERY).await;
         b.announce().await;
         tokio::time::advance(LEASE * 2 / 3).await;
         assert_eq!(room(b.share()), Some(8));

@@ -94,6 +94,7 @@ impl Node {
                 worker: options.worker_id.unwrap_or_else(fresh_worker_id),
                 registry: Arc::clone(&options.registry),
                 clock: options.clock.clone(),
+                wall: options.wall,
                 store: Arc::clone(&store),
                 presence,
                 pools: options.workers,
@@ -114,6 +115,7 @@ impl Node {
             clock: options.clock,
             limits: options.limits,
             evict_after: options.evict_after,
+            sweep_every: options.sweep_every,
             feeds: Arc::new(Feeds::new(options.inbox_ahead_max)),
             loads: Engine::load_permits(),
             jobs: Engine::job_permits(),
@@ -125,6 +127,7 @@ impl Node {
             storage: pulse_storage,
             node: options.node,
             ttl: options.lease_ttl,
+            stats: Arc::clone(&stats),
         });
         let reader = keeper.is_some().then(|| {
             let reader = inbox_reader::run(Arc::clone(&engine));

@@ -36,6 +36,10 @@ pub struct NodeOptions {
     pub drain_timeout: Duration,
     /// How often an order is given to workers before it counts as poison. Default 3.
     pub fetches_max: u32,
+    /// How often an owner looks for calls whose orders are lost; two looks in a row find them. A
+    /// look reads queues and inbox of a partition that has had calls in flight since the last
+    /// one. Zero: never. Default 5 s.
+    pub sweep_every: Duration,
     /// Messages read ahead of their consumption, per partition. Default 4,096.
     pub inbox_ahead_max: usize,
     /// How items of the store are found by meaning. Default: not at all.
@@ -45,6 +49,9 @@ pub struct NodeOptions {
     /// The time that journals, timers and retries go by. The default reads the system's clock
     /// once and goes on with tokio's, so it never goes backwards.
     pub clock: Clock,
+    /// The clock on the machine's wall, by which a worker notices that the machine stood still
+    /// and its other clocks with it. Default: the system's.
+    pub wall: Clock,
     /// What the worker side is called; no two living workers may share it. Default: a fresh
     /// random name.
     pub worker_id: Option<WorkerId>,
@@ -79,10 +86,12 @@ impl NodeOptions {
             dead_after: Duration::from_millis(1_200),
             drain_timeout: Duration::from_secs(30),
             fetches_max: 3,
+            sweep_every: Duration::from_secs(5),
             inbox_ahead_max: 4_096,
             store_index: None,
             limits: Limits::default(),
             clock: Clock::starting_at(system_time()),
+            wall: Clock::new(system_time),
             worker_id: None,
             threads: Threads::default(),
         }

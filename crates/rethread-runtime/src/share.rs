@@ -47,7 +47,7 @@ impl Share {
     }
 
     /// All partitions, in the order in which it asks for them.
-    pub(crate) fn order_of_asking(&self, partitions: u16) -> impl Iterator<Item = PartitionId> {
+    pub(crate) fn order_of_asking(self, partitions: u16) -> impl Iterator<Item = PartitionId> {
         (self.first..partitions).chain(0..self.first.min(partitions)).map(PartitionId)
     }
 
@@ -93,7 +93,10 @@ mod tests {
     #[test]
     fn a_node_counts_itself() {
         assert_eq!(Share::of(&node(1), &[], 16).quota, 16);
-        assert_eq!(Share::of(&node(1), &[node(0)], 16), Share::of(&node(1), &[node(0), node(1)], 16));
+        assert_eq!(
+            Share::of(&node(1), &[node(0)], 16),
+            Share::of(&node(1), &[node(0), node(1)], 16)
+        );
     }
 
     #[test]
@@ -127,7 +130,10 @@ mod tests {
 
     impl Numbers {
         fn below(&mut self, end: u64) -> u64 {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (self.0 >> 33) % end
         }
     }
@@ -169,7 +175,7 @@ mod tests {
 
         fn assert_even(&self) {
             let sizes: Vec<_> = self.held.values().map(Vec::len).collect();
-            assert_eq!(sizes.iter().sum::<usize>() + self.free.len(), self.partitions.into());
+            assert_eq!(sizes.iter().sum::<usize>() + self.free.len(), usize::from(self.partitions));
             assert!(self.held.is_empty() || self.free.is_empty(), "nothing is left alone");
             let (least, most) = (sizes.iter().min(), sizes.iter().max());
             assert!(most.zip(least).is_none_or(|(most, least)| most - least <= 1), "{sizes:?}");

@@ -1,6 +1,11 @@
 //! The root of a node's actors.
+//!
+//! A partition ends here in one of three ways: its lease is lost (the owner stops at once), its
+//! owner ended by itself (the partition is acquired anew), or it is given up (the owner drains,
+//! then the lease is released): one by one when the partitions are shared anew, all of them when
+//! the node is told to stop.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +17,7 @@ use tokio::sync::watch;
 use crate::engine::Engine;
 use crate::lease_keeper::{KeeperSeat, LeaseKeeperMessage};
 use crate::partition::{OwnerArguments, OwnerMessage, PartitionOwner};
+use crate::stats::count;
 use crate::tenure::Tenure;
 use crate::worker::{PoolSeat, WorkerPoolMessage};
 
@@ -49,6 +55,8 @@ pub(crate) enum SupervisorMessage {
     StartPool(usize),
     /// A pool runs.
     PoolStarted(usize, ActorRef<WorkerPoolMessage>),
+    /// Others are to have the partition: drain its owner, then release it.
+    GiveUp(Lease),
     /// Hand all partitions over and answer when that is done.
     HandOver(RpcReplyPort<()>),
     /// An owner has written what it had, or took too long.
@@ -70,7 +78,7 @@ pub(crate) struct SupervisorState {
     pool_seats: Vec<PoolSeat>,
     pools: BTreeMap<usize, ActorRef<WorkerPoolMessage>>,
     owners: BTreeMap<PartitionId, Owner>,
-    by_actor: HashMap<ActorId, Lease>,
+    by_actor: BTreeMap<ActorId, Lease>,
     ready: watch::Sender<bool>,
     round_done: bool,
     /// Partitions that were taken over since the log was told.
@@ -84,6 +92,26 @@ struct Owner {
     lease: Lease,
     actor: ActorRef<OwnerMessage>,
     taken_over: bool,
+    /// Whether it is being drained, to be released.
+    is_leaving: bool,
+}
+
+impl Owner {
+    /// Drains the owner once, and tells the supervisor when that is done.
+    fn leave(&mut self, supervisor: &ActorRef<SupervisorMessage>) {
+        if std::mem::replace(&mut self.is_leaving, true) {
+            return;
+        }
+        let (actor, lease, supervisor) = (self.actor.clone(), self.lease, supervisor.clone());
+        tokio::spawn(async move {
+            let drained = actor.call(OwnerMessage::Drain, Some(OWNER_DRAIN_MAX)).await;
+            if !matches!(drained, Ok(ractor::rpc::CallResult::Success(()))) {
+                tracing::warn!(partition = %lease.partition, "partition handed over undrained");
+            }
+            // The supervisor outlives its owners.
+            let _ = supervisor.cast(SupervisorMessage::Drained(lease));
+        });
+    }
 }
 
 impl Actor for NodeSupervisor {
@@ -111,7 +139,7 @@ impl Actor for NodeSupervisor {
             pool_seats: pools,
             pools: BTreeMap::new(),
             owners: BTreeMap::new(),
-            by_actor: HashMap::new(),
+            by_actor: BTreeMap::new(),
             ready,
             newly_taken_over: 0,
             handing_over: None,
@@ -131,12 +159,15 @@ impl Actor for NodeSupervisor {
             SupervisorMessage::LeaseAcquired { lease, last_commit, tenure } => {
                 state.start_owner(&myself, lease, last_commit, tenure).await;
             }
-            SupervisorMessage::LeaseLost(lease) => state.stop_owner(&lease, "lease lost"),
+            SupervisorMessage::LeaseLost(lease) => {
+                state.stop_owner(&lease, "lease lost");
+            }
             SupervisorMessage::RoundDone => state.round_done = true,
             SupervisorMessage::TakenOver(lease) => {
                 if let Some(owner) = state.owner(&lease) {
                     owner.taken_over = true;
                     state.newly_taken_over += 1;
+                    count(&state.engine.stats.takeovers);
                 }
             }
             SupervisorMessage::StartKeeper => state.start_keeper(&myself).await,
@@ -144,10 +175,13 @@ impl Actor for NodeSupervisor {
             SupervisorMessage::PoolStarted(place, pool) => {
                 state.pools.insert(place, pool);
             }
+            SupervisorMessage::GiveUp(lease) => state.give_up(&myself, &lease),
             SupervisorMessage::HandOver(reply) => state.hand_over(&myself, reply),
+            // Unless it was lost, or its owner's end was told before.
             SupervisorMessage::Drained(lease) => {
-                state.stop_owner(&lease, "drained");
-                state.release(lease);
+                if state.stop_owner(&lease, "drained") {
+                    state.release(lease);
+                }
             }
         }
         state.tell_if_ready();
@@ -227,7 +261,8 @@ impl SupervisorState {
         match spawned {
             Ok((actor, _)) => {
                 self.by_actor.insert(actor.get_id(), lease);
-                self.owners.insert(lease.partition, Owner { lease, actor, taken_over: false });
+                let owner = Owner { lease, actor, taken_over: false, is_leaving: false };
+                self.owners.insert(lease.partition, owner);
             }
             Err(error) => {
                 tracing::error!(partition = %lease.partition, %error, "cannot start a partition owner");
@@ -236,19 +271,23 @@ impl SupervisorState {
         }
     }
 
-    fn stop_owner(&mut self, lease: &Lease, reason: &str) {
-        let Some(owner) = self.owner(lease) else { return };
+    /// Stops the owner of this lease; says whether there was one.
+    fn stop_owner(&mut self, lease: &Lease, reason: &str) -> bool {
+        let Some(owner) = self.owner(lease) else { return false };
         owner.actor.stop(Some(reason.to_owned()));
         self.owners.remove(&lease.partition);
         self.engine.feeds.unregister(lease);
+        true
     }
 
-    /// An owner ended by itself: the partition is acquired anew, which reloads all of it.
+    /// An owner ended by itself: the partition is acquired anew, which reloads all of it, unless
+    /// others are to have it.
     fn owner_ended(&mut self, lease: Lease, actor: ActorId) {
         self.engine.feeds.unregister(&lease);
-        if self.owner(&lease).is_some_and(|owner| owner.actor.get_id() == actor) {
+        let owner = self.owner(&lease).filter(|owner| owner.actor.get_id() == actor);
+        if let Some(is_leaving) = owner.map(|owner| owner.is_leaving) {
             self.owners.remove(&lease.partition);
-            if self.handing_over.is_some() {
+            if is_leaving || self.is_stopping {
                 self.release(lease);
             } else {
                 self.drop_lease(lease);
@@ -291,17 +330,18 @@ impl SupervisorState {
     fn hand_over(&mut self, myself: &ActorRef<SupervisorMessage>, reply: RpcReplyPort<()>) {
         self.is_stopping = true;
         self.handing_over = Some(reply);
-        self.tell_keeper(LeaseKeeperMessage::StopAcquiring);
-        for owner in self.owners.values() {
-            let (actor, lease, myself) = (owner.actor.clone(), owner.lease, myself.clone());
-            tokio::spawn(async move {
-                let drained = actor.call(OwnerMessage::Drain, Some(OWNER_DRAIN_MAX)).await;
-                if !matches!(drained, Ok(ractor::rpc::CallResult::Success(()))) {
-                    tracing::warn!(partition = %lease.partition, "partition handed over undrained");
-                }
-                // The supervisor outlives its owners.
-                let _ = myself.cast(SupervisorMessage::Drained(lease));
-            });
+        // Before the partitions become free, so that the others look out for them.
+        self.tell_keeper(LeaseKeeperMessage::SignOff);
+        for owner in self.owners.values_mut() {
+            owner.leave(myself);
+        }
+    }
+
+    fn give_up(&mut self, myself: &ActorRef<SupervisorMessage>, lease: &Lease) {
+        // One that is not there any more is told to the keeper on another way.
+        if let Some(owner) = self.owner(lease) {
+            tracing::debug!(partition = %lease.partition, "giving a partition up");
+            owner.leave(myself);
         }
     }
 

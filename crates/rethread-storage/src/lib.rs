@@ -81,12 +81,26 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// What an acknowledged write survives.
     fn durability(&self) -> Durability;
 
+    /// Whether the storage can be reached and is still set up in a way that data is safe in it.
+    /// Costs a round trip or two; made for a look every few seconds at most.
+    ///
+    /// # Errors
+    /// `Unavailable` while it cannot be reached or takes no writes, [`StorageError::Config`] when
+    /// its settings were changed to some that it would not have been opened with.
+    async fn check_health(&self) -> Result<()> {
+        Ok(())
+    }
+
     // --- ownership -------------------------------------------------------------------------
 
     /// Takes the partition if it is free, its lease has expired, or `node` holds it already.
     ///
     /// Success starts a new epoch: every older token is refused from then on. An epoch is never
     /// handed out twice, also not after a restart of the storage.
+    ///
+    /// # Errors
+    /// [`StorageError::RolledBack`] when the storage is behind a commit that it acknowledged to
+    /// this process. It is told once: asked again, the partition is acquired as it is.
     async fn acquire(
         &self,
         partition: PartitionId,

@@ -23,6 +23,9 @@ pub enum Durability {
     Process,
     /// A crash of any process and power loss.
     Disk,
+    /// A crash of any process, and loss of the server: so many replicas had each acknowledged
+    /// write. Holds if one of those is promoted in its place.
+    Replicated(u16),
 }
 
 /// Ownership of one partition.

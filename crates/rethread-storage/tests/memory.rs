@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rethread_core::ids::{NodeId, PartitionId, RunId, ThreadKey};
-use rethread_storage::conformance::PARTITIONS;
+use rethread_storage::conformance::{INBOX_MAX, PARTITIONS};
 use rethread_storage::memory::{MemoryOptions, MemoryStorage};
 use rethread_storage::{Acquisition, Commit, Durability, EventWrite, Storage, ThreadWrite};
 
 const P: PartitionId = PartitionId(0);
 
 async fn storage() -> (Arc<dyn Storage>, ()) {
-    (Arc::new(MemoryStorage::new(PARTITIONS)), ())
+    let options =
+        MemoryOptions { partitions: PARTITIONS, inbox_max: INBOX_MAX, ..MemoryOptions::default() };
+    (Arc::new(MemoryStorage::with_options(options)), ())
 }
 
 rethread_storage::conformance_suite!(storage);

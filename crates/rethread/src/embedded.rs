@@ -7,6 +7,7 @@ use rethread_core::ids::NodeId;
 use rethread_runtime::{Node, NodeOptions, PoolOptions};
 use rethread_storage::Storage;
 use rethread_storage::memory::MemoryStorage;
+use rethread_storage::store::StoreIndex;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -162,9 +163,29 @@ impl Embedded {
         let options = node_options(app, Arc::clone(&storage), settings)?;
         let options = with_workers(options, settings)?;
         queues::warn_of_unserved(&options);
+        Self::run(options, index, storage, settings).await
+    }
+
+    /// Starts an engine that drives threads and runs no tasks.
+    pub(crate) async fn coordinating(
+        app: App,
+        storage: Arc<dyn Storage>,
+        settings: &Settings,
+    ) -> Result<Self, ServiceError> {
+        let index = app.index();
+        let options = node_options(app, Arc::clone(&storage), settings)?;
+        Self::run(options, index, storage, settings).await
+    }
+
+    async fn run(
+        options: NodeOptions,
+        index: Option<StoreIndex>,
+        storage: Arc<dyn Storage>,
+        settings: &Settings,
+    ) -> Result<Self, ServiceError> {
         let node = Node::start(options).await?;
         node.wait_ready().await?;
-        let client = Client::from_storage(storage);
+        let client = Client::from_storage_with(storage, settings.client_options());
         let client = match index {
             Some(index) => client.with_store_index(index),
             None => client,

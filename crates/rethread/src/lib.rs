@@ -57,6 +57,7 @@ mod app;
 mod cli;
 mod console;
 mod embedded;
+mod operations;
 mod queues;
 mod service;
 mod settings;

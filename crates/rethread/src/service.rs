@@ -1,15 +1,17 @@
 //! The roles of a service: coordinator, worker, or both.
 
+use std::sync::Arc;
 use std::{fmt, io};
 
 use rethread_client::ClientError;
 use rethread_core::ids::IdError;
 use rethread_runtime::{Node, NodeError};
 use rethread_sdk::RegistryError;
-use rethread_storage::StorageError;
+use rethread_storage::{Durability, Storage, StorageError};
 
 use crate::app::App;
 use crate::embedded::{node_options, with_workers};
+use crate::operations::{AdminServer, MeasuredStorage, Meters, Service};
 use crate::queues;
 use crate::settings::{Settings, SettingsError};
 use crate::storage;
@@ -23,6 +25,17 @@ pub(crate) enum Role {
     Worker,
     /// Both, in one process.
     Dev,
+}
+
+impl Role {
+    /// The word for it on the command line.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Coordinator => "coordinator",
+            Self::Worker => "worker",
+            Self::Dev => "dev",
+        }
+    }
 }
 
 /// Why an engine or service could not be started or stopped in order.
@@ -71,13 +84,18 @@ impl fmt::Debug for ServiceError {
 /// Runs a role until the process is told to stop, then drains.
 pub(crate) async fn serve(app: App, role: Role, settings: &Settings) -> Result<(), ServiceError> {
     if settings.redis_url.is_none() && role != Role::Dev {
-        let role = if role == Role::Worker { "worker" } else { "coordinator" };
-        return Err(ServiceError::NeedsRedis { role });
+        return Err(ServiceError::NeedsRedis { role: role.name() });
     }
     let mut stop = StopSignal::new()?;
+    let admin = settings.admin_listen.map(AdminServer::start).transpose()?;
     let storage = storage::open(settings).await?;
     let durability = storage.durability();
-    let mut options = node_options(app, storage, settings)?;
+    let meters = Arc::new(Meters::default());
+    let storage: Arc<dyn Storage> = match &admin {
+        Some(_) => Arc::new(MeasuredStorage::new(storage, Arc::clone(&meters))),
+        None => storage,
+    };
+    let mut options = node_options(app, Arc::clone(&storage), settings)?;
     options.coordinator = role != Role::Worker;
     if role != Role::Coordinator {
         options = with_workers(options, settings)?;
@@ -85,10 +103,32 @@ pub(crate) async fn serve(app: App, role: Role, settings: &Settings) -> Result<(
     if role == Role::Dev {
         queues::warn_of_unserved(&options);
     }
+    let facts = Service {
+        role: role.name(),
+        durability: name_of(durability),
+        node: options.node.clone(),
+        coordinates: options.coordinator,
+        works: !options.workers.is_empty(),
+        lease_ttl: options.lease_ttl,
+        dead_after: options.dead_after,
+    };
+    if let Some(admin) = &admin {
+        tracing::info!(address = %admin.address(), "serving health and metrics");
+        admin.starting("starting the node");
+    }
     let node = Node::start(options).await?;
+    let id = facts.node.clone();
+    if let Some(admin) = &admin {
+        admin.watch(facts, node.probe(), Arc::clone(&storage), meters).await?;
+    }
+    // The node has handles of its own; what is left of this one ends with the listener.
+    drop(storage);
     node.wait_ready().await?;
-    tracing::info!(?role, ?durability, namespace = %settings.namespace, "ready");
+    tracing::info!(?role, node = %id, ?durability, namespace = %settings.namespace, "ready");
     let signal = stop.wait().await;
+    if let Some(admin) = &admin {
+        admin.begin_drain();
+    }
     tracing::info!(signal, timeout_ms = settings.drain_timeout_ms, "draining");
     tokio::select! {
         drained = node.drain() => drained?,
@@ -96,6 +136,16 @@ pub(crate) async fn serve(app: App, role: Role, settings: &Settings) -> Result<(
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What an acknowledged write survives, as metrics say it.
+fn name_of(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Volatile => "volatile",
+        Durability::Process => "process",
+        Durability::Disk => "disk",
+        _ => "replicated",
+    }
 }
 
 /// Ctrl-C and, on Unix, SIGTERM.

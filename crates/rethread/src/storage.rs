@@ -27,6 +27,10 @@ pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Storage>> {
 async fn open_redis(settings: &Settings, url: &str) -> Result<Arc<dyn Storage>> {
     let mut options = RedisOptions::new(url).namespace(&settings.namespace);
     options.event_retention = Duration::from_millis(settings.event_retention_ms);
+    options.dead_letter_retention = Duration::from_millis(settings.dead_letter_retention_ms);
+    options.inbox_max = settings.inbox_max;
+    options.replicas = settings.redis_replicas;
+    options.tls_ca.clone_from(&settings.redis_tls_ca);
     if let Some(partitions) = settings.partitions {
         options = options.partitions(partitions);
     }

@@ -1,6 +1,6 @@
 //! The application: an entrypoint that interprets programs, and tasks that note what they do.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -20,6 +20,11 @@ pub(crate) const LEDGER_ENV: &str = "CHAOS_LEDGER";
 /// First label of the namespaces in the store.
 pub(crate) const NAMESPACE: &str = "chaos";
 
+/// Stands in the message of a panic that a program asks for.
+pub(crate) const PLANNED_PANIC: &str = "planned panic";
+/// How often a body ends its process: after that it is given up, and works when it is retried.
+const ABORTS: u32 = 3;
+
 /// A step, as the body of its task gets it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Step {
@@ -34,6 +39,13 @@ struct FlakyStep {
     execution: u64,
     id: u32,
     fails: u32,
+}
+
+/// A step without anything else to say.
+#[derive(Debug, Serialize, Deserialize)]
+struct PlainStep {
+    execution: u64,
+    id: u32,
 }
 
 /// A step whose result other programs share.
@@ -68,6 +80,8 @@ pub(crate) fn app() -> App {
         .entrypoint(child::def())
         .task(step::def())
         .task(flaky::def())
+        .task(panicking::def())
+        .task(aborting::def())
         .task(cached::def())
         .task(nested::def())
 }
@@ -115,6 +129,39 @@ async fn flaky(step: FlakyStep) -> Result<u64> {
     Ok(value_of(step.execution, step.id))
 }
 
+#[task]
+async fn panicking(step: PlainStep) -> Result<u64> {
+    note(Phase::Start, step.execution, step.id)?;
+    note(Phase::End, step.execution, step.id)?;
+    panic!("{PLANNED_PANIC}: step {} of execution {}", step.id, step.execution)
+}
+
+#[task]
+async fn aborting(step: PlainStep) -> Result<u64> {
+    note(Phase::Start, step.execution, step.id)?;
+    if is_to_abort(step.execution, step.id)? {
+        note(Phase::Abort, step.execution, step.id)?;
+        std::process::abort();
+    }
+    note(Phase::End, step.execution, step.id)?;
+    Ok(value_of(step.execution, step.id))
+}
+
+/// Counts the aborts of a step, in files that survive them.
+fn is_to_abort(execution: u64, step: u32) -> Result<bool> {
+    let directory = ledger_path()?.with_extension("aborts");
+    std::fs::create_dir_all(&directory)?;
+    for time in 1..=ABORTS {
+        let file = directory.join(format!("{execution}-{step}-{time}"));
+        match std::fs::File::create_new(file) {
+            Ok(_) => return Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
+}
+
 fn shared_key((step,): &(CachedStep,)) -> String {
     step.key.to_string()
 }
@@ -149,6 +196,11 @@ fn interpret_op(op: &Op, execution: u64) -> BoxFuture<'_, Result<u64>> {
         match *op {
             Op::Task { id, ms } => step(Step { execution, id, ms }).await,
             Op::Flaky { id, fails } => flaky(FlakyStep { execution, id, fails }).await,
+            Op::Panic { id } => match panicking(PlainStep { execution, id }).await {
+                Err(error) if error.is_panic() => Ok(value_of(execution, id)),
+                other => other,
+            },
+            Op::Abort { id } => aborting(PlainStep { execution, id }).await,
             Op::Cached { id, key } => cached(CachedStep { execution, id, key }).await,
             Op::Parallel { ref ops } => {
                 let results = join_all(ops.iter().map(|op| interpret_op(op, execution))).await;
@@ -205,8 +257,11 @@ fn ledger() -> Result<&'static Lines> {
     if let Some(lines) = LEDGER.get() {
         return Ok(lines);
     }
-    let path = std::env::var_os(LEDGER_ENV);
-    let path = path.ok_or_else(|| Error::msg(format_args!("{LEDGER_ENV} is not set")))?;
-    let lines = Lines::open(Path::new(&path))?;
+    let lines = Lines::open(&ledger_path()?)?;
     Ok(LEDGER.get_or_init(|| lines))
+}
+
+fn ledger_path() -> Result<PathBuf> {
+    let path = std::env::var_os(LEDGER_ENV);
+    Ok(path.ok_or_else(|| Error::msg(format_args!("{LEDGER_ENV} is not set")))?.into())
 }

@@ -9,15 +9,16 @@ use std::time::Duration;
 use clap::Parser;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use crate::app;
 use crate::check::check;
-use crate::cluster::{Cluster, Faults, Files};
+use crate::cluster::{Cluster, FaultKind, Faults, Files};
 use crate::drive::Driver;
-use crate::dump::dump;
+use crate::dump::{delete_all, dump};
 use crate::history::History;
 use crate::profile::{Name, Profile};
-use crate::summary;
+use crate::{summary, synthetic};
 
 /// Roles in which this program is started by itself.
 const ROLES: [&str; 2] = ["coordinator", "worker"];
@@ -35,6 +36,9 @@ struct Chaos {
     /// Decides programs and faults.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Only faults of these kinds, separated by commas. Default: all.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    faults: Vec<FaultKind>,
     /// Directory for history, ledger, dump and logs; what an earlier run left there is removed.
     #[arg(long, default_value = "target/chaos")]
     out: PathBuf,
@@ -45,7 +49,11 @@ struct Chaos {
 #[command(name = "rethread-check")]
 struct Check {
     /// The directory with `history.jsonl`, `ledger.jsonl` and `dump.jsonl`.
-    directory: PathBuf,
+    #[arg(required_unless_present = "synthetic")]
+    directory: Option<PathBuf>,
+    /// Instead: makes a history of so many records, checks it, and says how long that took.
+    #[arg(long, value_name = "RECORDS", conflicts_with = "directory")]
+    synthetic: Option<usize>,
 }
 
 /// The program `rethread-chaos`, which is also its own coordinators and workers.
@@ -60,8 +68,9 @@ pub fn chaos_main() -> ExitCode {
     let out = args.out.join(format!("{}-{}", profile.name, args.seed));
     let done = Runtime::new().and_then(|runtime| {
         let done = runtime.block_on(async {
+            let faults = if args.faults.is_empty() { FaultKind::all() } else { args.faults };
             tokio::select! {
-                done = chaos(&profile, args.seed, &out) => done,
+                done = chaos(&profile, args.seed, faults, &out) => done,
                 _ = tokio::signal::ctrl_c() => Err(io::Error::other("stopped by Ctrl-C")),
             }
         });
@@ -77,32 +86,47 @@ pub fn chaos_main() -> ExitCode {
 /// Exit codes: 0 all invariants hold, 1 one does not, 2 wrong arguments.
 pub fn check_main() -> ExitCode {
     let args = Check::parse();
-    exit(report(&Files { directory: args.directory }, None))
+    exit(match (args.directory, args.synthetic) {
+        (Some(directory), _) => report(&Files { directory }, None),
+        (None, records) => synthetic::measure(records.unwrap_or_default()),
+    })
 }
 
-async fn chaos(profile: &Profile, seed: u64, out: &Path) -> io::Result<bool> {
+async fn chaos(
+    profile: &Profile,
+    seed: u64,
+    kinds: Vec<FaultKind>,
+    out: &Path,
+) -> io::Result<bool> {
     let files = Files::prepare(out)?;
     println!("profile {}, seed {seed}, in {}", profile.name, out.display());
     let history = Arc::new(History::open(&files.history(), "driver")?);
     let cluster = Arc::new(Cluster::start(&files, Arc::clone(&history)).await?);
-    let supervisor = {
-        let cluster = Arc::clone(&cluster);
-        tokio::spawn(async move { cluster.supervise().await })
-    };
+    let mut attending = JoinSet::new();
+    {
+        let (revived, watched) = (Arc::clone(&cluster), Arc::clone(&cluster));
+        attending.spawn(async move { revived.supervise().await });
+        attending.spawn(async move { watched.watch().await });
+    }
     let url = cluster.driver_link.url();
     let driver = Driver::connect(&url, history, seed).await.map_err(io::Error::other)?;
     let driver = Arc::new(driver);
     let (stop, stopped) = oneshot::channel();
-    let faults = Faults::new(Arc::clone(&cluster), seed).run(profile.faults_per_minute, stopped);
-    let faults = tokio::spawn(faults);
+    let faults = Faults::new(Arc::clone(&cluster), seed, kinds);
+    let faults = tokio::spawn(faults.run(profile.faults_per_minute, stopped));
     let threads = driver.begin(profile).await;
     // The receiver lives as long as the task.
     let _ = stop.send(());
     faults.await.map_err(io::Error::other)??;
     cluster.heal();
     driver.finish(threads).await;
+    // Everything is read from the storage once more, by coordinators that know nothing.
+    cluster.restart_coordinators().await?;
+    driver.go_on().await;
     dump(&files, &cluster.redis.url()).await?;
-    supervisor.abort();
+    // What would begin again what is deleted, or keep looking at it, ends first.
+    attending.shutdown().await;
+    delete_all(&files, &cluster.redis.url()).await?;
     report(&files, Some((profile, seed)))
 }
 

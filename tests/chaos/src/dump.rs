@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use rethread::client::RunId;
+use rethread::client::{Cached, RunId};
 use rethread::{Client, client};
 use serde_json::Value as Json;
 use tokio::time::{Instant, timeout};
 
-use crate::app::NAMESPACE;
+use crate::app::{NAMESPACE, PLANNED_PANIC};
 use crate::check::Log;
-use crate::cluster::Files;
+use crate::cluster::{Files, Server};
 use crate::drive::Reading;
 use crate::history::{Fact, History, Kind, Reader};
+use crate::records;
 
 /// Threads that are looked at together.
 const TOGETHER: usize = 16;
@@ -37,6 +38,62 @@ pub(crate) async fn dump(files: &Files, url: &str) -> io::Result<()> {
         .buffer_unordered(TOGETHER);
     while let Some(looked) = looks.next().await {
         looked.map_err(io::Error::other)?;
+    }
+    drop(looks);
+    let mut server = Server::connect(url).await?;
+    let (count, unreadable) = records::read_all(&mut server).await?;
+    history.say(Kind::Ok, Fact::Records { count, unreadable });
+    say_logged(files, &history)
+}
+
+/// Notes how often what matters stands in the logs.
+fn say_logged(files: &Files, history: &History) -> io::Result<()> {
+    for log in std::fs::read_dir(files.log(""))? {
+        let log = log?;
+        let bytes = std::fs::read(log.path())?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut logged = (0, 0, 0);
+        let mut lines = text.lines().peekable();
+        while let Some(line) = lines.next() {
+            // The message of a panic stands on the line behind its place.
+            let is_planned = lines.peek().is_some_and(|message| message.contains(PLANNED_PANIC));
+            logged.0 += u64::from(line.contains("panicked at") && !is_planned);
+            logged.1 += u64::from(line.contains("storage lost acknowledged writes"));
+            logged.2 += u64::from(line.contains(" is damaged: "));
+        }
+        let name = log.file_name().to_string_lossy().into_owned();
+        let (panics, rollbacks, corrupt) = logged;
+        history.say(Kind::Info, Fact::Logged { name, panics, rollbacks, corrupt });
+    }
+    Ok(())
+}
+
+/// Deletes all threads, items and cached results, and notes which keys are left that should not
+/// be: what is left for good has a fixed number of keys.
+pub(crate) async fn delete_all(files: &Files, url: &str) -> io::Result<()> {
+    let client = Client::connect(url).await.map_err(io::Error::other)?;
+    let history = History::open(&files.dump(), "dump")?;
+    let threads = stream::iter(runs_by_thread(files)?.into_keys());
+    let deleted = threads.map(|name| delete(&client, name)).buffer_unordered(TOGETHER);
+    let mut failed: Vec<String> = deleted
+        .filter_map(|deleted| async { deleted.err().map(|error| error.to_string()) })
+        .collect()
+        .await;
+    if let Err(error) = client.clear_cache(Cached::All).await {
+        failed.push(error.to_string());
+    }
+    let mut server = Server::connect(url).await?;
+    let mut keys = records::left(&mut server).await?;
+    keys.extend(failed);
+    history.say(Kind::Ok, Fact::Left { keys });
+    Ok(())
+}
+
+async fn delete(client: &Client, name: String) -> client::Result<()> {
+    client.thread(&name)?.delete().await?;
+    let store = client.store();
+    for item in store.search([NAMESPACE, name.as_str()]).limit(100).items::<Json>().await? {
+        store.delete([NAMESPACE, name.as_str()], item.key).await?;
     }
     Ok(())
 }

@@ -7,6 +7,8 @@ use crate::random::Random;
 const OPS_MAX: u64 = 20;
 /// How deep tasks and child entrypoints may be nested.
 const DEPTH_MAX: u32 = 3;
+/// So many of a hundred chances to end a process are taken.
+const ABORT_PERCENT: u64 = 5;
 /// Keys of a thread in the store.
 const STORE_KEYS: u64 = 3;
 
@@ -18,6 +20,14 @@ pub(crate) fn program(random: &mut Random, execution: u64, shared_keys: u64) -> 
     while left > 0 {
         ops.push(maker.op(&mut left, Place::Root, 0));
     }
+    Program { execution, ops }
+}
+
+/// A program of one to three short steps that asks nothing and leaves the store alone.
+pub(crate) fn short_program(random: &mut Random, execution: u64) -> Program {
+    let ops = (1..=u32::try_from(random.between(1, 3)).unwrap_or(1))
+        .map(|id| Op::Task { id, ms: random.between(0, 30) })
+        .collect();
     Program { execution, ops }
 }
 
@@ -73,6 +83,8 @@ impl Maker<'_> {
             51..56 if place == Place::Root => Op::Get { key: self.store_key() },
             56..61 => Op::Emit { id },
             61..64 if place == Place::Root => Op::Sleep { ms: self.random.between(1, 300) },
+            64..66 => Op::Panic { id },
+            66 if place == Place::Root && self.random.percent(ABORT_PERCENT) => Op::Abort { id },
             _ => Op::Task { id, ms: self.duration() },
         }
     }
@@ -110,7 +122,7 @@ mod tests {
     use super::*;
 
     fn programs() -> impl Iterator<Item = Program> {
-        (0..500).map(|seed| program(&mut Random::of(&[seed]), seed, 10))
+        (0..5_000).map(|seed| program(&mut Random::of(&[seed]), seed, 10))
     }
 
     #[test]
@@ -140,7 +152,7 @@ mod tests {
             })
             .filter_map(|text| text.split(' ').next().map(str::to_owned))
             .collect();
-        assert_eq!(kinds.len(), 11, "{kinds:?}");
+        assert_eq!(kinds.len(), 13, "{kinds:?}");
     }
 
     #[test]

@@ -43,8 +43,15 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub(crate) enum Fact {
-    /// Invoke: a program is to be started.
-    Start { thread: String, run: String, program: Program },
+    /// Invoke: a program is to be started. `contest` says how, where others are started on the
+    /// thread at the same time.
+    Start {
+        thread: String,
+        run: String,
+        program: Program,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        contest: Option<Contest>,
+    },
     /// Invoke: questions are answered, rightly or (where they are answered already) wrongly.
     Resume {
         thread: String,
@@ -52,7 +59,13 @@ pub(crate) enum Fact {
         execution: u64,
         answers: BTreeMap<String, u64>,
         is_right: bool,
+        /// Whether it is one of many that give the same answers at the same time.
+        #[serde(default, skip_serializing_if = "is_false")]
+        in_crowd: bool,
     },
+    /// Invoke: a run is to be stopped. Ok: it was in progress, and is stopped. Fail: it was not.
+    /// Info: unknown.
+    Cancel { thread: String, run: String, execution: u64, error: Option<String> },
     /// Invoke: an execution is to go on after a failure.
     Retry { thread: String, run: String, execution: u64 },
     /// How a request was taken. Ok: the run is accepted. Info: unknown. Fail: it is not.
@@ -69,8 +82,46 @@ pub(crate) enum Fact {
     Fault { number: u64, fault: String, target: String, pid: Option<u32> },
     /// Info: no more faults; all processes run.
     Healed,
+    /// Info: a lease has changed.
+    Lease {
+        partition: usize,
+        holder: Option<String>,
+        token: Option<String>,
+        epoch: u64,
+        commit: u64,
+    },
+    /// Info: how much is used at the moment: entries of all inboxes and queues, memory of the
+    /// server and of each process.
+    Sample { inboxes: u64, queues: u64, redis_bytes: u64, rss_kb: BTreeMap<String, u64> },
+    /// Info, in the dump: how often a process has logged what matters.
+    Logged { name: String, panics: u64, rollbacks: u64, corrupt: u64 },
+    /// Ok, in the dump: how many records the server holds, and which cannot be read.
+    Records { count: u64, unreadable: Vec<String> },
+    /// Ok, in the dump: how many letters about orders that were given up there are.
+    DeadLetters { count: u64 },
+    /// Ok, in the dump: what is left when all threads, items and cached results are deleted.
+    Left { keys: Vec<String> },
     /// Ok, in the dump: what a thread is doing, and its items in the store.
     Thread { thread: String, status: String, items: BTreeMap<String, u64> },
+}
+
+/// How runs are started on a thread at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Contest {
+    /// While another is in progress, it is refused.
+    Reject,
+    /// It waits for those before it.
+    Enqueue,
+    /// It stops the one in progress.
+    Interrupt,
+    /// It stops the one in progress, and undoes it.
+    Rollback,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Which reader read.
@@ -97,6 +148,8 @@ pub(crate) enum End {
     Refused { reason: String },
     /// Its answers were given to another run.
     Joined { run: String },
+    /// It was stopped.
+    Cancelled,
     /// In another way, which no program asks for.
     Other { what: String },
     /// It was not read to its end.

@@ -37,6 +37,8 @@ pub(crate) enum Phase {
     End,
     /// It failed as it was told to.
     Fail,
+    /// It ends its process.
+    Abort,
 }
 
 /// A file of JSON lines that several processes append to.

@@ -33,6 +33,8 @@ mod ledger;
 mod profile;
 mod program;
 mod random;
+mod records;
 mod summary;
+mod synthetic;
 
 pub use args::{chaos_main, check_main};

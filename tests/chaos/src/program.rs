@@ -28,6 +28,10 @@ pub(crate) enum Op {
     Task { id: u32, ms: u64 },
     /// A task whose first attempts fail.
     Flaky { id: u32, fails: u32 },
+    /// A task that panics, which its caller survives.
+    Panic { id: u32 },
+    /// A task that ends its process, as often as it takes to be given up; then it works.
+    Abort { id: u32 },
     /// A task whose result is cached under a key that programs share.
     Cached { id: u32, key: u64 },
     /// Steps at the same time.
@@ -127,6 +131,8 @@ impl Op {
         match self {
             Self::Task { id, .. }
             | Self::Flaky { id, .. }
+            | Self::Panic { id }
+            | Self::Abort { id }
             | Self::Cached { id, .. }
             | Self::Nested { id, .. } => Some(*id),
             _ => None,
@@ -161,7 +167,11 @@ fn fold_ops(ops: &[Op], execution: u64, memory: &mut Memory) -> u64 {
 
 fn result_of(op: &Op, execution: u64, memory: &mut Memory) -> u64 {
     match op {
-        Op::Task { id, .. } | Op::Flaky { id, .. } | Op::Emit { id } => value_of(execution, *id),
+        Op::Task { id, .. }
+        | Op::Flaky { id, .. }
+        | Op::Panic { id }
+        | Op::Abort { id }
+        | Op::Emit { id } => value_of(execution, *id),
         Op::Cached { key, .. } => shared_value(*key),
         Op::Parallel { ops } => fold_ops(ops, execution, memory),
         Op::Nested { id, ops } | Op::Child { id, ops } => {

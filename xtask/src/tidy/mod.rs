@@ -6,6 +6,7 @@
 mod arrows;
 mod core_purity;
 mod dependencies;
+mod deploy;
 mod file_names;
 mod file_size;
 mod finding;
@@ -45,6 +46,7 @@ fn findings(tree: &Tree, packages: &Packages) -> Vec<Finding> {
         arrows::check(packages),
         core_purity::check(tree),
         dependencies::check(tree, packages),
+        deploy::check(tree),
         file_names::check(tree),
         file_size::check(tree),
         hosts_and_paths::check(tree),

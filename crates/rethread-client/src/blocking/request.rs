@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::outcome::Outcome;
 use crate::scalar::Scalar;
 use crate::stream::Mode;
-use crate::{RunDurability, RunStream};
+use crate::{Multitask, RunDurability, RunStream};
 
 /// Methods that set something in the request inside.
 macro_rules! forwards {
@@ -55,6 +55,8 @@ impl<O: Send + 'static> Request<O> {
         at(checkpoint: CheckpointId);
         /// Chooses the id of the run.
         run_id(run: RunId);
+        /// Chooses what happens if a run of the thread is in progress.
+        multitask(strategy: Multitask);
         /// Takes the request as LangGraph does.
         lenient();
         /// Shows the events of child entrypoints in [`Request::stream`] as well.

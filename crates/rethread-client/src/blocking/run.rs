@@ -53,6 +53,22 @@ impl<O> RunHandle<O> {
         self.runtime.block_on(self.run.wait_for(limit))?
     }
 
+    /// Stops the run; see [`RunHandle::cancel`](crate::RunHandle::cancel).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn cancel(&self) -> Result<()> {
+        self.runtime.block_on(self.run.cancel())?
+    }
+
+    /// Stops the run and takes it back; see [`RunHandle::roll_back`](crate::RunHandle::roll_back).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn roll_back(&self) -> Result<()> {
+        self.runtime.block_on(self.run.roll_back())?
+    }
+
     /// All events of the run with numbers greater than `after`, as they happen.
     pub fn events_from(&self, after: u64) -> Events<EventStream> {
         Events::new(self.run.events_from(after), Arc::clone(&self.runtime))

@@ -144,6 +144,15 @@ impl Thread {
         self.runtime.block_on(self.thread.cancel())?
     }
 
+    /// Stops the run in progress and takes it back; see
+    /// [`Thread::roll_back`](crate::Thread::roll_back).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn roll_back(&self) -> Result<()> {
+        self.runtime.block_on(self.thread.roll_back())?
+    }
+
     /// Removes the thread; see [`Thread::delete`](crate::Thread::delete).
     ///
     /// # Errors

@@ -30,11 +30,11 @@
 --                                        KEYS queues (STREAM)           withdraws orders
 --        'Q' queue, count, then for each: group, order
 --                                        KEYS queue (STREAM)            appends orders
--- Return 1 applied, 0 it was applied before, or {'FENCED'}, {'ROLLEDBACK', number found},
---        {'EVENTS', log, number of the last event found}
+-- Return 1 applied, 0 it was applied before, or {'FENCED', number found}, {'ROLLEDBACK', number
+--        found}, {'EVENTS', log, number of the last event found}
 local lease = redis.call('HMGET', KEYS[1], 't', 'n', 's')
 if lease[1] ~= ARGV[1] then
-  return {'FENCED'}
+  return {'FENCED', lease[2] or '0'}
 end
 if lease[2] == ARGV[2] and lease[2] ~= lease[3] then
   return 0

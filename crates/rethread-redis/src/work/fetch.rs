@@ -12,7 +12,7 @@ use super::assigned::{Expected, Worker};
 use super::{PAGE, QUEUE, Stream, delivery, id_text};
 use crate::error::{Effect, malformed};
 use crate::lease::millis;
-use crate::link::is_refused_with;
+use crate::link::{After, is_refused_with};
 use crate::{RedisStorage, reply, script};
 
 impl RedisStorage {
@@ -45,6 +45,9 @@ impl RedisStorage {
         streams.rotate_left(first);
 
         let gate = worker.gate.read().await;
+        if self.link.is_cluster() {
+            return self.take_spread(name, &worker, queues, &streams, max, deadline).await;
+        }
         if wait.is_zero() || worker.is_busy.load(Ordering::Relaxed) {
             let expected = Expected::new(&worker, queues, self.link.response_timeout());
             let deliveries = self.take_present(name, &streams, max).await?;
@@ -126,7 +129,7 @@ impl RedisStorage {
         Ok(())
     }
 
-    async fn put_back(
+    pub(super) async fn put_back(
         &self,
         name: &WorkerId,
         streams: &[Stream],
@@ -142,8 +145,8 @@ impl RedisStorage {
             Some(call)
         });
         let answers =
-            self.link.eval_all(&script::GIVE_BACK, calls.collect(), Effect::Write).await?;
-        answers.into_iter().try_for_each(|answer| answer.map(drop))
+            self.link.write_all(&script::GIVE_BACK, calls.collect(), After::NOTHING).await?;
+        answers.into_iter().try_for_each(|answer| answer?.done().map(drop))
     }
 
     /// Delivers what the server assigned to the worker in answers that got lost.

@@ -11,7 +11,7 @@ use super::assigned::Expected;
 use super::{PAGE, QUEUE, Stream, delivery, id_text};
 use crate::error::Effect;
 use crate::lease::millis;
-use crate::link::is_refused_with;
+use crate::link::{After, is_refused_with};
 use crate::reply::Entry;
 use crate::{RedisStorage, reply, script};
 
@@ -149,8 +149,8 @@ impl RedisStorage {
             call
         });
         let answers =
-            self.link.eval_all(&script::GIVE_BACK, calls.collect(), Effect::Write).await?;
-        answers.into_iter().try_for_each(|answer| answer.map(drop))?;
+            self.link.write_all(&script::GIVE_BACK, calls.collect(), After::NOTHING).await?;
+        answers.into_iter().try_for_each(|answer| answer?.done().map(drop))?;
         let forget = |command: &str, key: &str| {
             let mut forget = cmd(command);
             forget.arg(key).arg(name.as_str());

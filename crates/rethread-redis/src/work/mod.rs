@@ -7,6 +7,7 @@ mod assigned;
 mod fetch;
 mod liveness;
 mod settle;
+mod spread;
 
 use std::sync::Arc;
 
@@ -59,10 +60,8 @@ impl RedisStorage {
             QueueName::new(reply::text(name, QUEUE)?)
                 .map_err(|error| malformed(QUEUE, error.to_string()))
         };
-        let mut queues = reply::array(answer, QUEUE)?
-            .into_iter()
-            .map(read)
-            .collect::<Result<Vec<_>>>()?;
+        let mut queues =
+            reply::array(answer, QUEUE)?.into_iter().map(read).collect::<Result<Vec<_>>>()?;
         queues.sort_unstable();
         Ok(queues)
     }

@@ -7,7 +7,7 @@ use rethread_core::ids::{PartitionId, QueueName, WorkerId};
 use rethread_storage::{HandIn, Result};
 
 use super::id_text;
-use crate::error::Effect;
+use crate::link::{After, Written};
 use crate::{RedisStorage, script};
 
 impl RedisStorage {
@@ -21,11 +21,12 @@ impl RedisStorage {
         for (partition, parts) in &by_partition {
             calls.push(self.settle_call(name, *partition, parts)?);
         }
-        let answers = self.link.eval_all(&script::HAND_IN, calls, Effect::Write).await?;
+        let after = After::ringing(self.keys().inbox_bell());
+        let answers = self.link.write_all(&script::HAND_IN, calls, after).await?;
         let worker = self.workers().get(name);
         let mut outcome = Ok(());
         for (parts, answer) in by_partition.values().zip(answers) {
-            match answer {
+            match answer.and_then(Written::done) {
                 Ok(_) => {
                     worker.note_finished(parts.iter().filter_map(|part| part.finished.as_ref()));
                 }

@@ -6,8 +6,11 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use rethread_core::ids::{CheckpointId, Millis};
-use rethread_storage::{Activity, CheckpointWrite, ItemRecord, JournalWrite, Storage, ThreadWrite};
+use rethread_core::ids::{CheckpointId, Millis, NodeId};
+use rethread_storage::{
+    Activity, CheckpointWrite, ItemRecord, JournalWrite, OrderGroup, Storage, ThreadWrite,
+    WaitingChange,
+};
 use uuid::Uuid;
 
 use crate::support::{
@@ -65,8 +68,10 @@ async fn everything(space: &Space) {
     full.checkpoints = vec![CheckpointWrite { id, record: text("record") }];
     full.base = Some(id);
     full.activity = Some(Activity::Due(Millis(0)));
+    full.waiting = vec![WaitingChange::Append(text("command")), WaitingChange::DropFirst(1)];
     write.threads.push(full);
     write.orders = orders(["o".to_owned()]);
+    write.dead_letters = vec![text("letter")];
     storage.commit(write).await.expect("commits");
     let mut write = commit(lease, last + 2);
     let mut drop = ThreadWrite::none(thread("t"));
@@ -75,7 +80,12 @@ async fn everything(space: &Space) {
     let mut delete = ThreadWrite::none(thread("u"));
     delete.delete = true;
     write.threads.push(delete);
+    write.withdrawn = vec![OrderGroup([7; 16])];
     storage.commit(write).await.expect("commits");
+    storage.announce_node(&NodeId::new("n").expect("an id"), LONG).await.expect("announces");
+    storage.list_dead_letters(P0, None, 9).await.expect("lists");
+    storage.list_orders(P0, 9).await.expect("lists");
+    storage.partition_status(P0).await.expect("says");
     storage.load_thread(P0, thread("t")).await.expect("loads");
     storage.list_checkpoints(P0, thread("t"), None, 9).await.expect("lists");
 
@@ -83,6 +93,8 @@ async fn everything(space: &Space) {
     storage.heartbeat(&name, &queues()).await.expect("beats");
     let taken = storage.fetch(&name, &queues(), 9, LONG).await.expect("fetches");
     storage.hand_in(&name, finished(&taken[0], "done")).await.expect("hands in");
+    storage.describe_worker(&name, text("worker")).await.expect("describes");
+    storage.list_workers().await.expect("lists");
     storage.reclaim(&name, &queues(), LONG, 9).await.expect("reclaims");
     storage.retire(&name, &queues()).await.expect("retires");
 
@@ -142,6 +154,6 @@ async fn a_script_touches_keys_of_one_hash_tag() {
             *touched.entry(hash.clone()).or_default() += usize::from(is_inside);
         }
     }
-    assert!(touched.len() >= 20, "only {} scripts ran", touched.len());
+    assert!(touched.len() >= 26, "only {} scripts ran", touched.len());
     assert!(touched.values().all(|commands| *commands > 0), "{touched:?}");
 }

@@ -68,7 +68,7 @@ impl OwnerState {
             threads: batch.threads,
             withdrawn: batch.withdrawn,
             orders: batch.orders,
-            dead_letters: batch.dead_letters,
+            dead_letters: batch.dead_letters.into_iter().chain(consumed.dead_letters).collect(),
             ..Commit::new(self.lease, self.last_commit + 1)
         };
         self.is_flushing = true;
@@ -98,6 +98,8 @@ impl OwnerState {
     }
 
     fn written(&mut self, turns: Vec<ThreadKey>) {
+        self.outbox.note_written(turns.len());
+        self.search_once_written();
         let evicts_at_once = self.engine.evict_after.is_zero();
         for thread in turns {
             let Some(slot) = self.slots.get_mut(&thread) else { continue };

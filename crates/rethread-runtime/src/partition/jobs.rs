@@ -31,8 +31,11 @@ pub(crate) struct Done {
 }
 
 impl OwnerState {
-    /// Begins jobs whose writes are durable.
+    /// Begins jobs whose writes are durable; in a drain the next owner does.
     pub(super) fn begin_jobs(&self, jobs: Vec<(ThreadKey, CallId, Job)>) {
+        if self.draining.is_some() {
+            return;
+        }
         for (thread, call, job) in jobs {
             let (engine, tenure) = (Arc::clone(&self.engine), Arc::clone(&self.tenure));
             let owner = self.myself.clone();

@@ -89,7 +89,7 @@ async fn load(
     let in_flight = match in_flight {
         Some(in_flight) => in_flight,
         None => {
-            let scan = takeover::scan_in_flight(&*engine.storage, partition, &engine.stats);
+            let scan = takeover::scan_in_flight(&*engine.storage, partition);
             scan.await?.remove(&thread).unwrap_or_default()
         }
     };

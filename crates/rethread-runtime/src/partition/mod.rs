@@ -14,17 +14,20 @@
 //! point leaves it in the inbox or its effects in the storage.
 
 mod consumption;
+mod dead_letters;
 mod flush;
 mod jobs;
 mod load;
 mod mail;
+mod newcomers;
 mod outbox;
 mod quarantine;
 mod slot;
+mod sweep;
 mod takeover;
 mod threads;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +36,7 @@ use rethread_core::ids::{Millis, PartitionId, ThreadKey};
 use rethread_storage::{InboxItem, Lease};
 use tokio::task::JoinHandle;
 
-use crate::coordinator::{Left, Turned};
+use crate::coordinator::{InFlightAnswer, Left, Turned};
 use crate::engine::Engine;
 use crate::stats::count;
 use crate::supervisor::SupervisorMessage;
@@ -43,8 +46,10 @@ use flush::Flushed;
 use jobs::Done;
 use load::Loaded;
 use mail::Postman;
+use newcomers::{Newcomers, Workers};
 use outbox::Outbox;
-use slot::Slot;
+use slot::{Phase, Slot};
+use sweep::{Searched, Sweep};
 use takeover::Scan;
 
 /// Shortest time between two looks for idle threads.
@@ -95,7 +100,15 @@ pub(crate) enum OwnerMessage {
     Due,
     /// Look for idle threads.
     Sweep,
-    /// Take nothing more, write what was decided, and answer.
+    /// Look for calls whose orders are lost.
+    LookForLost,
+    /// What a coordinator has in flight.
+    ToldInFlight(InFlightAnswer),
+    /// Queues and inbox have been read.
+    Searched(Searched),
+    /// The workers have been listed.
+    Workers(Workers),
+    /// Take and decide nothing more, write what was decided, and answer.
     Drain(RpcReplyPort<()>),
 }
 
@@ -117,16 +130,16 @@ pub(crate) struct OwnerState {
     lease: Lease,
     tenure: Arc<Tenure>,
     last_commit: u64,
-    slots: HashMap<ThreadKey, Slot>,
+    slots: BTreeMap<ThreadKey, Slot>,
     coordinators: HashMap<ActorId, ThreadKey>,
     consumption: Consumption,
     outbox: Outbox,
     postman: Postman,
+    sweep: Sweep,
+    newcomers: Newcomers,
     is_flushing: bool,
     /// Whether a [`OwnerMessage::Flush`] is in the mailbox.
     flush_is_asked: bool,
-    /// Messages that coordinators have and have not handled.
-    at_coordinators: usize,
     /// When threads that are not in memory are due.
     due: BTreeSet<(Millis, ThreadKey)>,
     due_timer: Option<JoinHandle<()>>,
@@ -158,6 +171,8 @@ impl Actor for PartitionOwner {
             myself.send_interval((evict_after / 4).max(SWEEP_MIN), || OwnerMessage::Sweep);
         }
         let postman = Postman::new(Arc::clone(&engine.storage));
+        let partitions = engine.storage.partitions();
+        let sweep = Sweep::new(engine.sweep_every, lease.partition, partitions, &myself);
         Ok(OwnerState {
             engine,
             supervisor,
@@ -165,14 +180,15 @@ impl Actor for PartitionOwner {
             lease,
             tenure,
             last_commit,
-            slots: HashMap::new(),
+            slots: BTreeMap::new(),
             coordinators: HashMap::new(),
             consumption: Consumption::default(),
             outbox: Outbox::default(),
             postman,
+            sweep,
+            newcomers: Newcomers::default(),
             is_flushing: false,
             flush_is_asked: false,
-            at_coordinators: 0,
             due: BTreeSet::new(),
             due_timer: None,
             draining: None,
@@ -205,6 +221,10 @@ impl Actor for PartitionOwner {
             OwnerMessage::Done(done) => state.job_done(done),
             OwnerMessage::Due => state.wake_due(),
             OwnerMessage::Sweep => state.sweep(),
+            OwnerMessage::LookForLost => state.look_for_lost(),
+            OwnerMessage::ToldInFlight(answer) => state.told_in_flight(answer),
+            OwnerMessage::Searched(searched) => state.searched(searched),
+            OwnerMessage::Workers(workers) => state.workers_listed(workers),
             OwnerMessage::Drain(reply) => state.drain(reply),
         }
         state.end_drain_if_quiet();
@@ -285,16 +305,23 @@ impl OwnerState {
         self.myself.stop(Some(reason.to_owned()));
     }
 
+    /// Ends as soon as what was decided is written. What coordinators have not decided by now the
+    /// next owner decides: it finds their messages in the inbox.
     fn drain(&mut self, reply: RpcReplyPort<()>) {
         self.engine.feeds.unregister(&self.lease);
         self.draining = Some(reply);
+        self.coordinators.clear();
+        for slot in self.slots.values() {
+            if let Phase::Here(actor) | Phase::Leaving(actor) = &slot.phase {
+                actor.stop(Some("its partition is handed over".into()));
+            }
+        }
     }
 
     fn end_drain_if_quiet(&mut self) {
         let is_written =
             self.outbox.is_empty() && !self.consumption.is_pending() && !self.is_flushing;
-        let is_quiet = self.at_coordinators == 0 && is_written;
-        if self.draining.is_none() || !is_quiet || self.is_over {
+        if self.draining.is_none() || !is_written || self.is_over {
             return;
         }
         self.is_over = true;

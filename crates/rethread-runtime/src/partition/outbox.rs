@@ -19,6 +19,8 @@ const BYTES_MAX: usize = 1024 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     turns: VecDeque<Turned>,
+    pushed: u64,
+    written: u64,
 }
 
 /// What goes into one commit.
@@ -47,7 +49,23 @@ impl Batch {
 
 impl Outbox {
     pub(super) fn push(&mut self, turn: Turned) {
+        self.pushed += 1;
         self.turns.push_back(turn);
+    }
+
+    /// Notes that turns, the oldest that were taken out, are written completely.
+    pub(super) fn note_written(&mut self, turns: usize) {
+        self.written += turns as u64;
+    }
+
+    /// How many turns there were so far.
+    pub(super) fn pushed(&self) -> u64 {
+        self.pushed
+    }
+
+    /// How many of them are written, from the first on.
+    pub(super) fn written(&self) -> u64 {
+        self.written
     }
 
     pub(super) fn is_empty(&self) -> bool {

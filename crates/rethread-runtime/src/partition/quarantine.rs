@@ -52,6 +52,6 @@ fn answer(
             tracing::error!(thread_key = %thread, call = %target.call, "report dropped: its thread cannot be loaded");
             None
         }
-        InboxMessage::Emitted(_) | InboxMessage::Called(_) => None,
+        InboxMessage::Emitted(_) | InboxMessage::Called(_) | InboxMessage::Unreadable(_) => None,
     }
 }

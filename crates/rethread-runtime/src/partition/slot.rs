@@ -19,6 +19,10 @@ pub(super) struct Slot {
     pub(super) unwritten: usize,
     /// Whether the thread has something to do without a message.
     pub(super) is_wanted: bool,
+    /// Whether its coordinator may have calls in flight.
+    pub(super) may_have_calls: bool,
+    /// Attempts whose orders are lost, to be told to the next coordinator.
+    pub(super) lost: OpenCalls,
     /// Coordinators that failed in a row.
     pub(super) failures: u32,
     pub(super) idle_since: Instant,
@@ -57,6 +61,8 @@ impl Slot {
             unhandled: VecDeque::new(),
             unwritten: 0,
             is_wanted: false,
+            may_have_calls: false,
+            lost: OpenCalls::new(),
             failures: 0,
             idle_since: Instant::now(),
         }

@@ -12,7 +12,6 @@ use rethread_storage::{InboxCursor, Result, Storage};
 
 use crate::engine::Engine;
 use crate::partition::OwnerMessage;
-use crate::stats::{Stats, count};
 use crate::tenure::Tenure;
 
 /// Messages of one page of the inbox.
@@ -56,7 +55,7 @@ pub(super) async fn scan_and_send(
 }
 
 async fn scan(engine: &Engine, partition: PartitionId) -> Result<Scan> {
-    let in_flight = scan_in_flight(&*engine.storage, partition, &engine.stats).await?;
+    let in_flight = scan_in_flight(&*engine.storage, partition).await?;
     let active = engine.storage.active_threads(partition).await?;
     Ok(Scan { in_flight, active })
 }
@@ -68,21 +67,12 @@ async fn scan(engine: &Engine, partition: PartitionId) -> Result<Scan> {
 pub(super) async fn scan_in_flight(
     storage: &dyn Storage,
     partition: PartitionId,
-    stats: &Stats,
 ) -> Result<InFlight> {
     let mut in_flight = InFlight::new();
     for queued in storage.queued_orders(partition).await? {
-        match TaskOrder::from_record(&queued.order) {
-            Ok(TaskOrder { target, .. }) => {
-                in_flight
-                    .entry(target.thread)
-                    .or_default()
-                    .insert(target.open_call(), target.attempt);
-            }
-            Err(error) => {
-                count(&stats.corrupt_messages);
-                tracing::error!(%partition, queue = %queued.queue, %error, "queued order cannot be read");
-            }
+        // What cannot be read becomes a dead letter when a worker is given it.
+        if let Ok(TaskOrder { target, .. }) = TaskOrder::from_record(&queued.order) {
+            in_flight.entry(target.thread).or_default().insert(target.open_call(), target.attempt);
         }
     }
     let mut cursor = InboxCursor::START;
@@ -94,10 +84,8 @@ pub(super) async fn scan_in_flight(
             // What cannot be read is reported when it is routed.
             if let Ok(InboxMessage::Report(report)) = InboxMessage::from_record(&item.message) {
                 let target = report.target;
-                in_flight
-                    .entry(target.thread)
-                    .or_default()
-                    .insert(target.open_call(), target.attempt);
+                let calls = in_flight.entry(target.thread).or_default();
+                calls.insert(target.open_call(), target.attempt);
             }
         }
     }

@@ -37,14 +37,17 @@ impl OwnerState {
         let mut places: HashMap<ThreadKey, usize> = HashMap::new();
         for item in items {
             self.consumption.routed(item.cursor);
-            let message = match self.read(&item) {
-                Ok(message) => message,
-                Err(reason) => {
-                    self.skip(&item, &reason);
+            let (thread, message) = match self.read(&item) {
+                Ok(read) => read,
+                Err(dead) => {
+                    self.give_up_message(&item, dead);
                     continue;
                 }
             };
-            let thread = message.thread();
+            self.sweep.note(&message);
+            if self.newcomers.note(thread, &message) {
+                self.look_for_workers(Duration::ZERO);
+            }
             let slot = self.slot(thread);
             slot.unhandled.push_back((item.cursor, item.message));
             let place = *places.entry(thread).or_insert_with(|| {
@@ -58,7 +61,6 @@ impl OwnerState {
             match &slot.phase {
                 Phase::Here(actor) => {
                     slot.idle_since = Instant::now();
-                    self.at_coordinators += mail.len();
                     // One that just ended is reported, and its mail is delivered to the next.
                     let _ = actor.cast(CoordinatorMessage::Deliver(mail));
                 }
@@ -67,29 +69,6 @@ impl OwnerState {
                 Phase::Loading { .. } | Phase::Leaving(_) => {}
             }
         }
-    }
-
-    fn read(&self, item: &InboxItem) -> Result<InboxMessage, String> {
-        let message = InboxMessage::from_record(&item.message).map_err(|e| e.to_string())?;
-        let partition = message.thread().partition(self.engine.storage.partitions());
-        if partition == self.partition() {
-            Ok(message)
-        } else {
-            Err(format!("its thread belongs to partition {partition}"))
-        }
-    }
-
-    /// Passes over a message that cannot be read: it must not hold up the others.
-    fn skip(&mut self, item: &InboxItem, reason: &str) {
-        count(&self.engine.stats.corrupt_messages);
-        tracing::error!(
-            partition = %item.partition,
-            cursor = ?item.cursor,
-            reason,
-            "message of the inbox cannot be read and is passed over"
-        );
-        self.consumption.handled(item.cursor);
-        self.ask_flush();
     }
 
     /// Wants a thread in memory although it may have no message.
@@ -140,6 +119,7 @@ impl OwnerState {
             Found::Corrupt { reason, execution } => {
                 tracing::error!(thread_key = %thread, reason, "thread cannot be loaded");
                 slot.phase = Phase::Quarantined { reason, execution };
+                slot.lost.clear();
                 self.answer_quarantined(thread);
                 return Ok(());
             }
@@ -198,6 +178,12 @@ impl OwnerState {
         self.coordinators.insert(actor.get_id(), thread);
         actor.cast(CoordinatorMessage::Begin)?;
         let Some(slot) = self.slots.get_mut(&thread) else { return Ok(()) };
+        let lost = std::mem::take(&mut slot.lost);
+        // What waits may be of the same calls; then they are looked for again.
+        if !lost.is_empty() && slot.unhandled.is_empty() {
+            actor.cast(CoordinatorMessage::Lost(lost))?;
+        }
+        slot.may_have_calls = true;
         slot.phase = Phase::Here(actor);
         slot.idle_since = Instant::now();
         self.deliver_unhandled(thread);
@@ -210,7 +196,6 @@ impl OwnerState {
         let Phase::Here(actor) = &slot.phase else { return };
         let mail = decode_all(&slot.unhandled);
         if !mail.is_empty() {
-            self.at_coordinators += mail.len();
             // One that just ended is reported, and its mail is delivered to the next.
             let _ = actor.cast(CoordinatorMessage::Deliver(mail));
         }
@@ -218,14 +203,17 @@ impl OwnerState {
 
     /// Takes what a coordinator decided.
     pub(super) fn turned(&mut self, turns: Vec<Turned>) {
+        if self.draining.is_some() {
+            return;
+        }
         for turn in turns {
             let thread = turn.thread;
             if let Some(slot) = self.slots.get_mut(&thread) {
                 slot.unwritten += 1;
+                slot.may_have_calls |= !turn.orders.is_empty();
                 slot.idle_since = Instant::now();
                 for cursor in &turn.handled {
                     slot.failures = 0;
-                    self.at_coordinators = self.at_coordinators.saturating_sub(1);
                     if slot.unhandled.front().is_some_and(|(unhandled, _)| unhandled == cursor) {
                         slot.unhandled.pop_front();
                     }
@@ -324,10 +312,6 @@ impl OwnerState {
             reason,
             "coordinator failed; its thread is loaded again"
         );
-        if matches!(slot.phase, Phase::Here(_)) {
-            let delivered = slot.unhandled.len();
-            self.at_coordinators = self.at_coordinators.saturating_sub(delivered);
-        }
         let wait = FAILURE_WAIT * 2_u32.saturating_pow(slot.failures.min(FAILURES_MAX));
         slot.failures += 1;
         // Not away yet: it must not be loaded before the wait is over.

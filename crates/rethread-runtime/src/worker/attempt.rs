@@ -33,16 +33,16 @@ const CACHE_WAIT_MAX: Duration = Duration::from_secs(300);
 /// Runs what was ordered and hands in what comes of it, unless another worker has the order.
 pub(super) async fn run(side: &Arc<WorkerSide>, assignment: Assignment, slot: Slot) {
     if !side.still_has(&assignment).await {
-        tracing::debug!(queue = %assignment.delivery.receipt.queue, "order was reclaimed before its body started");
+        tracing::debug!(queue = %assignment.delivery.receipt.queue, "order is not ours any more, its body is not started");
         return;
     }
     let delivery = &assignment.delivery;
     let order = match TaskOrder::from_record(&delivery.order) {
         Ok(order) => order,
         Err(error) => {
-            count(&side.stats.corrupt_messages);
-            tracing::error!(queue = %delivery.receipt.queue, %error, "order cannot be read and is dropped");
-            hand_in(side, assignment.delivery, Vec::new()).await;
+            tracing::error!(queue = %delivery.receipt.queue, %error, "order cannot be read and is given up");
+            let message = InboxMessage::Unreadable(delivery.order.clone()).to_record();
+            hand_in(side, assignment.delivery, vec![message]).await;
             return;
         }
     };
@@ -122,7 +122,10 @@ impl Attempt<'_> {
         let fetches = assignment.delivery.fetches;
         let side = self.side;
         let mut outcome = match side.registry.task(&self.order.name) {
-            _ if fetches > side.fetches_max => failed(poisoned(fetches - 1)),
+            _ if fetches > side.fetches_max => {
+                count(&side.stats.quarantined_tasks);
+                failed(poisoned(fetches - 1))
+            }
             None => AttemptOutcome::UnknownTask,
             Some(task) => self.come_by(task, assignment).await?,
         };
@@ -136,6 +139,7 @@ impl Attempt<'_> {
                 }
             }
             AttemptOutcome::UnknownTask => {
+                count(&side.stats.unknown_task_orders);
                 let TaskOrder { name, thread, .. } = &self.order;
                 side.unknown_tasks.found(name, thread, &assignment.delivery.receipt.queue);
             }
@@ -157,7 +161,7 @@ impl Attempt<'_> {
             Way::Run(duty) => duty,
         };
         if self.order.cache.is_some() && !self.side.still_has(assignment).await {
-            tracing::warn!("order was reclaimed while it waited for an equal call");
+            tracing::warn!("order is not ours any more after it waited for an equal call");
             if let Some(duty) = duty {
                 duty.leave();
             }

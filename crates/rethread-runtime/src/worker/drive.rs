@@ -54,7 +54,7 @@ impl Attempt<'_> {
         };
         // Reading took time, in which the order may have gone to another worker.
         if self.target.attempt > 1 && !self.side.still_has(assignment).await {
-            tracing::warn!("order was reclaimed before its body started");
+            tracing::warn!("order is not ours any more, its body is not started");
             return None;
         }
         let scope = self.scope(known);
@@ -114,7 +114,7 @@ impl Attempt<'_> {
                 }
                 Event::AskAgain => {
                     if !self.side.still_has(assignment).await {
-                        tracing::warn!("order was reclaimed while its body waited for calls");
+                        tracing::warn!("order is not ours any more, its body is given up");
                         return None;
                     }
                     self.said.call(self.calls.to_nested());

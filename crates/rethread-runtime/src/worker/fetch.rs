@@ -15,6 +15,9 @@ use crate::worker::slots::Slots;
 /// How long one fetch waits for orders. An idle worker ends as fast as that; asking again costs
 /// the storage next to nothing.
 const FETCH_WAIT: Duration = Duration::from_millis(250);
+/// How often a worker looks for orders of dead ones within the time that a worker must be silent
+/// to be dead: an order waits at most a quarter of that time longer.
+const RECLAIMS_PER_DEATH: u32 = 4;
 /// Wait after a failed fetch.
 const RETRY_WAIT: Duration = Duration::from_millis(200);
 
@@ -37,7 +40,7 @@ impl Fetcher {
         while self.side.is_running() && self.wait_for_slot().await {
             let free = self.slots.free().max(1);
             let worker = &self.side.worker;
-            let asked = Moment::now();
+            let asked = self.side.now();
             match self.side.storage.fetch(worker, &queues, free, FETCH_WAIT).await {
                 Ok(deliveries) => {
                     failures.worked();
@@ -61,13 +64,13 @@ impl Fetcher {
             tokio::select! {
                 biased;
                 () = self.side.reached(Stage::Ending) => return,
-                () = tokio::time::sleep(dead_after / 2) => {}
+                () = tokio::time::sleep(dead_after / RECLAIMS_PER_DEATH) => {}
             }
             let free = self.slots.free();
             if free == 0 || !self.side.may_judge_others() {
                 continue;
             }
-            let asked = Moment::now();
+            let asked = self.side.now();
             match self.side.storage.reclaim(worker, &queues, dead_after, free).await {
                 Ok(deliveries) => {
                     failures.worked();
@@ -98,6 +101,7 @@ impl Fetcher {
     /// Gives orders to the pool, each with a slot. What is left when the worker ends goes back
     /// when it retires.
     async fn assign(&self, deliveries: Vec<Delivery>, asked: Moment) {
+        let given = self.side.now();
         for delivery in deliveries {
             if !self.side.is_running() {
                 return;
@@ -108,7 +112,7 @@ impl Fetcher {
                 slot = self.slots.take() => slot,
             };
             let Some(slot) = slot else { return };
-            let assignment = Assignment { delivery, asked };
+            let assignment = Assignment { delivery, asked, given };
             if self.pool.cast(WorkerPoolMessage::Assign(assignment, slot)).is_err() {
                 return;
             }

@@ -1,6 +1,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use rethread_core::ids::Millis;
+use rethread_storage::Clock;
 use tokio::time::Instant;
 
 /// What a worker knows of how the storage has heard of it: whether an order may have been
@@ -22,6 +24,7 @@ use tokio::time::Instant;
 /// until a body really begins.
 #[derive(Debug)]
 pub(super) struct Heard {
+    wall: Clock,
     silence_max: Duration,
     since: Mutex<Since>,
 }
@@ -38,12 +41,13 @@ struct Since {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
     instant: Instant,
-    wall: SystemTime,
+    wall: Millis,
 }
 
 impl Moment {
-    pub(super) fn now() -> Self {
-        Self { instant: Instant::now(), wall: SystemTime::now() }
+    /// Now, `wall` being the clock on the machine's wall.
+    pub(super) fn now(wall: &Clock) -> Self {
+        Self { instant: Instant::now(), wall: wall.now() }
     }
 
     /// The time from `earlier` to this moment; zero if it is not earlier.
@@ -52,16 +56,25 @@ impl Moment {
     /// when it goes on, so the longer of both counts. That the wall clock was put forward for
     /// another reason costs a needless question.
     fn since(self, earlier: Self) -> Duration {
-        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
+        let wall = Duration::from_millis(self.wall.0.saturating_sub(earlier.wall.0));
         self.instant.saturating_duration_since(earlier.instant).max(wall)
     }
 }
 
 impl Heard {
     /// A worker whose first heartbeat was sent at `sent` and has been answered.
-    pub(super) fn new(sent: Moment, dead_after: Duration) -> Self {
-        let since = Since { first: Moment::now(), last: sent };
-        Self { silence_max: dead_after * 2 / 3, since: Mutex::new(since) }
+    pub(super) fn new(wall: Clock, sent: Moment, dead_after: Duration) -> Self {
+        let since = Since { first: Moment::now(&wall), last: sent };
+        Self { wall, silence_max: dead_after * 2 / 3, since: Mutex::new(since) }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        Moment::now(&self.wall)
+    }
+
+    /// The time since then; see [`Moment`].
+    pub(super) fn elapsed(&self, since: Moment) -> Duration {
+        self.now().since(since)
     }
 
     fn since(&self) -> MutexGuard<'_, Since> {
@@ -70,7 +83,7 @@ impl Heard {
 
     /// Notes that a heartbeat sent at `sent` has been answered.
     pub(super) fn note(&self, sent: Moment) {
-        let answered = Moment::now();
+        let answered = self.now();
         let mut since = self.since();
         if answered.since(since.last) >= self.silence_max {
             since.first = answered;
@@ -92,12 +105,12 @@ impl Heard {
     /// after an outage of the storage every heartbeat in it is old, also those of the living.
     pub(super) fn lasts(&self, long: Duration) -> bool {
         let since = *self.since();
-        self.is_recent(since.last) && Moment::now().since(since.first) >= long
+        self.is_recent(since.last) && self.elapsed(since.first) >= long
     }
 
     /// Whether a heartbeat sent at `sent` keeps us alive for now.
     pub(super) fn is_recent(&self, sent: Moment) -> bool {
-        Moment::now().since(sent) < self.silence_max
+        self.elapsed(sent) < self.silence_max
     }
 }
 
@@ -110,63 +123,72 @@ mod tests {
     const DEAD_AFTER: Duration = Duration::from_secs(300);
     const STEP: Duration = Duration::from_secs(199);
 
+    fn now() -> Moment {
+        Moment::now(&Clock::system())
+    }
+
+    /// A worker whose first heartbeat is answered as soon as it is sent.
+    fn heard() -> Heard {
+        Heard::new(Clock::system(), now(), DEAD_AFTER)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn only_who_was_heard_for_long_may_take_others_for_dead() {
-        let heard = Heard::new(Moment::now(), DEAD_AFTER);
+        let heard = heard();
         assert!(!heard.lasts(DEAD_AFTER), "others had no time yet");
         for _ in 0..2 {
             advance(STEP).await;
-            heard.note(Moment::now());
+            heard.note(heard.now());
         }
         assert!(heard.lasts(DEAD_AFTER));
         advance(STEP * 2).await;
         assert!(!heard.lasts(DEAD_AFTER), "a silence, as of an outage");
-        heard.note(Moment::now());
+        heard.note(heard.now());
         assert!(!heard.lasts(DEAD_AFTER), "the others may just not have come back yet");
         for _ in 0..2 {
             advance(STEP).await;
-            heard.note(Moment::now());
+            heard.note(heard.now());
         }
         assert!(heard.lasts(DEAD_AFTER));
     }
 
     #[tokio::test(start_paused = true)]
     async fn heartbeats_that_follow_closely_cover_what_was_asked_for_after_the_first() {
-        let before = Moment::now();
+        let before = now();
         advance(Duration::from_secs(1)).await;
-        let heard = Heard::new(Moment::now(), DEAD_AFTER);
+        let heard = heard();
         assert!(!heard.covers(before), "nothing was heard of us by then");
-        let asked = Moment::now();
+        let asked = heard.now();
         for _ in 0..10 {
             assert!(heard.covers(asked));
             advance(STEP).await;
-            heard.note(Moment::now());
+            heard.note(heard.now());
         }
         assert!(heard.covers(asked));
         advance(STEP + Duration::from_secs(1)).await;
         assert!(!heard.covers(asked), "the last one is old");
-        assert!(!heard.covers(Moment::now()), "also for what was fetched just now");
+        assert!(!heard.covers(heard.now()), "also for what was fetched just now");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_silence_uncovers_what_was_asked_for_before_its_end() {
-        let heard = Heard::new(Moment::now(), DEAD_AFTER);
-        let before = Moment::now();
+        let heard = heard();
+        let before = heard.now();
         advance(STEP * 2).await;
-        let within = Moment::now();
+        let within = heard.now();
         advance(Duration::from_secs(1)).await;
-        heard.note(Moment::now());
+        heard.note(heard.now());
         assert!(!heard.covers(before));
         assert!(!heard.covers(within));
-        assert!(heard.covers(Moment::now()));
+        assert!(heard.covers(heard.now()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_heartbeat_counts_from_its_sending() {
-        let heard = Heard::new(Moment::now(), DEAD_AFTER);
-        let asked = Moment::now();
+        let heard = heard();
+        let asked = heard.now();
         advance(STEP / 2).await;
-        let sent = Moment::now();
+        let sent = heard.now();
         advance(STEP / 2).await;
         heard.note(sent);
         assert!(heard.covers(asked));
@@ -176,9 +198,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_machine_that_stood_still_is_noticed_by_its_wall_clock() {
-        let heard = Heard::new(Moment::now(), DEAD_AFTER);
-        let mut sent = Moment::now();
-        sent.wall -= STEP * 2;
+        let heard = heard();
+        let mut sent = heard.now();
+        sent.wall.0 -= u64::try_from((STEP * 2).as_millis()).expect("small");
         assert!(!heard.is_recent(sent));
     }
 }

@@ -18,7 +18,7 @@ use crate::store::StoreAccess;
 use crate::worker::cancels::Cancels;
 use crate::worker::desk::{self, Desk};
 use crate::worker::heard::{Heard, Moment};
-use crate::worker::heartbeat;
+use crate::worker::heartbeat::{self, Pulse};
 use crate::worker::mail::{self, Routes};
 use crate::worker::pool::PoolSeat;
 use crate::worker::slots::Slots;
@@ -26,6 +26,9 @@ use crate::worker::unknown_tasks::UnknownTasks;
 
 /// How long the last reports may take to be handed in when a worker ends.
 const LAST_HAND_IN_MAX: Duration = Duration::from_secs(5);
+/// How long an order that was given is taken for one that nobody has taken back since. A cancel
+/// that a client hears of has taken about as long to reach it.
+const FRESH_FOR: Duration = Duration::from_millis(20);
 /// Wait after an order could not be confirmed.
 const CONFIRM_WAIT: Duration = Duration::from_millis(200);
 
@@ -58,6 +61,8 @@ pub(crate) struct Assignment {
     pub(super) delivery: Delivery,
     /// When it was asked for.
     pub(super) asked: Moment,
+    /// When the storage gave it.
+    pub(super) given: Moment,
 }
 
 /// How far the end of a worker process has come.
@@ -77,6 +82,7 @@ pub(crate) struct WorkerSettings {
     pub(crate) worker: WorkerId,
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Clock,
+    pub(crate) wall: Clock,
     pub(crate) store: Arc<StoreAccess>,
     pub(crate) presence: Presence,
     pub(crate) pools: Vec<PoolOptions>,
@@ -103,16 +109,18 @@ impl WorkerProcess {
     ) -> rethread_storage::Result<(Self, Vec<PoolSeat>)> {
         let runtime = Handle::current();
         let queues: Vec<_> = settings.pools.iter().map(|pool| pool.queue.clone()).collect();
-        let sent = Moment::now();
+        let sent = Moment::now(&settings.wall);
         settings.storage.heartbeat(&settings.worker, &queues).await?;
-        let heard = Arc::new(Heard::new(sent, settings.dead_after));
-        let heartbeat = pulse.spawn(heartbeat::run(
-            pulse_storage,
-            settings.worker.clone(),
-            queues.clone(),
-            settings.heartbeat_every,
-            Arc::clone(&heard),
-        ));
+        let heard = Arc::new(Heard::new(settings.wall, sent, settings.dead_after));
+        let lives = Pulse {
+            storage: pulse_storage,
+            worker: settings.worker.clone(),
+            queues: queues.clone(),
+            every: settings.heartbeat_every,
+            heard: Arc::clone(&heard),
+            card: heartbeat::card(&settings.pools, &settings.registry, settings.clock.now()),
+        };
+        let heartbeat = pulse.spawn(lives.run());
         let stage = watch::Sender::new(Stage::Running);
         let presence = settings.presence;
         let desk = desk::open(
@@ -201,9 +209,10 @@ impl WorkerSide {
         *self.stage.borrow() == Stage::Running
     }
 
-    /// Whether a body may start: false if another worker may have the order, or may have
-    /// finished it, since this one was too long paused to keep it. Costs nothing as long as
-    /// heartbeats prove that it is ours; else the storage is asked, until it answers.
+    /// Whether a body may start, or go on: false if another worker may have the order, or may have
+    /// finished it, since this one was too long paused to keep it, or if it was taken back. Costs
+    /// nothing as long as the order was given just now and heartbeats prove that it is ours; else
+    /// the storage is asked, until it answers.
     ///
     /// A pause between this and the body's first step cannot be noticed; what such a body does
     /// is done twice, and handed in once.
@@ -211,13 +220,14 @@ impl WorkerSide {
     /// # Cancel safety
     /// Loses nothing.
     pub(super) async fn still_has(&self, assignment: &Assignment) -> bool {
-        let Assignment { delivery, asked } = assignment;
-        // Of an order that was taken from a worker the storage knows more than we do.
-        if delivery.fetches == 1 && self.heard.covers(*asked) {
-            return true;
-        }
         loop {
-            match self.confirm(&delivery.receipt).await {
+            let Assignment { delivery, asked, given } = assignment;
+            // Of an order that was taken from a worker the storage knows more than we do.
+            let is_kept = delivery.fetches == 1 && self.heard.covers(*asked);
+            if is_kept && self.heard.elapsed(*given) < FRESH_FOR {
+                return true;
+            }
+            match self.confirm(&delivery.receipt, is_kept).await {
                 Ok(Some(is_ours)) => return is_ours,
                 Ok(None) => {}
                 Err(error) => {
@@ -229,14 +239,24 @@ impl WorkerSide {
     }
 
     /// Asks whether an order is ours. None if the answer came too late to be relied on.
-    async fn confirm(&self, receipt: &Receipt) -> rethread_storage::Result<Option<bool>> {
+    async fn confirm(
+        &self,
+        receipt: &Receipt,
+        is_kept: bool,
+    ) -> rethread_storage::Result<Option<bool>> {
         // The heartbeat comes first: from then on nobody takes what the storage says is ours.
-        let sent = Moment::now();
-        self.storage.heartbeat(&self.worker, &self.queues).await?;
-        self.heard.note(sent);
+        let sent = self.heard.now();
+        if !is_kept {
+            self.storage.heartbeat(&self.worker, &self.queues).await?;
+            self.heard.note(sent);
+        }
         let answer = self.storage.confirm(&self.worker, std::slice::from_ref(receipt)).await?;
         let is_ours = answer.first().copied().unwrap_or(false);
         Ok((!is_ours || self.heard.is_recent(sent)).then_some(is_ours))
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.heard.now()
     }
 
     /// Whether this worker may take others for dead; see [`Heard::lasts`].

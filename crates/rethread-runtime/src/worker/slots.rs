@@ -141,8 +141,12 @@ impl fmt::Debug for Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
     use super::*;
     use tokio::task::yield_now;
+    use tokio::time::timeout;
 
     #[tokio::test]
     async fn a_body_that_goes_on_comes_before_new_ones() {
@@ -183,5 +187,87 @@ mod tests {
         drop((waiting, running));
         drop(slots.take().await.expect("open"));
         slots.all_ended().await;
+    }
+
+    /// A small deterministic generator (SplitMix64).
+    struct Rng(u64);
+
+    impl Rng {
+        fn below(&mut self, n: u64) -> u64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) % n
+        }
+    }
+
+    /// A body that runs.
+    struct Running(Arc<AtomicUsize>);
+
+    impl Running {
+        fn begin(count: &Arc<AtomicUsize>, most: usize) -> Self {
+            assert!(count.fetch_add(1, Ordering::SeqCst) < most, "too many run");
+            Self(Arc::clone(count))
+        }
+    }
+
+    impl Drop for Running {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// An attempt as it may go: it runs, waits, gives up waiting, goes on, and ends in any way.
+    async fn attempt(slots: Arc<Slots>, seed: u64, count: Arc<AtomicUsize>, most: usize) {
+        let mut rng = Rng(seed);
+        let Some(mut slot) = slots.take().await else { return };
+        // Dropped before the slot, whatever ends the attempt.
+        let mut running = None;
+        for _ in 0..rng.below(8) {
+            if slot.is_held() && running.is_none() {
+                running = Some(Running::begin(&count, most));
+            }
+            match rng.below(5) {
+                0 => {
+                    running = None;
+                    slot.give_back();
+                }
+                1 => slot.take_again().await,
+                2 => {
+                    let wait = Duration::from_millis(rng.below(3));
+                    let _ = timeout(wait, slot.take_again()).await;
+                }
+                3 => tokio::time::sleep(Duration::from_millis(rng.below(5))).await,
+                _ => assert!(rng.below(10) > 0, "the body panics"),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_slot_is_lost_however_attempts_end() {
+        for seed in 0..200 {
+            let mut rng = Rng(seed);
+            let count = 1 + usize::try_from(rng.below(4)).expect("small");
+            let (slots, running) = (Slots::new(count), Arc::new(AtomicUsize::new(0)));
+            let begin =
+                |n| attempt(Arc::clone(&slots), seed * 1_000 + n, Arc::clone(&running), count);
+            let attempts: Vec<_> = (0..30).map(|n| tokio::spawn(begin(n))).collect();
+            for attempt in &attempts {
+                if rng.below(4) == 0 {
+                    tokio::time::sleep(Duration::from_millis(rng.below(3))).await;
+                    attempt.abort();
+                }
+            }
+            for attempt in attempts {
+                if let Err(error) = attempt.await
+                    && let Ok(panic) = error.try_into_panic()
+                {
+                    let text = panic.downcast_ref::<&str>();
+                    assert_eq!(text, Some(&"the body panics"), "seed {seed}");
+                }
+            }
+            slots.all_ended().await;
+            assert_eq!(slots.free(), count, "seed {seed}");
+            assert_eq!((*slots.returning.borrow(), *slots.attempts.borrow()), (0, 0));
+        }
     }
 }

@@ -8,7 +8,8 @@ use rethread_sdk::{Entrypoint, Error, Registry, Task, kind};
 
 use crate::support::{Counter, Driver, options, start};
 
-struct CountDrop(Counter);
+/// Counts that it is dropped.
+pub(crate) struct CountDrop(pub(crate) Counter);
 
 impl Drop for CountDrop {
     fn drop(&mut self) {

@@ -1,7 +1,7 @@
 //! A storage that fails now and then, and one whose worker stands still.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,10 +30,12 @@ pub(crate) struct Faulty {
     /// Commits that take effect and do not say so, before all others.
     silent_commits: Arc<AtomicU32>,
     pause: Option<Arc<Pause>>,
-    /// Whether each letter is lost the first time that it is sent.
+    /// Whether each letter to a worker is lost the first time that it is sent, and each to a
+    /// queue.
     loses_mail: bool,
     lost_letters: Arc<Mutex<HashSet<Bytes>>>,
     gate: Gate,
+    silent_nodes: Arc<AtomicBool>,
 }
 
 /// Keeps one thread from being loaded while it is shut.
@@ -62,59 +64,47 @@ enum Fault {
 
 impl Faulty {
     pub(crate) fn driver(every: u32, silent_commits: u32) -> Driver {
-        Self::over_memory(every, silent_commits, None, false)
+        let silent_commits = Arc::new(AtomicU32::new(silent_commits));
+        Self { every, silent_commits, ..Self::without_faults(2) }.into_driver()
     }
 
     /// Fails never; the first worker that gets an order stands still.
     pub(crate) fn paused(pause: &Arc<Pause>) -> Driver {
-        Self::over_memory(u32::MAX, 0, Some(Arc::clone(pause)), false)
+        Self { pause: Some(Arc::clone(pause)), ..Self::without_faults(2) }.into_driver()
     }
 
     /// Fails never; each letter is lost the first time that it is sent.
     pub(crate) fn losing_mail() -> Driver {
-        Self::over_memory(u32::MAX, 0, None, true)
+        Self { loses_mail: true, ..Self::without_faults(2) }.into_driver()
     }
 
     /// Fails only to load the thread that `gate` keeps out.
     pub(crate) fn gated(gate: &Gate) -> Driver {
-        let inner = Arc::new(MemoryStorage::new(2));
-        let (operations, silent_commits) = (Arc::default(), Arc::default());
-        let (every, pause, gate) = (u32::MAX, None, gate.clone());
-        let (loses_mail, lost_letters) = (false, Arc::default());
-        let faulty = Self {
-            inner,
-            every,
-            operations,
-            silent_commits,
-            pause,
-            loses_mail,
-            lost_letters,
-            gate,
-        };
-        Driver { storage: Arc::new(faulty) }
+        Self { gate: gate.clone(), ..Self::without_faults(2) }.into_driver()
     }
 
-    fn over_memory(
-        every: u32,
-        silent_commits: u32,
-        pause: Option<Arc<Pause>>,
-        loses_mail: bool,
-    ) -> Driver {
-        let inner = Arc::new(MemoryStorage::new(2));
-        let silent_commits = Arc::new(AtomicU32::new(silent_commits));
-        let (operations, lost_letters) = (Arc::default(), Arc::default());
-        let gate = Gate::default();
-        let faulty = Self {
-            inner,
-            every,
-            operations,
-            silent_commits,
-            pause,
-            loses_mail,
-            lost_letters,
-            gate,
-        };
-        Driver { storage: Arc::new(faulty) }
+    /// Fails never, unless nodes are made silent.
+    pub(crate) fn without_faults(partitions: u16) -> Self {
+        Self {
+            inner: Arc::new(MemoryStorage::new(partitions)),
+            every: u32::MAX,
+            operations: Arc::default(),
+            silent_commits: Arc::default(),
+            pause: None,
+            loses_mail: false,
+            lost_letters: Arc::default(),
+            gate: Gate::default(),
+            silent_nodes: Arc::default(),
+        }
+    }
+
+    /// While it is set, no node can announce itself.
+    pub(crate) fn silent_nodes(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.silent_nodes)
+    }
+
+    pub(crate) fn into_driver(self) -> Driver {
+        Driver { storage: Arc::new(self) }
     }
 
     fn next(&self) -> Fault {
@@ -167,6 +157,17 @@ impl Storage for Faulty {
 
     async fn release(&self, lease: &Lease) -> Result<()> {
         self.with(self.inner.release(lease)).await
+    }
+
+    async fn announce_node(&self, node: &NodeId, ttl: Duration) -> Result<Vec<NodeId>> {
+        if self.silent_nodes.load(Ordering::SeqCst) {
+            return Err(StorageError::Unavailable { reason: "injected".into() });
+        }
+        self.with(self.inner.announce_node(node, ttl)).await
+    }
+
+    async fn withdraw_node(&self, node: &NodeId) -> Result<()> {
+        self.with(self.inner.withdraw_node(node)).await
     }
 
     async fn submit(&self, partition: PartitionId, op: OpId, message: Bytes) -> Result<()> {
@@ -313,6 +314,9 @@ impl Storage for Faulty {
     }
 
     async fn tell_queue(&self, queue: &QueueName, mail: Vec<Bytes>) -> Result<()> {
+        if self.loses_mail {
+            return Ok(());
+        }
         self.inner.tell_queue(queue, mail).await
     }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::INBOX_MAX;
 use super::kit::*;
-use crate::InboxCursor;
+use crate::{InboxCursor, StorageError};
 
 pub(super) async fn an_empty_inbox_gives_nothing(storage: Shared) {
     assert_eq!(inbox(&storage, P0).await, []);
@@ -232,4 +233,52 @@ pub(super) async fn concurrent_submits_are_all_kept_in_one_order(storage: Shared
         let sorted = own.is_sorted();
         assert!(sorted && own.len() == 4, "one submitter's messages keep their order: {own:?}");
     }
+}
+
+/// Submits so many messages at the same time.
+async fn submit_many(storage: &Shared, first: u128, count: usize) {
+    let mut submits = tokio::task::JoinSet::new();
+    for n in 0..count as u128 {
+        let storage = Arc::clone(storage);
+        submits.spawn(async move { submit(&storage, P0, first + n, "m").await });
+    }
+    submits.join_all().await;
+}
+
+pub(super) async fn a_full_inbox_refuses_new_messages(storage: Shared) {
+    let max = usize::try_from(INBOX_MAX).expect("invariant: it is small");
+    submit_many(&storage, 0, max).await;
+    let refused = storage.submit(P0, op(1 << 64), bytes("one too many")).await;
+    assert_eq!(refused, Err(StorageError::Overloaded { partition: P0, waiting: INBOX_MAX }));
+    submit(&storage, P0, 0, "m").await;
+    submit(&storage, P1, 1 << 64, "elsewhere").await;
+    assert_eq!(inbox(&storage, P0).await.len(), max, "what is there already is no news");
+}
+
+pub(super) async fn a_full_inbox_takes_what_workers_hand_in(storage: Shared) {
+    let max = usize::try_from(INBOX_MAX).expect("invariant: it is small");
+    own(&storage, P0).await.order("q", &texts("o", 0, 1)).await;
+    let found = fetch(&storage, "w", &["q"], 1).await;
+    submit_many(&storage, 0, max).await;
+    finish(&storage, "w", &found[0].receipt, &["done", "and done"]).await;
+    let waiting = INBOX_MAX + 2;
+    assert_eq!(inbox(&storage, P0).await.len() as u64, waiting);
+    let refused = storage.submit(P0, op(1 << 64), bytes("one too many")).await;
+    assert_eq!(refused, Err(StorageError::Overloaded { partition: P0, waiting }));
+}
+
+pub(super) async fn a_full_inbox_has_room_again(storage: Shared) {
+    let max = usize::try_from(INBOX_MAX).expect("invariant: it is small");
+    let mut owner = own(&storage, P0).await;
+    submit_many(&storage, 0, max).await;
+    let items = inbox(&storage, P0).await;
+    let refused = storage.submit(P0, op(1 << 64), bytes("refused")).await;
+    assert!(matches!(refused, Err(StorageError::Overloaded { .. })), "{refused:?}");
+    owner.commit(|commit| commit.consumed_beyond = vec![items[5].cursor]).await;
+    submit(&storage, P0, 1 << 64, "taken").await;
+    let items = inbox(&storage, P0).await;
+    assert_eq!(items.len(), max);
+    assert_eq!(items[max - 1].message, "taken", "the refusal is forgotten");
+    owner.consume(items[max - 1].cursor).await;
+    submit(&storage, P0, (1 << 64) + 1, "taken too").await;
 }

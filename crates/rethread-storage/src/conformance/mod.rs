@@ -1,7 +1,8 @@
 //! The suite that every adapter must pass.
 //!
 //! An adapter's test crate needs one line, with a function that makes an empty storage of at
-//! least [`PARTITIONS`] partitions and whatever must live as long as the test:
+//! least [`PARTITIONS`] partitions, whose inboxes hold [`INBOX_MAX`] messages, and whatever must
+//! live as long as the test:
 //!
 //! ```text
 //! async fn storage() -> (Arc<dyn Storage>, impl Any) { … }
@@ -17,14 +18,20 @@ mod cache;
 mod checkpoints;
 mod commit;
 mod deletion;
+pub mod differential;
 mod events;
 mod inbox;
 mod items;
 mod kit;
+mod letters;
 mod mail;
+mod nodes;
+mod operators;
 mod ownership;
 mod reclaim;
 mod threads;
+mod waiting;
+mod withdrawal;
 mod work;
 
 use std::sync::Arc;
@@ -34,6 +41,9 @@ use crate::Storage;
 
 /// Partitions that the cases use.
 pub const PARTITIONS: u16 = 4;
+
+/// The `inbox_max` that the storages of the cases are set to.
+pub const INBOX_MAX: u64 = 3_000;
 
 /// A case that is not done by then hangs.
 const CASE_DEADLINE: Duration = Duration::from_secs(120);
@@ -62,6 +72,13 @@ macro_rules! __with_conformance_cases {
                 acquire_tells_the_last_commit
                 an_unknown_partition_is_refused
             }
+            nodes {
+                announced_nodes_live_and_are_sorted
+                a_silent_node_does_not_live
+                a_node_lives_for_the_time_it_said_last
+                a_withdrawn_node_does_not_live
+                odd_nodes_are_kept_apart
+            }
             inbox {
                 an_empty_inbox_gives_nothing
                 messages_come_in_order
@@ -82,6 +99,9 @@ macro_rules! __with_conformance_cases {
                 messages_are_binary
                 large_messages_survive
                 concurrent_submits_are_all_kept_in_one_order
+                a_full_inbox_refuses_new_messages
+                a_full_inbox_takes_what_workers_hand_in
+                a_full_inbox_has_room_again
             }
             commit {
                 a_commit_counts
@@ -115,6 +135,17 @@ macro_rules! __with_conformance_cases {
                 parked_threads_are_not_listed
                 activity_is_kept_when_not_written
                 attached_handles_share_the_storage
+            }
+            waiting {
+                waiting_commands_keep_their_order
+                the_first_waiting_commands_are_dropped
+                changes_of_what_waits_follow_each_other
+                dropping_more_than_waits_drops_all
+                a_deletion_takes_what_waits
+                what_waits_on_threads_is_kept_apart
+                a_repeated_commit_changes_what_waits_once
+                waiting_commands_are_binary
+                a_thousand_commands_wait
             }
             checkpoints {
                 a_checkpoint_is_read_by_its_id
@@ -165,6 +196,22 @@ macro_rules! __with_conformance_cases {
                 orders_are_binary
                 concurrent_workers_do_each_order_once
             }
+            withdrawal {
+                queued_orders_tell_their_group
+                a_withdrawn_order_is_not_fetched
+                a_withdrawn_order_is_not_confirmed
+                a_withdrawn_order_is_handed_in_without_effect
+                a_withdrawn_order_is_not_reclaimed
+                a_withdrawn_order_is_not_put_back
+                an_order_that_was_put_back_is_withdrawn
+                an_order_that_was_reclaimed_is_withdrawn
+                orders_that_come_with_a_withdrawal_stay
+                groups_of_partitions_are_kept_apart
+                several_groups_are_withdrawn_at_once
+                withdrawing_nothing_is_nothing
+                a_refused_commit_withdraws_nothing
+                thousands_of_orders_are_withdrawn
+            }
             reclaim {
                 orders_of_a_dead_worker_are_taken_over
                 a_reclaimed_order_counts_one_more_fetch
@@ -183,6 +230,30 @@ macro_rules! __with_conformance_cases {
                 a_finished_order_is_not_confirmed
                 a_reclaimed_order_is_confirmed_to_its_heir
                 a_retired_workers_orders_are_not_confirmed
+            }
+            letters {
+                dead_letters_are_listed_in_order
+                dead_letters_are_listed_in_pages
+                a_removed_dead_letter_is_gone
+                dead_letters_of_partitions_are_kept_apart
+                a_repeated_commit_buries_once
+                dead_letters_are_binary
+                the_oldest_dead_letters_go_when_there_are_too_many
+            }
+            operators {
+                a_header_is_read_by_itself
+                threads_are_listed_with_their_headers
+                many_threads_are_listed_in_pages
+                workers_are_listed_with_what_they_say_of_themselves
+                the_silence_of_a_worker_grows_until_it_is_heard
+                a_retired_worker_is_not_listed
+                descriptions_are_binary
+                the_status_of_an_untouched_partition_is_empty
+                the_status_names_the_owner_of_a_partition
+                the_status_counts_what_is_in_a_partition
+                the_status_tells_the_age_of_the_oldest_order
+                orders_are_listed_with_their_workers
+                looking_at_an_unknown_partition_is_refused
             }
             mail {
                 mail_comes_in_order

@@ -17,7 +17,9 @@ use super::tables::Tables;
 use crate::live::{Begun, Counted, Live, OrderId};
 use crate::memory::fresh_nonce;
 use crate::wake::{Wakes, lock};
-use crate::{Acquisition, Activity, Clock, Commit, QueuedOrder, Result, StorageError};
+use crate::{
+    Acquisition, Activity, Clock, Commit, DeadLetterId, QueuedOrder, Result, StorageError,
+};
 
 /// Most requests in one group; keeps the wait of the first one short.
 const GROUP_REQUESTS_MAX: usize = 1_000;
@@ -50,6 +52,11 @@ pub(super) enum Request {
         orders: Vec<(PartitionId, OrderId)>,
         reply: Reply<()>,
     },
+    RemoveLetter {
+        partition: PartitionId,
+        id: DeadLetterId,
+        reply: Reply<bool>,
+    },
     /// Items of the store or entries of the cache. What is not durable waits for no sync.
     Shelve {
         write: ShelfWrite,
@@ -73,6 +80,7 @@ impl Request {
         // A caller that does not wait any more needs no answer, here and below.
         match self {
             Self::Acquire { reply, .. } => drop(reply.send(Err(error))),
+            Self::RemoveLetter { reply, .. } => drop(reply.send(Err(error))),
             Self::Submit { reply, .. }
             | Self::Commit { reply, .. }
             | Self::Forget { reply, .. }
@@ -87,12 +95,14 @@ enum Decided {
     Acquired { answer: Acquisition, reply: Reply<Acquisition> },
     Submitted { delivery: Option<(PartitionId, u64, Bytes)>, reply: Reply<()> },
     Committed { applied: Applied, reply: Reply<()> },
+    Removed { was_there: bool, reply: Reply<bool> },
     Done { reply: Reply<()> },
 }
 
 /// The visible part of a commit.
 struct Applied {
     partition: PartitionId,
+    now: Millis,
     first_order: OrderId,
     orders: Vec<QueuedOrder>,
     activities: Vec<(ThreadKey, Activity)>,
@@ -103,6 +113,7 @@ impl Decided {
     fn refuse(self, error: StorageError) {
         match self {
             Self::Acquired { reply, .. } => drop(reply.send(Err(error))),
+            Self::Removed { reply, .. } => drop(reply.send(Err(error))),
             Self::Submitted { reply, .. }
             | Self::Committed { reply, .. }
             | Self::Done { reply } => drop(reply.send(Err(error))),
@@ -223,6 +234,12 @@ impl Committer {
                 }
                 Some(Decided::Done { reply })
             }
+            Request::RemoveLetter { partition, id, reply } => {
+                let removed = lock(&self.live).remove_dead_letter(partition, id, now);
+                let (was_there, reply) = or_refuse(removed, reply)?;
+                group.remove_letter(partition, id);
+                Some(Decided::Removed { was_there, reply })
+            }
             Request::Shelve { write, reply, .. } => {
                 let ((), reply) = or_refuse(group.shelve(write, now), reply)?;
                 Some(Decided::Done { reply })
@@ -247,24 +264,25 @@ impl Committer {
         let partition = commit.lease.partition;
         let (begun, counters) = {
             let mut live = lock(&self.live);
-            let begun = live.begin_commit(&commit);
+            let begun = live.begin_commit(&commit, now);
             (begun, live.partition(partition).map(|state| state.ownership.counters()))
         };
         let (begun, reply) = or_refuse(begun, reply)?;
         let (counters, reply) = or_refuse(counters, reply)?;
-        let Begun::New { consumed, first_order } = begun else {
+        let Begun::New(opened) = begun else {
             return Some(Decided::Done { reply });
         };
         group.set_counters(partition, counters);
         let drop_at = now.plus(self.event_retention_ms);
-        group.commit(&commit, &consumed, first_order, now, drop_at);
+        group.commit(&commit, &opened, now, drop_at);
         let runs = commit.runs_with_events();
         let activities = commit.threads.iter().filter_map(|write| {
             let activity = write.activity_change()?;
             Some((write.thread, activity))
         });
         let activities = activities.collect();
-        let applied = Applied { partition, first_order, orders: commit.orders, activities, runs };
+        let (first_order, orders) = (opened.first_order, commit.orders);
+        let applied = Applied { partition, now, first_order, orders, activities, runs };
         Some(Decided::Committed { applied, reply })
     }
 
@@ -278,6 +296,7 @@ impl Committer {
             match decided {
                 // The state was changed when it was decided; there is nothing to show.
                 Decided::Acquired { answer, reply } => drop(reply.send(Ok(answer))),
+                Decided::Removed { was_there, reply } => drop(reply.send(Ok(was_there))),
                 Decided::Done { reply } => replies.push(reply),
                 Decided::Submitted { delivery, reply } => {
                     if let Some((partition, number, message)) = delivery {
@@ -289,9 +308,9 @@ impl Committer {
                 Decided::Committed { applied, reply } => {
                     let partition = applied.partition;
                     has_orders |= !applied.orders.is_empty();
-                    runs.extend(applied.runs.into_iter().map(|run| (partition, run)));
-                    let (first_order, activities) = (applied.first_order, applied.activities);
-                    live.finish_commit(partition, first_order, applied.orders, activities);
+                    runs.extend(applied.runs.iter().map(|run| (partition, *run)));
+                    let Applied { now, first_order, orders, activities, .. } = applied;
+                    live.finish_commit(partition, first_order, orders, activities, now);
                     replies.push(reply);
                 }
             }

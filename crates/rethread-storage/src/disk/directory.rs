@@ -1,7 +1,7 @@
 //! The data directory: who may use it, and whether this version can read it.
 //!
 //! ```text
-//! FORMAT          "rethread 1" and the number of partitions; written last on creation
+//! FORMAT          "rethread 2" and the number of partitions; written last on creation
 //! rethread.lock   locked by the process that has the directory open
 //! fjall/          the tables
 //! ```
@@ -12,20 +12,34 @@ use std::path::{Path, PathBuf};
 
 use crate::{Result, StorageError};
 
-/// The format that this version reads and writes.
-const FORMAT_VERSION: u32 = 1;
+/// The format that this version writes.
+///
+/// 2: orders have groups, threads have waiting commands, and partitions dead letters. What is
+/// stored in format 1 is read as it is; the directory is of format 2 from then on, so that an
+/// older version does not pass over what it does not know.
+const FORMAT_VERSION: u32 = 2;
+
+/// The oldest format that this version reads.
+const FORMAT_VERSION_MIN: u32 = 1;
 
 const FORMAT_FILE: &str = "FORMAT";
 const FORMAT_DRAFT: &str = "FORMAT.new";
 const LOCK_FILE: &str = "rethread.lock";
 const TABLES_DIRECTORY: &str = "fjall";
 
+/// What the data of a directory is like.
+#[derive(Debug, Clone, Copy)]
+struct Format {
+    version: u32,
+    partitions: u16,
+}
+
 /// A data directory that this process holds the lock of.
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
-    /// Partitions of the data in it; none if it is new.
-    partitions: Option<u16>,
+    /// The data in it; none if it is new.
+    format: Option<Format>,
     lock: File,
 }
 
@@ -50,9 +64,9 @@ impl Directory {
             Err(TryLockError::Error(error)) => return Err(context(error)),
         }
         // Looked at again: another process may have created the data in the meantime.
-        let partitions = read_format(path)?;
-        let directory = Self { path: path.to_owned(), partitions, lock };
-        if partitions.is_none() {
+        let format = read_format(path)?;
+        let directory = Self { path: path.to_owned(), format, lock };
+        if directory.format.is_none() {
             directory.clear_unfinished().map_err(context)?;
         }
         create_private(&directory.tables()).map_err(context)?;
@@ -68,12 +82,13 @@ impl Directory {
     ///
     /// Call it once the tables exist: a directory without a format is as good as empty.
     pub(super) fn settle_partitions(&mut self, wanted: u16) -> Result<u16> {
-        if let Some(partitions) = self.partitions {
-            return Ok(partitions);
-        }
-        let partitions = wanted.max(1);
+        let partitions = match self.format {
+            Some(Format { version: FORMAT_VERSION, partitions }) => return Ok(partitions),
+            Some(Format { partitions, .. }) => partitions,
+            None => wanted.max(1),
+        };
         self.write_format(partitions).map_err(|error| cannot_use(&self.path, &error))?;
-        self.partitions = Some(partitions);
+        self.format = Some(Format { version: FORMAT_VERSION, partitions });
         Ok(partitions)
     }
 
@@ -100,8 +115,8 @@ impl Directory {
     }
 }
 
-/// The number of partitions of the data in the directory; none if there is no data yet.
-fn read_format(path: &Path) -> Result<Option<u16>> {
+/// What the data in the directory is like; none if there is no data yet.
+fn read_format(path: &Path) -> Result<Option<Format>> {
     match fs::read_to_string(path.join(FORMAT_FILE)) {
         Ok(text) => parse_format(path, &text).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -113,22 +128,23 @@ fn read_format(path: &Path) -> Result<Option<u16>> {
     }
 }
 
-fn parse_format(path: &Path, text: &str) -> Result<u16> {
+fn parse_format(path: &Path, text: &str) -> Result<Format> {
     let field = |line: &str, name: &str| -> Option<u32> {
         line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()
     };
     let mut lines = text.lines();
     let version = lines.next().and_then(|line| field(line, "rethread"));
     let Some(version) = version else { return Err(foreign(path, FORMAT_FILE)) };
-    if version != FORMAT_VERSION {
+    if !(FORMAT_VERSION_MIN..=FORMAT_VERSION).contains(&version) {
         let reason = format!(
-            "{} has data of format {version}, this version of Rethread reads format {FORMAT_VERSION}: use the version that wrote it or a newer one, or choose another directory",
+            "{} has data of format {version}, this version of Rethread reads formats {FORMAT_VERSION_MIN} to {FORMAT_VERSION}: use the version that wrote it or a newer one, or choose another directory",
             path.display()
         );
         return Err(StorageError::Config { reason });
     }
     let partitions = lines.next().and_then(|line| field(line, "partitions"));
-    partitions.and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0).ok_or_else(|| {
+    let partitions = partitions.and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
+    partitions.map(|partitions| Format { version, partitions }).ok_or_else(|| {
         StorageError::Corrupt {
             what: path.join(FORMAT_FILE).display().to_string(),
             reason: "the number of partitions is missing: restore the file from a backup".into(),

@@ -11,10 +11,12 @@ use super::keys;
 use super::shelf::{Shelf, ShelfWrite};
 use super::sweep;
 use super::tables::{Tables, unreadable};
-use super::values::{Kept, Standing, encode_counters, encode_counts, encode_order};
-use crate::live::{Counts, OrderId, Origin};
+use super::values::{Kept, Standing, encode_counters, encode_counts, encode_letter, encode_order};
+use crate::live::{Counts, Letters, Opened, OrderId, Origin};
 use crate::memory::last_event;
-use crate::{Activity, Commit, JournalWrite, Result, StorageError, ThreadWrite};
+use crate::{
+    Activity, Commit, DeadLetterId, JournalWrite, Result, StorageError, ThreadWrite, WaitingChange,
+};
 
 /// Longer journals are left to the sweeper when they are replaced.
 const ENTRIES_DROPPED_AT_ONCE_MAX: u64 = 128;
@@ -106,28 +108,41 @@ impl<'a> Group<'a> {
         self.batch.remove(&self.tables.live, keys::fetches(partition, order));
     }
 
+    pub(super) fn remove_letter(&mut self, partition: PartitionId, id: DeadLetterId) {
+        self.batch.remove(&self.tables.live, keys::letter(partition, id));
+    }
+
     /// Adds a commit that was prepared; logs that end with it are dropped at `drop_at`.
     pub(super) fn commit(
         &mut self,
         commit: &Commit,
-        consumed: &[Origin],
-        first_order: OrderId,
+        opened: &Opened,
         now: Millis,
         drop_at: Millis,
     ) {
         let partition = commit.lease.partition;
-        for origin in consumed {
+        for origin in &opened.consumed {
             match origin {
                 Origin::Submitted(number) => {
                     self.batch.remove(&self.tables.live, keys::inbox(partition, *number));
                 }
-                Origin::HandedIn(Some(order)) => self.remove_order(partition, *order),
+                Origin::HandedIn(Some(finished)) => self.remove_order(partition, finished.order),
                 Origin::HandedIn(None) => {}
             }
         }
-        for (order, id) in commit.orders.iter().zip(first_order..) {
+        for order in &opened.withdrawn {
+            self.remove_order(partition, *order);
+        }
+        for (order, id) in commit.orders.iter().zip(opened.first_order..) {
             let key = keys::order(partition, id);
-            self.batch.insert(&self.tables.live, key, encode_order(order));
+            self.batch.insert(&self.tables.live, key, encode_order(order, now));
+        }
+        for (record, id) in commit.dead_letters.iter().zip(Letters::ids_of(commit.number)) {
+            let key = keys::letter(partition, id);
+            self.batch.insert(&self.tables.live, key, encode_letter(now, record));
+        }
+        for id in &opened.dropped_letters {
+            self.remove_letter(partition, *id);
         }
         for key in std::mem::take(&mut self.doomed_checkpoints) {
             self.batch.remove(&self.tables.checkpoints, key);
@@ -155,6 +170,9 @@ impl<'a> Group<'a> {
             self.batch.insert(&tables.threads, keys::header(partition, thread), &header[..]);
         }
         self.journal(partition, thread, &mut standing, &write.journal, now);
+        for change in &write.waiting {
+            self.waiting(partition, thread, &mut standing, change);
+        }
         for id in &write.drop_checkpoints {
             let key = keys::checkpoint(partition, thread, *id);
             self.fresh_checkpoints.remove(&key);
@@ -211,6 +229,7 @@ impl<'a> Group<'a> {
             self.batch.remove(&self.tables.checkpoints, key);
         }
         self.journal(partition, thread, standing, &JournalWrite::Replace(Vec::new()), now);
+        self.waiting(partition, thread, standing, &WaitingChange::DropFirst(usize::MAX));
         *standing = Standing { generation: standing.generation, ..Standing::default() };
     }
 
@@ -244,6 +263,34 @@ impl<'a> Group<'a> {
             let key = keys::entry(partition, thread, standing.generation, standing.entries);
             self.batch.insert(&self.tables.journals, key, &entry[..]);
             standing.entries += 1;
+        }
+    }
+
+    fn waiting(
+        &mut self,
+        partition: PartitionId,
+        thread: ThreadKey,
+        standing: &mut Standing,
+        change: &WaitingChange,
+    ) {
+        let (first, end) = &mut standing.waiting;
+        match change {
+            WaitingChange::Append(command) => {
+                let key = keys::waiting(partition, thread, *end);
+                self.batch.insert(&self.tables.live, key, &command[..]);
+                *end += 1;
+            }
+            WaitingChange::DropFirst(count) => {
+                let left = first.saturating_add(*count as u64).min(*end);
+                for number in *first..left {
+                    let key = keys::waiting(partition, thread, number);
+                    self.batch.remove(&self.tables.live, key);
+                }
+                *first = left;
+            }
+        }
+        if first == end {
+            standing.waiting = (0, 0);
         }
     }
 

@@ -13,6 +13,9 @@
 
 use rethread_core::ids::{CheckpointId, Millis, OpId, PartitionId, RunId, ThreadKey};
 
+use super::values::Reader;
+use crate::DeadLetterId;
+
 /// First bytes of the keys of the live table.
 pub(super) mod live_tag {
     /// partition → epoch ‖ number of the last commit
@@ -21,12 +24,16 @@ pub(super) mod live_tag {
     pub(crate) const INBOX: u8 = b'i';
     /// partition ‖ op id → nothing
     pub(crate) const OP: u8 = b'p';
-    /// partition ‖ order id → queue and record
+    /// partition ‖ order id → group, time, queue and record
     pub(crate) const ORDER: u8 = b'o';
     /// partition ‖ order id → how often it was given to a worker
     pub(crate) const FETCHES: u8 = b'f';
     /// partition ‖ thread → when it is due
     pub(crate) const ACTIVE: u8 = b'a';
+    /// partition ‖ number of the commit ‖ number in it → time ‖ dead letter
+    pub(crate) const LETTER: u8 = b'd';
+    /// partition ‖ thread ‖ number → command that waits
+    pub(crate) const WAITING: u8 = b'w';
     /// due ‖ what ‖ key or prefix → nothing: what is to be deleted; see `sweep`
     pub(crate) const GARBAGE: u8 = b'g';
 }
@@ -59,6 +66,20 @@ pub(super) fn active(partition: PartitionId, thread: ThreadKey) -> Vec<u8> {
     join([&[live_tag::ACTIVE], &partition.0.to_be_bytes(), thread.as_bytes()])
 }
 
+pub(super) fn letter(partition: PartitionId, id: DeadLetterId) -> Vec<u8> {
+    let number = [id.0.to_be_bytes(), id.1.to_be_bytes()].concat();
+    join([&[live_tag::LETTER], &partition.0.to_be_bytes(), &number])
+}
+
+/// What the keys of the waiting commands of a thread begin with, and no others.
+pub(super) fn waiting_of(partition: PartitionId, thread: ThreadKey) -> Vec<u8> {
+    join([&[live_tag::WAITING], &partition.0.to_be_bytes(), thread.as_bytes()])
+}
+
+pub(super) fn waiting(partition: PartitionId, thread: ThreadKey, number: u64) -> Vec<u8> {
+    join([&waiting_of(partition, thread), &number.to_be_bytes()])
+}
+
 pub(super) fn garbage(due: Millis, what: u8, key: &[u8]) -> Vec<u8> {
     join([&[live_tag::GARBAGE], &due.0.to_be_bytes(), &[what], key])
 }
@@ -89,6 +110,14 @@ pub(super) fn standing(partition: PartitionId, thread: ThreadKey) -> Vec<u8> {
 /// The key of the standing of the thread whose keys begin like this.
 pub(super) fn standing_of(thread: &[u8]) -> Vec<u8> {
     join([thread, b"m"])
+}
+
+/// Reads a key of the threads table: partition, thread, and whether it is that of a header.
+pub(super) fn parse_thread(key: &[u8]) -> Option<(PartitionId, ThreadKey, bool)> {
+    let mut reader = Reader(key);
+    let partition = PartitionId(reader.short()?);
+    let thread = ThreadKey::from_bytes(reader.id()?);
+    Some((partition, thread, reader.0 == b"h"))
 }
 
 pub(super) fn journal(partition: PartitionId, thread: ThreadKey, generation: u64) -> Vec<u8> {

@@ -19,6 +19,7 @@ mod directory;
 mod group;
 mod keys;
 mod options;
+mod oversight;
 mod recall;
 mod restore;
 mod shelf;
@@ -42,12 +43,13 @@ use tokio::sync::oneshot;
 pub use options::{DiskOptions, Sync};
 
 use crate::clock::millis;
-use crate::live::{Counts, Live};
+use crate::live::{Counts, Limits, Live};
 use crate::wake::{Wakes, lock};
 use crate::{
-    Acquisition, CacheKey, CacheLookup, Clock, Commit, Delivery, Durability, EventWatch, HandIn,
-    InboxCursor, InboxItem, ItemName, ItemRecord, Lease, LoadedThread, Mailbox, QueuedOrder,
-    Receipt, Result, Storage, StorageError,
+    Acquisition, CacheKey, CacheLookup, Clock, Commit, DeadLetter, DeadLetterId, Delivery,
+    Durability, EventWatch, HandIn, HeaderRecord, InboxCursor, InboxItem, ItemName, ItemRecord,
+    Lease, LoadedThread, Mailbox, OrderStatus, PartitionStatus, QueuedOrder, Receipt, Result,
+    Storage, StorageError, ThreadPage, WorkerStatus,
 };
 use committer::{Committer, Reply, Request};
 use sweep::Sweeper;
@@ -85,7 +87,8 @@ impl DiskStorage {
         let (tables, partitions) =
             Tables::open(path.as_ref(), options.partitions, options.cache_bytes)?;
         let clock = options.clock.unwrap_or_else(Clock::system);
-        let live = restore::restore(&tables, partitions, clock.now())?;
+        let limits = Limits::new(options.inbox_max, options.dead_letter_retention);
+        let live = restore::restore(&tables, partitions, limits, clock.now())?;
         let live = Arc::new(Mutex::new(live));
         let (tables, wakes) = (Arc::new(tables), Arc::new(Wakes::default()));
         let committer = Committer {
@@ -138,7 +141,11 @@ impl DiskStorage {
 
     /// Stores how often the orders were fetched, before anybody starts them: an order that
     /// kills its process is counted.
-    async fn count_fetches(&self, deliveries: Vec<Delivery>) -> Result<Vec<Delivery>> {
+    async fn count_fetches(
+        &self,
+        worker: &WorkerId,
+        mut deliveries: Vec<Delivery>,
+    ) -> Result<Vec<Delivery>> {
         if !deliveries.is_empty() {
             let counts = deliveries
                 .iter()
@@ -150,6 +157,9 @@ impl DiskStorage {
                 .collect();
             self.ask(|reply| Request::Fetched { counts, reply }).await?;
         }
+        // Some may have been withdrawn meanwhile: nobody gets them any more.
+        let is_left = |it: &Delivery| self.with(|live| live.is_assigned(worker, &it.receipt));
+        deliveries.retain(is_left);
         Ok(deliveries)
     }
 }
@@ -248,6 +258,23 @@ impl Storage for DiskStorage {
         self.read(partition, work).await
     }
 
+    async fn read_header(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+    ) -> Result<Option<HeaderRecord>> {
+        self.read(partition, move |tables| tables.read_header(partition, thread)).await
+    }
+
+    async fn list_threads(
+        &self,
+        partition: PartitionId,
+        from: Option<u64>,
+        max: usize,
+    ) -> Result<ThreadPage> {
+        self.read(partition, move |tables| tables.list_threads(partition, from, max)).await
+    }
+
     async fn read_events(
         &self,
         partition: PartitionId,
@@ -271,7 +298,7 @@ impl Storage for DiskStorage {
     ) -> Result<Vec<Delivery>> {
         let attempt = || Ok(self.with(|live| live.fetch(worker, queues, max)));
         let deliveries = self.inner.wakes.wait_for_queues(wait, attempt).await?;
-        self.count_fetches(deliveries).await
+        self.count_fetches(worker, deliveries).await
     }
 
     async fn hand_in(&self, worker: &WorkerId, parts: Vec<HandIn>) -> Result<()> {
@@ -298,7 +325,7 @@ impl Storage for DiskStorage {
     ) -> Result<Vec<Delivery>> {
         let now = self.inner.clock.now();
         let taken = self.with(|live| live.reclaim(worker, queues, dead_after, max, now));
-        self.count_fetches(taken).await
+        self.count_fetches(worker, taken).await
     }
 
     async fn confirm(&self, worker: &WorkerId, receipts: &[Receipt]) -> Result<Vec<bool>> {
@@ -319,6 +346,40 @@ impl Storage for DiskStorage {
 
     async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
         self.with(|live| live.queued_orders(partition))
+    }
+
+    async fn describe_worker(&self, worker: &WorkerId, description: Bytes) -> Result<()> {
+        let now = self.inner.clock.now();
+        self.with(|live| live.roster.describe(worker, description, now));
+        Ok(())
+    }
+
+    async fn list_workers(&self) -> Result<Vec<WorkerStatus>> {
+        let now = self.inner.clock.now();
+        Ok(self.with(|live| live.roster.list(now)))
+    }
+
+    async fn partition_status(&self, partition: PartitionId) -> Result<PartitionStatus> {
+        let now = self.inner.clock.now();
+        self.with(|live| live.partition_status(partition, now))
+    }
+
+    async fn list_orders(&self, partition: PartitionId, max: usize) -> Result<Vec<OrderStatus>> {
+        let now = self.inner.clock.now();
+        self.with(|live| live.list_orders(partition, max, now))
+    }
+
+    async fn list_dead_letters(
+        &self,
+        partition: PartitionId,
+        after: Option<DeadLetterId>,
+        max: usize,
+    ) -> Result<Vec<DeadLetter>> {
+        self.dead_letters(partition, after, max).await
+    }
+
+    async fn remove_dead_letter(&self, partition: PartitionId, id: DeadLetterId) -> Result<bool> {
+        self.remove_letter(partition, id).await
     }
 
     async fn tell_worker(&self, worker: &WorkerId, mail: Vec<Bytes>) -> Result<()> {

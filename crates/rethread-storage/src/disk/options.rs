@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::live::{DEAD_LETTER_RETENTION, INBOX_MAX};
 use crate::memory::EVENT_RETENTION;
 use crate::{Clock, Durability};
 
@@ -41,6 +42,11 @@ pub struct DiskOptions {
     pub sync: Sync,
     /// How long the events of ended runs are kept; a day by default.
     pub event_retention: Duration,
+    /// How long dead letters are kept; 30 days by default.
+    pub dead_letter_retention: Duration,
+    /// How many messages the inbox of a partition holds before more are refused as
+    /// [`Overloaded`](crate::StorageError::Overloaded); 100,000 by default.
+    pub inbox_max: u64,
     /// Memory for data that is read again, in bytes; 32 MiB by default.
     pub cache_bytes: u64,
     /// The time that leases, heartbeats and retention follow. By default the system's time at
@@ -54,6 +60,8 @@ impl Default for DiskOptions {
             partitions: 1,
             sync: Sync::default(),
             event_retention: EVENT_RETENTION,
+            dead_letter_retention: DEAD_LETTER_RETENTION,
+            inbox_max: INBOX_MAX,
             cache_bytes: 32 << 20,
             clock: None,
         }

@@ -8,9 +8,9 @@ use rethread_core::ids::{Millis, OpId, PartitionId, ThreadKey};
 
 use super::keys::{self, live_tag};
 use super::tables::{Tables, unreadable};
-use super::values::{Reader, damaged, decode_counters, decode_counts, decode_order};
-use crate::Result;
-use crate::live::{Counts, Live, OrderId, Ownership};
+use super::values::{Reader, damaged, decode_counters, decode_counts, decode_letter, decode_order};
+use crate::live::{Counts, Limits, Live, OrderId, Ownership};
+use crate::{DeadLetterId, Result};
 
 /// Takes what is behind the tag of one key, and the value.
 type UsePair<'a> = dyn FnMut(PartitionId, &[u8], Slice) -> Result<()> + 'a;
@@ -18,8 +18,13 @@ type UsePair<'a> = dyn FnMut(PartitionId, &[u8], Slice) -> Result<()> + 'a;
 /// Reads everything that the last process left: nobody owns a partition, no order is assigned.
 ///
 /// Op ids are remembered for their full time again, which is longer than promised.
-pub(super) fn restore(tables: &Tables, partitions: u16, now: Millis) -> Result<Live> {
-    let mut live = Live::new(partitions);
+pub(super) fn restore(
+    tables: &Tables,
+    partitions: u16,
+    limits: Limits,
+    now: Millis,
+) -> Result<Live> {
+    let mut live = Live::new(partitions, limits);
     let view = tables.view();
     let each = |tag: u8, use_pair: &mut UsePair<'_>| each_pair(tables, &view, tag, use_pair);
     each(live_tag::LEDGER, &mut |partition, _, value| {
@@ -45,6 +50,13 @@ pub(super) fn restore(tables: &Tables, partitions: u16, now: Millis) -> Result<L
         live.partition_mut(partition)?.active.insert(thread, Millis(due));
         Ok(())
     })?;
+    each(live_tag::LETTER, &mut |partition, rest, value| {
+        let mut reader = Reader(rest);
+        let id = reader.number().zip(reader.number()).ok_or_else(|| damaged("a dead letter"))?;
+        let (at, _) = decode_letter(&value)?;
+        live.partition_mut(partition)?.letters.restore(DeadLetterId(id.0, id.1), at);
+        Ok(())
+    })?;
     let mut fetches = HashMap::<(PartitionId, OrderId), Counts>::new();
     each(live_tag::FETCHES, &mut |partition, rest, value| {
         let id = Reader(rest).number().ok_or_else(|| damaged("the fetches of an order"))?;
@@ -59,9 +71,9 @@ pub(super) fn restore(tables: &Tables, partitions: u16, now: Millis) -> Result<L
     })?;
     // Ids count over all partitions: queues go on in the order in which orders were made.
     orders.sort_unstable_by_key(|(id, ..)| *id);
-    for (id, partition, order) in orders {
+    for (id, partition, (order, entered)) in orders {
         let counts = fetches.remove(&(partition, id)).unwrap_or_default();
-        live.restore_order(id, partition, order, counts);
+        live.restore_order(id, partition, order, entered.unwrap_or(now), counts);
     }
     // A count can be left behind by a fetch whose order was reclaimed and finished before the
     // count was written. Ids are given anew from here on, so it would count for another order.
@@ -80,4 +92,33 @@ fn each_pair(tables: &Tables, view: &Snapshot, tag: u8, use_pair: &mut UsePair<'
         use_pair(PartitionId(partition), reader.0, value)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::OrderGroup;
+
+    #[test]
+    fn what_format_1_stored_is_read() {
+        let directory = tempfile::TempDir::new().expect("a temporary directory");
+        let partition = PartitionId(0);
+        let (tables, _) = Tables::open(directory.path(), 1, 1 << 20).expect("it opens");
+        let thread = ThreadKey::from_bytes([7; 16]);
+        let put = |table: &fjall::Keyspace, key: Vec<u8>, value: &[u8]| {
+            table.insert(key, value).expect("it is written");
+        };
+        put(&tables.live, keys::order(partition, 3), b"\0\x01qrecord");
+        put(&tables.threads, keys::header(partition, thread), b"header");
+        let standing = [&5_u64.to_be_bytes()[..], &0_u64.to_be_bytes(), &[0, 0]].concat();
+        put(&tables.threads, keys::standing(partition, thread), &standing);
+
+        let live = restore(&tables, 1, Limits::default(), Millis(9)).expect("it is read");
+        let orders = live.queued_orders(partition).expect("the partition exists");
+        assert_eq!((orders[0].group, &orders[0].order[..]), (OrderGroup([0; 16]), &b"record"[..]));
+        let listed = live.list_orders(partition, 9, Millis(11)).expect("the partition exists");
+        assert_eq!(listed[0].age_ms, 2, "as old as the opening");
+        let loaded = tables.load_thread(partition, thread).expect("it is read");
+        assert_eq!(loaded.expect("it is there").waiting, [""; 0]);
+    }
 }

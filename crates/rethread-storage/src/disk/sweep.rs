@@ -115,8 +115,9 @@ impl Garbage<'_, '_> {
                 let found = found.map(|standing| Standing::decode(&standing)).transpose()?;
                 // What it says of events is for nobody: they were the refusals of its requests.
                 let is_left = found.is_some_and(|standing| {
-                    let Standing { generation: last, entries, base, last_event: _ } = standing;
-                    last == generation && entries == 0 && base.is_none()
+                    let Standing { generation: last, entries, base, last_event: _, waiting } =
+                        standing;
+                    last == generation && entries == 0 && base.is_none() && waiting == (0, 0)
                 });
                 let header = view.get(table, keys::header_of(thread)).map_err(unreadable)?;
                 match header.is_none() && is_left {
@@ -164,6 +165,7 @@ mod tests {
     use super::*;
     use crate::disk::group::Group;
     use crate::disk::shelf::{Shelf, ShelfWrite};
+    use crate::live::Opened;
     use crate::{Activity, CheckpointWrite, Commit, EventWrite, JournalWrite, Lease, ThreadWrite};
     use rethread_core::ids::{CheckpointId, OwnerToken, PartitionId, RunId, ThreadKey};
 
@@ -296,13 +298,18 @@ mod tests {
         Commit { consumed_beyond, threads, orders, ..Commit::new(lease, 1) }
     }
 
+    fn opened() -> Opened {
+        let (consumed, withdrawn, dropped_letters) = (Vec::new(), Vec::new(), Vec::new());
+        Opened { consumed, withdrawn, first_order: 1, dropped_letters }
+    }
+
     /// Writes several commits of one thread as one group.
     fn write_threads(tables: &Tables, now: u64, writes: &[ThreadWrite]) {
         write(tables, |group| {
             for write in writes {
                 let commit = commit(vec![write.clone()]);
                 group.prepare(&commit).expect("it is read");
-                group.commit(&commit, &[], 0, Millis(now), Millis(now));
+                group.commit(&commit, &opened(), Millis(now), Millis(now));
             }
         });
     }

@@ -11,8 +11,10 @@ use rethread_core::ids::{CheckpointId, PartitionId, RunId, ThreadKey};
 
 use super::directory::Directory;
 use super::keys;
-use super::values::{Standing, damaged};
-use crate::{LoadedThread, Result, StorageError};
+use super::values::{Standing, damaged, decode_letter};
+use crate::{
+    DeadLetter, DeadLetterId, HeaderRecord, LoadedThread, Result, StorageError, ThreadPage, paging,
+};
 
 /// Bounds the time to reopen, which reads the journal of the tables. Fjall's least.
 const JOURNAL_BYTES_MAX: u64 = 64 << 20;
@@ -110,14 +112,68 @@ impl Tables {
             Some(id) => self.checkpoint(&view, partition, thread, id)?,
             None => None,
         };
+        let waiting = values(view.prefix(&self.live, keys::waiting_of(partition, thread)))?;
+        let (first, end) = standing.waiting;
+        if waiting.len() as u64 != end.saturating_sub(first) {
+            let what = format!("the waiting commands of thread {thread}");
+            let reason = format!("there are {} of {first}..{end}", waiting.len());
+            return Err(StorageError::Corrupt { what, reason });
+        }
         let header = Bytes::copy_from_slice(&header);
-        Ok(Some(LoadedThread {
-            header,
-            journal,
-            base,
-            last_event: standing.last_event,
-            waiting: Vec::new(),
-        }))
+        Ok(Some(LoadedThread { header, journal, base, last_event: standing.last_event, waiting }))
+    }
+
+    pub(super) fn read_header(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+    ) -> Result<Option<HeaderRecord>> {
+        let view = self.view();
+        let header =
+            view.get(&self.threads, keys::header(partition, thread)).map_err(unreadable)?;
+        let Some(header) = header else { return Ok(None) };
+        let standing = self.standing(&view, partition, thread)?.unwrap_or_default();
+        let header = Bytes::copy_from_slice(&header);
+        Ok(Some(HeaderRecord { header, last_event: standing.last_event }))
+    }
+
+    pub(super) fn list_threads(
+        &self,
+        partition: PartitionId,
+        from: Option<u64>,
+        max: usize,
+    ) -> Result<ThreadPage> {
+        let first = keys::thread(partition, paging::first_key(from.unwrap_or(0)));
+        let view = self.view();
+        let pairs = view.range(&self.threads, first..).map(|pair| {
+            let (key, value) = pair.into_inner().map_err(unreadable)?;
+            let (of, thread, is_header) =
+                keys::parse_thread(&key).ok_or_else(|| damaged("a key"))?;
+            Ok((of, thread, is_header.then(|| Bytes::copy_from_slice(&value))))
+        });
+        let ours = pairs.take_while(|pair| pair.as_ref().map_or(true, |(of, ..)| *of == partition));
+        let headers = ours.filter_map(|pair| match pair {
+            Ok((_, thread, header)) => Some(Ok((thread, header?))),
+            Err(error) => Some(Err(error)),
+        });
+        paging::page(headers, max)
+    }
+
+    /// The records of dead letters, where they are there.
+    pub(super) fn read_letters(
+        &self,
+        partition: PartitionId,
+        ids: Vec<DeadLetterId>,
+    ) -> Result<Vec<DeadLetter>> {
+        let view = self.view();
+        let mut letters = Vec::with_capacity(ids.len());
+        for id in ids {
+            let found = view.get(&self.live, keys::letter(partition, id)).map_err(unreadable)?;
+            if let Some(bytes) = found {
+                letters.push(DeadLetter { id, record: decode_letter(&bytes)?.1 });
+            }
+        }
+        Ok(letters)
     }
 
     pub(super) fn read_checkpoint(

@@ -17,11 +17,14 @@ pub(super) struct Standing {
     pub(super) base: Option<CheckpointId>,
     /// The run whose events were written last, and the number of its last event.
     pub(super) last_event: Option<(RunId, u64)>,
+    /// The commands that wait: number of the first, and that behind the last. Both are zero when
+    /// none does.
+    pub(super) waiting: (u64, u64),
 }
 
 impl Standing {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(58);
+        let mut bytes = Vec::with_capacity(74);
         bytes.extend(self.generation.to_be_bytes());
         bytes.extend(self.entries.to_be_bytes());
         bytes.push(u8::from(self.base.is_some()));
@@ -30,6 +33,11 @@ impl Standing {
         if let Some((run, number)) = self.last_event {
             bytes.extend(run.as_uuid().as_bytes());
             bytes.extend(number.to_be_bytes());
+        }
+        // Format 1 ends here.
+        if self.waiting != (0, 0) {
+            bytes.extend(self.waiting.0.to_be_bytes());
+            bytes.extend(self.waiting.1.to_be_bytes());
         }
         bytes
     }
@@ -50,8 +58,12 @@ impl Standing {
             true => Some((RunId::from_uuid(reader.uuid()?), reader.number()?)),
             false => None,
         };
+        let waiting = match reader.end() {
+            Some(()) => (0, 0),
+            None => (reader.number()?, reader.number()?),
+        };
         reader.end()?;
-        Some(Self { generation, entries, base, last_event })
+        Some(Self { generation, entries, base, last_event, waiting })
     }
 }
 
@@ -99,25 +111,53 @@ fn damaged_end() -> StorageError {
     damaged("an item or a cache entry")
 }
 
-/// Queue and record of an order: length of the name (2 bytes), name, record.
-pub(super) fn encode_order(order: &QueuedOrder) -> Vec<u8> {
+/// First byte of an order that has a group. In format 1, orders had none and began with the
+/// length of the name of their queue, which is at most 256.
+const ORDER_WITH_GROUP: u8 = 2;
+
+/// An order and when it entered its queue: group, time, length of the name of the queue (2
+/// bytes), name, record.
+pub(super) fn encode_order(order: &QueuedOrder, entered: Millis) -> Vec<u8> {
     let name = order.queue.as_str().as_bytes();
     let name_len = u16::try_from(name.len()).expect("invariant: ids have at most 256 bytes");
-    [&name_len.to_be_bytes(), name, &order.order[..]].concat()
+    [
+        &[ORDER_WITH_GROUP][..],
+        &order.group.0,
+        &entered.0.to_be_bytes(),
+        &name_len.to_be_bytes(),
+        name,
+        &order.order,
+    ]
+    .concat()
 }
 
-pub(super) fn decode_order(bytes: &[u8]) -> Result<QueuedOrder> {
+/// The order, and when it entered its queue if that is known.
+pub(super) fn decode_order(bytes: &[u8]) -> Result<(QueuedOrder, Option<Millis>)> {
     let parse = || {
-        let (name_len, rest) = bytes.split_first_chunk::<2>()?;
-        let (name, record) = rest.split_at_checked(usize::from(u16::from_be_bytes(*name_len)))?;
+        let mut reader = Reader(bytes);
+        let (group, entered) = match bytes.first()? {
+            &ORDER_WITH_GROUP => {
+                reader.byte()?;
+                (OrderGroup(reader.id()?), Some(Millis(reader.number()?)))
+            }
+            _ => (OrderGroup([0; 16]), None),
+        };
+        let name_len = usize::from(reader.short()?);
+        let (name, record) = reader.0.split_at_checked(name_len)?;
         let queue = QueueName::new(std::str::from_utf8(name).ok()?).ok()?;
-        Some(QueuedOrder {
-            queue,
-            group: OrderGroup([0; 16]),
-            order: Bytes::copy_from_slice(record),
-        })
+        Some((QueuedOrder { queue, group, order: Bytes::copy_from_slice(record) }, entered))
     };
     parse().ok_or_else(|| damaged("a queued order"))
+}
+
+/// A dead letter and the time of its commit.
+pub(super) fn encode_letter(at: Millis, record: &Bytes) -> Vec<u8> {
+    [&at.0.to_be_bytes(), &record[..]].concat()
+}
+
+pub(super) fn decode_letter(bytes: &[u8]) -> Result<(Millis, Bytes)> {
+    let (at, record) = bytes.split_first_chunk().ok_or_else(|| damaged("a dead letter"))?;
+    Ok((Millis(u64::from_be_bytes(*at)), Bytes::copy_from_slice(record)))
 }
 
 /// Epoch and last commit of a partition.
@@ -211,11 +251,14 @@ mod tests {
             entries: 2,
             base: Some(CheckpointId::from_uuid(id)),
             last_event: Some((RunId::from_uuid(id), 3)),
+            waiting: (4, 6),
         };
-        for standing in [Standing::default(), full] {
+        let format_1 = Standing { waiting: (0, 0), ..full };
+        for standing in [Standing::default(), format_1, full] {
             let bytes = standing.encode();
             assert_eq!(Standing::decode(&bytes), Ok(standing));
-            for len in 0..bytes.len() {
+            let older = Standing { waiting: (0, 0), ..standing }.encode().len();
+            for len in (0..bytes.len()).filter(|len| *len != older) {
                 assert!(Standing::decode(&bytes[..len]).is_err(), "cut to {len}");
             }
             assert!(Standing::decode(&[&bytes[..], b"x"].concat()).is_err(), "too long");
@@ -241,7 +284,28 @@ mod tests {
             queue: QueueName::new("\u{0}a:b").expect("an id"),
             order: Bytes::from_static(b""),
         };
-        assert_eq!(decode_order(&encode_order(&order)), Ok(order));
+        let bytes = encode_order(&order, Millis(7));
+        assert_eq!(decode_order(&bytes), Ok((order, Some(Millis(7)))));
+        for len in 0..bytes.len() {
+            assert!(decode_order(&bytes[..len]).is_err(), "cut to {len}");
+        }
+    }
+
+    #[test]
+    fn orders_of_format_1_are_read() {
+        let order = QueuedOrder {
+            group: OrderGroup([0; 16]),
+            queue: QueueName::new("q").expect("an id"),
+            order: Bytes::from_static(b"record"),
+        };
+        assert_eq!(decode_order(b"\0\x01qrecord"), Ok((order, None)));
         assert!(decode_order(&[0, 9, b'a']).is_err());
+    }
+
+    #[test]
+    fn letters_survive() {
+        let record = Bytes::from_static(b"letter");
+        assert_eq!(decode_letter(&encode_letter(Millis(7), &record)), Ok((Millis(7), record)));
+        assert!(decode_letter(&[0; 7]).is_err());
     }
 }

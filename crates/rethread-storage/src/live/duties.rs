@@ -13,13 +13,13 @@ use crate::clock::millis;
 const SWEEP_MIN: usize = 64;
 
 /// Duties to make values. Nobody takes them back when their time is over: others take them over.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Duties {
     held: HashMap<CacheKey, Duty>,
     left_by_sweep: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Duty {
     holder: String,
     until: Millis,

@@ -15,7 +15,7 @@ const OP_RETENTION_MS: u64 = 15 * 60 * 1_000;
 const OPS_FORGOTTEN_MAX: usize = 8;
 
 /// Messages in the order in which they became readable.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Inbox {
     items: VecDeque<Item>,
     last_cursor: u64,
@@ -26,7 +26,7 @@ pub(crate) struct Inbox {
     on_their_way: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Item {
     cursor: u64,
     message: Bytes,

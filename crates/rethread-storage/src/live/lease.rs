@@ -100,6 +100,11 @@ impl Ownership {
         }
     }
 
+    /// Forgets who holds it.
+    pub(crate) fn forget_holder(&mut self) {
+        self.holder = None;
+    }
+
     /// Checks token and number of a commit, and counts it if it is the next one.
     pub(crate) fn advance(&mut self, lease: &Lease, number: u64) -> Result<Step> {
         let partition = lease.partition;

@@ -13,7 +13,7 @@ pub(crate) const LETTERS_MAX: usize = 10_000;
 const EXPIRED_MAX: usize = 64;
 
 /// The ids of the dead letters of a partition, each with the time of its commit.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Letters {
     kept: BTreeMap<DeadLetterId, Millis>,
 }

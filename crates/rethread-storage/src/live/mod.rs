@@ -31,15 +31,15 @@ pub(crate) use nodes::Nodes;
 pub(crate) use roster::Roster;
 #[cfg(feature = "disk")]
 pub(crate) use work::Counts;
-pub(crate) use work::{Counted, Finished, OrderId, Work};
+pub(crate) use work::{Counted, OrderId, Work};
 
 use crate::{
-    Acquisition, Activity, Commit, DeadLetterId, Delivery, HandIn, InboxCursor, InboxItem, Lease, QueuedOrder,
-    Receipt, Result, StorageError,
+    Acquisition, Activity, Commit, DeadLetterId, Delivery, HandIn, InboxCursor, InboxItem, Lease,
+    QueuedOrder, Receipt, Result, StorageError,
 };
 
 /// The state of all partitions and queues of one storage.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Live {
     partitions: Vec<Partition>,
     work: Work,
@@ -50,7 +50,7 @@ pub(crate) struct Live {
 }
 
 /// The state of one partition.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Partition {
     pub(crate) ownership: Ownership,
     pub(crate) inbox: Inbox,
@@ -292,6 +292,11 @@ impl Live {
         self.work.reclaim(worker, queues, dead_after, max, now)
     }
 
+    #[cfg(feature = "disk")]
+    pub(crate) fn is_assigned(&self, worker: &WorkerId, receipt: &Receipt) -> bool {
+        self.work.is_assigned(worker, receipt)
+    }
+
     pub(crate) fn confirm(&self, worker: &WorkerId, receipts: &[Receipt]) -> Vec<bool> {
         receipts.iter().map(|receipt| self.work.is_assigned(worker, receipt)).collect()
     }
@@ -299,6 +304,10 @@ impl Live {
     pub(crate) fn retire(&mut self, worker: &WorkerId, queues: &[QueueName]) -> Vec<Counted> {
         self.roster.retire(worker);
         self.work.retire(worker, queues)
+    }
+
+    pub(crate) fn lose_order(&mut self, nth: usize) -> bool {
+        self.work.lose(nth)
     }
 
     pub(crate) fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {

@@ -8,7 +8,7 @@ use rethread_core::ids::{Millis, NodeId};
 use crate::clock::millis;
 
 /// Coordinators, each with the time until which it counts as living.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Nodes {
     until: BTreeMap<NodeId, Millis>,
 }

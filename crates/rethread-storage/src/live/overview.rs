@@ -8,11 +8,7 @@ use super::Live;
 use crate::{OrderStatus, PartitionStatus, QueueStatus, Result};
 
 impl Live {
-    pub(crate) fn partition_status(
-        &self,
-        id: PartitionId,
-        now: Millis,
-    ) -> Result<PartitionStatus> {
+    pub(crate) fn partition_status(&self, id: PartitionId, now: Millis) -> Result<PartitionStatus> {
         let partition = self.partition(id)?;
         let letters = partition.letters.list(None, now, self.limits.dead_letter_retention_ms);
         Ok(PartitionStatus {

@@ -15,13 +15,13 @@ const REMEMBERED_MS: u64 = 60 * 60 * 1_000;
 const SWEEP_MIN: usize = 64;
 
 /// The workers of a storage.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Roster {
     workers: BTreeMap<WorkerId, Entry>,
     left_by_sweep: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Entry {
     /// None: it has described itself and sent no heartbeat yet.
     heard: Option<Millis>,

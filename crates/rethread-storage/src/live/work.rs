@@ -9,6 +9,9 @@ use rethread_core::ids::{Millis, PartitionId, QueueName, WorkerId};
 use crate::clock::millis;
 use crate::{Delivery, OrderGroup, QueuedOrder, Receipt};
 
+/// How long the last heartbeat of a silent worker is remembered.
+const REMEMBERED_MS: u64 = 60 * 60 * 1_000;
+
 /// Numbers orders in the order in which they were made.
 pub(crate) type OrderId = u64;
 
@@ -44,7 +47,7 @@ pub(crate) struct Order {
 }
 
 /// All orders of a storage. Maps are ordered, so that equal histories give equal choices.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Work {
     orders: BTreeMap<OrderId, Order>,
     /// Orders that are decided and not queued yet.
@@ -237,9 +240,11 @@ impl Work {
                 taken.extend(ours.take(max - taken.len()).map(|id| (holder.clone(), *id)));
             }
         }
-        // Workers that are long dead and hold nothing need not be remembered.
+        // Workers that are long dead and hold nothing need not be remembered. Others may go by a
+        // longer limit than this one.
         let assigned = &self.assigned;
-        self.heard.retain(|name, at| !is_dead(Some(at)) || assigned.contains_key(name));
+        let remembered_ms = dead_after_ms.max(REMEMBERED_MS);
+        self.heard.retain(|name, at| at.plus(remembered_ms) > now || assigned.contains_key(name));
         taken
             .into_iter()
             .filter_map(|(holder, id)| {
@@ -276,6 +281,17 @@ impl Work {
     }
 
     /// The orders of a partition, in the order in which they were made.
+    /// Loses an order that no worker has; false if there are not as many.
+    pub(crate) fn lose(&mut self, nth: usize) -> bool {
+        let free = self.orders.iter().filter(|(_, order)| order.holder.is_none());
+        let Some(id) = free.map(|(id, _)| *id).nth(nth) else { return false };
+        self.orders.remove(&id);
+        for queue in self.queues.values_mut() {
+            queue.retain(|queued| *queued != id);
+        }
+        true
+    }
+
     pub(crate) fn of_partition(&self, partition: PartitionId) -> impl Iterator<Item = &Order> {
         self.orders.values().filter(move |order| order.partition == partition)
     }
@@ -343,7 +359,7 @@ mod tests {
         let mut work = Work::default();
         let order = QueuedOrder { queue: queue("a"), group: GROUP, order: Bytes::new() };
         let id = work.reserve(P, std::slice::from_ref(&order));
-        assert_eq!(work.withdraw(PartitionId(1), &[GROUP]), [], "that of another partition");
+        assert!(work.withdraw(PartitionId(1), &[GROUP]).is_empty(), "that of another partition");
         assert_eq!(work.withdraw(P, &[GROUP]), [id]);
         work.enqueue(id, P, order, Millis(0));
         assert_eq!(work.of_partition(P).count(), 0);
@@ -367,8 +383,22 @@ mod tests {
         work.heartbeat(&worker("dead"), Millis(0));
         work.fetch(&worker("dead"), &[queue("a")], 1);
         let limit = Duration::from_millis(10);
-        assert_eq!(work.reclaim(&worker("w"), &[queue("a")], limit, 9, Millis(10)).len(), 1);
-        work.reclaim(&worker("w"), &[queue("a")], limit, 9, Millis(10));
+        let late = Millis(REMEMBERED_MS);
+        assert_eq!(work.reclaim(&worker("w"), &[queue("a")], limit, 9, late).len(), 1);
+        work.reclaim(&worker("w"), &[queue("a")], limit, 9, late);
         assert!(work.heard.is_empty());
+    }
+
+    #[test]
+    fn each_reclaim_goes_by_its_own_limit() {
+        let mut work = with_orders(&["a"]);
+        work.heartbeat(&worker("slow"), Millis(0));
+        let reclaim = |work: &mut Work, limit| {
+            let limit = Duration::from_millis(limit);
+            work.reclaim(&worker("w"), &[queue("a")], limit, 9, Millis(10)).len()
+        };
+        assert_eq!(reclaim(&mut work, 1), 0, "it holds nothing yet");
+        work.fetch(&worker("slow"), &[queue("a")], 1);
+        assert_eq!(reclaim(&mut work, 100), 0, "for this one it lives");
     }
 }

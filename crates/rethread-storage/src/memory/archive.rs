@@ -19,7 +19,7 @@ const LOGS_DROPPED_MAX: usize = 64;
 type LogKey = (PartitionId, RunId);
 
 /// What a commit writes about threads.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Archive {
     threads: BTreeMap<(PartitionId, ThreadKey), Thread>,
     logs: BTreeMap<LogKey, BTreeMap<u64, Bytes>>,
@@ -28,7 +28,7 @@ pub(super) struct Archive {
     pub(super) letters: BTreeMap<(PartitionId, DeadLetterId), Bytes>,
 }
 
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 struct Thread {
     header: Option<Bytes>,
     journal: Vec<Bytes>,
@@ -106,11 +106,7 @@ impl Archive {
         })
     }
 
-    pub(super) fn header(
-        &self,
-        partition: PartitionId,
-        thread: ThreadKey,
-    ) -> Option<HeaderRecord> {
+    pub(super) fn header(&self, partition: PartitionId, thread: ThreadKey) -> Option<HeaderRecord> {
         let thread = self.threads.get(&(partition, thread))?;
         Some(HeaderRecord { header: thread.header.clone()?, last_event: thread.last_event })
     }

@@ -1,6 +1,7 @@
 //! The memory adapter: the port as a plain in-memory model, for tests and for trying things out.
 
 mod archive;
+mod mishaps;
 mod model;
 mod options;
 mod oversight;
@@ -59,6 +60,12 @@ impl MemoryStorage {
         let partitions = model.partitions();
         let model = Mutex::new(model);
         Self { shared: Arc::new(Shared { model, wakes: Wakes::default(), clock, partitions }) }
+    }
+
+    /// Does something with the model itself, such as keeping a copy of it to come back to later.
+    /// Nobody who waits is woken.
+    pub fn with_model<T>(&self, work: impl FnOnce(&mut Model) -> T) -> T {
+        self.with(work)
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Model) -> T) -> T {

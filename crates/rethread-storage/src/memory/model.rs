@@ -22,7 +22,7 @@ use crate::{
 /// Equal calls in equal order give equal answers: what is random (nonces) or changes by itself
 /// (time) comes in as an argument. Each method means what the operation of the same name of
 /// [`crate::Storage`] means; where that one waits, this one answers what is there.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Model {
     pub(super) live: Live,
     pub(super) archive: Archive,

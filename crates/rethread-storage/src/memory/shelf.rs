@@ -10,7 +10,7 @@ use rethread_core::ids::Millis;
 const DROPPED_MAX: usize = 64;
 
 /// Values by key. One whose time is over is never shown, and dropped by a later sweep.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Shelf<K> {
     kept: BTreeMap<K, Kept>,
     /// The ends of those that have one.

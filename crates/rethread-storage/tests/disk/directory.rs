@@ -70,10 +70,10 @@ fn a_foreign_format_file_is_refused() {
 fn a_future_format_is_refused() {
     let directory = temporary();
     drop(try_open(&directory).expect("it opens"));
-    fs::write(directory.path().join("FORMAT"), "rethread 2\nsomething new\n").expect("a file");
+    fs::write(directory.path().join("FORMAT"), "rethread 3\nsomething new\n").expect("a file");
     let error = try_open(&directory).expect_err("it is newer");
     assert!(matches!(error, StorageError::Config { .. }), "{error:?}");
-    assert!(error.to_string().contains("format 2"), "{error}");
+    assert!(error.to_string().contains("format 3"), "{error}");
 }
 
 #[test]
@@ -108,4 +108,18 @@ fn durability_follows_the_sync_mode() {
     let directory = temporary();
     assert_eq!(open(directory.path(), Sync::Group).durability(), Durability::Disk);
     assert_eq!(open(directory.path(), Sync::Buffered).durability(), Durability::Process);
+}
+
+#[test]
+fn a_directory_of_the_format_before_is_read_and_brought_up_to_date() {
+    let directory = temporary();
+    drop(open(directory.path(), Sync::Group));
+    let format = directory.path().join("FORMAT");
+    let now = fs::read_to_string(&format).expect("readable");
+    assert_eq!(now, "rethread 2\npartitions 4\n");
+    fs::write(&format, "rethread 1\npartitions 4\n").expect("a file");
+    let storage = try_open(&directory).expect("it opens");
+    assert_eq!(storage.partitions(), 4);
+    drop(storage);
+    assert_eq!(fs::read_to_string(&format).expect("readable"), now, "older versions refuse it");
 }

@@ -4,6 +4,7 @@
 mod directory;
 mod kill;
 mod reopen;
+mod reopen_more;
 mod retention;
 
 use std::path::Path;
@@ -13,7 +14,8 @@ use rethread_storage::disk::{DiskOptions, DiskStorage, Sync};
 /// Opens a directory with the partitions that the suite needs.
 fn open(path: &Path, sync: Sync) -> DiskStorage {
     let partitions = rethread_storage::conformance::PARTITIONS;
-    let options = DiskOptions { partitions, sync, ..DiskOptions::default() };
+    let inbox_max = rethread_storage::conformance::INBOX_MAX;
+    let options = DiskOptions { partitions, sync, inbox_max, ..DiskOptions::default() };
     DiskStorage::open(path, options).expect("the directory opens")
 }
 

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::{Config, File, FileFormat, Source};
+use rethread_client::ClientOptions;
 use rethread_core::thread::Limits;
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +70,7 @@ pub struct Settings {
     pub redis_url: Option<SecretUrl>,
     /// Replicas of Redis that must have a write before it is acknowledged, so that it survives a
     /// failover to one of them. Default 0: none.
-    pub redis_replicas: u32,
+    pub redis_replicas: u16,
     /// File with the certificates (PEM) that the TLS certificate of Redis is checked against.
     /// Default: those of the system.
     pub redis_tls_ca: Option<PathBuf>,
@@ -250,6 +251,13 @@ impl Settings {
             waiting_max: self.waiting_max,
             orders_max: self.orders_max,
         }
+    }
+
+    /// The options of a client of the storage that these settings name.
+    pub(crate) fn client_options(&self) -> ClientOptions {
+        ClientOptions::default()
+            .namespace(&self.namespace)
+            .payload_bytes_max(self.payload_bytes_max)
     }
 
     pub(crate) fn drain_timeout(&self) -> Duration {

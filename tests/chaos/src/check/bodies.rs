@@ -69,12 +69,33 @@ pub(super) fn repeats_have_a_cause(world: &World) -> Vec<Breach> {
 fn has_cause(world: &World, op: &Op, first: &Effect, again: &Effect) -> bool {
     let (from, to) = (first.at, again.at);
     failed(world, first, to)
+        || cancelled(world, first, to)
         || world.outages.lost_orders(first.pid, from, to)
         // It may have waited for calls when its worker drained, and be handed to another.
         || (matches!(op, Op::Nested { .. }) && world.outages.drained(first.pid, from, to))
         // A task that asks runs again with the answer, and in each further run until then.
         || (op.questions() > 0 && first.run != again.run)
         || (op.questions() > 0 && answered(world, first, to))
+}
+
+/// Whether the run of the attempt was to be stopped, or stood beside others that stop it.
+pub(super) fn cancelled(world: &World, first: &Effect, before: u64) -> bool {
+    let cancels = world.cancels.get(&first.run).into_iter().flatten();
+    cancels.map(|cancel| world.entry(cancel.invoked).at).any(|at| at <= before)
+}
+
+pub(super) fn none_starts_after_a_cancel(world: &World) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for start in world.starts.values().flatten() {
+        let effect = world.effect(*start);
+        let cancels = world.cancels.get(&effect.run).into_iter().flatten();
+        let mut told = cancels.filter_map(|cancel| cancel.acknowledged);
+        if let Some(told) = told.find(|told| world.entry(*told).at < effect.at) {
+            let text = format!("{} starts though its run was stopped", name(effect));
+            breaches.push(Breach::new(text, [Place::Entry(told), Place::Effect(*start)]));
+        }
+    }
+    breaches
 }
 
 /// Whether the attempt failed, as flaky tasks do.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::bodies::cancelled;
 use super::world::World;
 use super::{Breach, Place};
 use crate::program::Op;
@@ -23,6 +24,7 @@ pub(super) fn one_body_for_a_key(world: &World) -> Vec<Breach> {
             let (first, again) = (world.effect(pair[0]), world.effect(pair[1]));
             // Who makes the value may be lost with it; who cannot look it up makes it too.
             let has_cause = world.outages.disturbed(first.pid, first.at, again.at)
+                || cancelled(world, first, again.at)
                 || world.outages.disturbed(again.pid, first.at, again.at);
             if !has_cause {
                 let text = format!("the body of cached key {key} runs again");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::world::{Run, World};
 use super::{Breach, Place};
-use crate::history::{End, Fact};
+use crate::history::{Contest, End, Fact};
 
 /// How often an order is taken by workers that do not survive it before it is given up.
 const POISON: usize = 3;
@@ -49,10 +49,13 @@ pub(super) fn every_run_ends(world: &World) -> Vec<Breach> {
 fn is_asked_for(world: &World, run: &Run, end: &End) -> bool {
     match end {
         End::Done { .. } | End::Interrupted { .. } => true,
-        // Answers that come late are looked at elsewhere.
-        End::Refused { .. } => !run.is_right,
+        // Answers that come late are looked at elsewhere, and so is who is refused in a contest.
+        End::Refused { .. } => !run.is_right || run.in_crowd || contest_of(world, run).is_some(),
+        End::Joined { .. } => run.in_crowd || !run.is_right,
+        End::Cancelled => is_stopped_by_someone(world, run),
         End::Failed { kind, .. } if kind == POISONED => {
-            let began = world.entry(run.invoked).at;
+            // What was ordered in an earlier run of the execution may be lost since then.
+            let began = began(world, run);
             let ended = run.reads.values().map(|place| world.entry(*place).at).min();
             world.outages.count_lost(began, ended.unwrap_or(began)) >= POISON
         }
@@ -60,11 +63,50 @@ fn is_asked_for(world: &World, run: &Run, end: &End) -> bool {
     }
 }
 
+/// When the execution of a run was begun.
+fn began(world: &World, run: &Run) -> u64 {
+    let asked = world.entry(run.invoked);
+    let (Fact::Resume { execution, .. } | Fact::Retry { execution, .. }) = &asked.fact else {
+        return asked.at;
+    };
+    let first = world.executions.get(execution).and_then(|execution| execution.runs.first());
+    let first = first.and_then(|run| world.runs.get(run));
+    first.map_or(asked.at, |first| world.entry(first.invoked).at)
+}
+
+fn contest_of(world: &World, run: &Run) -> Option<Contest> {
+    match &world.entry(run.invoked).fact {
+        Fact::Start { contest, .. } => *contest,
+        _ => None,
+    }
+}
+
+fn is_stopped_by_someone(world: &World, run: &Run) -> bool {
+    let asked = &world.entry(run.invoked).fact;
+    let (Fact::Start { thread, .. } | Fact::Resume { thread, .. } | Fact::Retry { thread, .. }) =
+        asked
+    else {
+        return false;
+    };
+    let contest = contest_of(world, run);
+    let ended = run.reads.values().map(|place| world.entry(*place).at).min().unwrap_or_default();
+    let may_stop = matches!(contest, Some(Contest::Interrupt | Contest::Rollback));
+    may_stop
+        || world.cancels.values().flatten().any(|cancel| {
+            let asked = world.entry(cancel.invoked);
+            asked.at <= ended
+                && matches!(&asked.fact, Fact::Cancel { thread: of, .. } if of == thread)
+        })
+}
+
 pub(super) fn threads_rest(world: &World) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (number, execution) in &world.executions {
         let Some(run) = execution.runs.last().and_then(|run| world.runs.get(run)) else { continue };
-        if !matches!(world.end_of(run), Some(End::Done { .. })) {
+        let end = world.end_of(run);
+        let may_yield = execution.contest.is_some()
+            && matches!(end, Some(End::Refused { .. } | End::Cancelled));
+        if !may_yield && !matches!(end, Some(End::Done { .. })) {
             let text = format!("execution {number} has no result");
             let places = [run.invoked].into_iter().chain(run.reads.values().copied());
             breaches.push(Breach::new(text, places.map(Place::Entry)));
@@ -74,7 +116,11 @@ pub(super) fn threads_rest(world: &World) -> Vec<Breach> {
     for (place, line) in world.log.lines().iter().enumerate() {
         let Fact::Thread { thread, status, .. } = &line.entry.fact else { continue };
         dumped.insert(thread);
-        if status != "idle" {
+        // A contest may end with one that is stopped.
+        let is_contest = world.threads.get(thread).into_iter().flatten().any(|execution| {
+            world.executions.get(execution).is_some_and(|known| known.contest.is_some())
+        });
+        if status != "idle" && !(is_contest && status == "cancelled") {
             let text = format!("thread {thread} is {status} when all is over");
             breaches.push(Breach::new(text, [Place::Entry(place)]));
         }

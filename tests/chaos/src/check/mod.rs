@@ -8,11 +8,13 @@ mod bodies;
 mod cached;
 mod ends;
 mod events;
+mod leases;
 mod log;
 mod order;
 mod outages;
 mod processes;
 mod results;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod world;
@@ -39,7 +41,7 @@ pub(crate) struct Invariant {
 }
 
 /// All of them.
-pub(crate) static INVARIANTS: [Invariant; 14] = [
+pub(crate) static INVARIANTS: [Invariant; 20] = [
     Invariant {
         id: "I1-ends",
         sentence: "every accepted run ends once, in a way that was asked for",
@@ -76,6 +78,11 @@ pub(crate) static INVARIANTS: [Invariant; 14] = [
         check: bodies::repeats_have_a_cause,
     },
     Invariant {
+        id: "I4-tokens",
+        sentence: "epochs of a partition never fall, and each has one token and one holder",
+        check: leases::tokens_only_grow,
+    },
+    Invariant {
         id: "I6-answers",
         sentence: "a question is answered once, and not asked again",
         check: answers::questions_are_answered_once,
@@ -91,9 +98,29 @@ pub(crate) static INVARIANTS: [Invariant; 14] = [
         check: events::emissions_are_shown_once,
     },
     Invariant {
+        id: "I10-left",
+        sentence: "when everything is deleted, no key is left",
+        check: stored::nothing_is_left,
+    },
+    Invariant {
         id: "I11-cached",
         sentence: "the body of a cached key runs once, unless its worker is lost",
         check: cached::one_body_for_a_key,
+    },
+    Invariant {
+        id: "I12-bounded",
+        sentence: "memory of all processes and lengths of all queues stay within their bounds",
+        check: stored::all_is_bounded,
+    },
+    Invariant {
+        id: "I13-records",
+        sentence: "every stored record can be read",
+        check: stored::records_are_readable,
+    },
+    Invariant {
+        id: "I15-silent",
+        sentence: "no process found the storage behind what it had acknowledged",
+        check: stored::nothing_is_rolled_back,
     },
     Invariant {
         id: "I16-least",
@@ -109,6 +136,11 @@ pub(crate) static INVARIANTS: [Invariant; 14] = [
         id: "I18-heals",
         sentence: "when nothing disturbs, all runs end within a minute; no process ends by itself",
         check: processes::all_recovers,
+    },
+    Invariant {
+        id: "I20-stopped",
+        sentence: "no body starts after it was told that its run is stopped",
+        check: bodies::none_starts_after_a_cancel,
     },
 ];
 

@@ -3,10 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::history::{Entry, Fact, Kind};
+use crate::ledger::{Effect, Phase};
 
 /// How long after the end of a fault somebody may still be given up for it: the time after which
 /// a worker counts as dead, and as long again for machines that are slow.
 const AFTERMATH: u64 = 4_000_000_000;
+
+/// The same for an order that was lost: until it is noticed that it is in nobody's hands.
+const UNNOTICED: u64 = 20_000_000_000;
+/// Names an end of a process that a program asked for.
+const ABORT: &str = "abort";
 
 /// One fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,11 +29,17 @@ pub(crate) struct Outage {
 #[derive(Debug, Default)]
 pub(crate) struct Outages {
     pub(crate) all: Vec<Outage>,
+    /// Ends of processes that programs asked for.
+    aborts: Vec<Outage>,
     names: BTreeMap<u32, String>,
 }
 
 impl Outages {
-    pub(crate) fn new<'a>(entries: impl Iterator<Item = &'a Entry>) -> Self {
+    /// All that is told of in a history, and the ends of processes in a ledger.
+    pub(crate) fn new<'a>(
+        entries: impl Iterator<Item = &'a Entry>,
+        effects: impl Iterator<Item = &'a Effect>,
+    ) -> Self {
         let mut found = Self::default();
         for entry in entries {
             match (entry.kind, &entry.fact) {
@@ -52,7 +64,22 @@ impl Outages {
                 _ => {}
             }
         }
+        for effect in effects.filter(|effect| effect.phase == Phase::Abort) {
+            found.aborts.push(Outage {
+                number: 0,
+                fault: ABORT.to_owned(),
+                target: found.names.get(&effect.pid).cloned().unwrap_or_default(),
+                from: effect.at,
+                until: Some(effect.at),
+            });
+        }
         found
+    }
+
+    /// Whether a process ended since a program asked for it.
+    pub(crate) fn has_aborted(&self, pid: u32) -> bool {
+        let name = self.names.get(&pid);
+        name.is_some_and(|name| self.aborts.iter().any(|abort| abort.target == *name))
     }
 
     /// Whether between two times something may have cost the worker with this process id its
@@ -69,7 +96,8 @@ impl Outages {
     /// Whether the worker was told to stop: it lets bodies end, but not what they wait for.
     pub(crate) fn drained(&self, pid: u32, from: u64, to: u64) -> bool {
         self.any(from, to, |outage| {
-            outage.fault == "term-worker" && self.is_name(pid, &outage.target)
+            matches!(&*outage.fault, "term-worker" | "scale-workers")
+                && self.is_name(pid, &outage.target)
         })
     }
 
@@ -79,13 +107,14 @@ impl Outages {
             (outage.target == "redis" || outage.target.starts_with("worker"))
                 && overlaps(outage, from, to)
         };
-        self.all.iter().filter(is_lost).count()
+        self.all.iter().chain(&self.aborts).filter(is_lost).count()
     }
 
     fn costs_orders(&self, outage: &Outage, pid: u32) -> bool {
         match outage.fault.as_str() {
-            "kill-redis" => true,
-            "kill-worker" | "stop-worker" | "delay-link" | "hold-link" | "swallow-answers" => {
+            "kill-redis" | "pause-clients" | "lose-order" => true,
+            "kill-worker" | "stop-worker" | "delay-link" | "limit-link" | "hold-link"
+            | "hold-requests" | "hold-answers" | "black-hole" | "swallow-answers" | ABORT => {
                 self.is_name(pid, &outage.target)
             }
             _ => false,
@@ -97,11 +126,13 @@ impl Outages {
     }
 
     fn any(&self, from: u64, to: u64, matches: impl Fn(&Outage) -> bool) -> bool {
-        self.all.iter().any(|outage| overlaps(outage, from, to) && matches(outage))
+        let all = self.all.iter().chain(&self.aborts);
+        all.into_iter().any(|outage| overlaps(outage, from, to) && matches(outage))
     }
 }
 
 fn overlaps(outage: &Outage, from: u64, to: u64) -> bool {
-    let until = outage.until.map_or(u64::MAX, |until| until.saturating_add(AFTERMATH));
+    let aftermath = if outage.fault == "lose-order" { UNNOTICED } else { AFTERMATH };
+    let until = outage.until.map_or(u64::MAX, |until| until.saturating_add(aftermath));
     outage.from <= to && from <= until
 }

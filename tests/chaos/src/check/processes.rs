@@ -14,6 +14,11 @@ pub(super) fn all_recovers(world: &World) -> Vec<Breach> {
     for (place, line) in world.log.lines().iter().enumerate() {
         match &line.entry.fact {
             Fact::Healed => healed = Some(place),
+            Fact::Exit { pid, .. } if world.outages.has_aborted(*pid) => {}
+            Fact::Logged { name, panics, .. } if *panics > 0 => {
+                let text = format!("{name} has panicked {panics} times");
+                breaches.push(Breach::new(text, [Place::Entry(place)]));
+            }
             Fact::Exit { name, status, is_wanted: false, .. } => {
                 let text = format!("{name} ended by itself: {status}");
                 breaches.push(Breach::new(text, [Place::Entry(place)]));

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use super::world::{Execution, World};
 use super::{Breach, Place};
-use crate::history::{End, Fact};
+use crate::history::{Contest, End, Fact};
 use crate::ledger::Phase;
 use crate::program::{Memory, Op};
 
 pub(super) fn results_are_right(world: &World) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for executions in world.threads.values() {
+        if executions.iter().any(|number| world.executions[number].contest.is_some()) {
+            breaches.extend(contest_has_an_order(world, executions));
+            continue;
+        }
         let mut memory = Memory::default();
         for number in executions {
             let execution = &world.executions[number];
@@ -25,6 +29,45 @@ pub(super) fn results_are_right(world: &World) -> Vec<Breach> {
         }
     }
     breaches
+}
+
+/// Of executions that were started at the same time, those that have results ran one after the
+/// other, in some order: each gives what its program says, from what the one before it saved.
+fn contest_has_an_order(world: &World, executions: &[u64]) -> Option<Breach> {
+    let mut left: Vec<(&Execution, u64)> = executions
+        .iter()
+        .map(|number| &world.executions[number])
+        .filter_map(|execution| match world.result_of(execution) {
+            Some(End::Done { value }) => Some((execution, *value)),
+            _ => None,
+        })
+        .collect();
+    let waits = |execution: &&Execution| {
+        execution.contest == Some(Contest::Enqueue)
+            && !matches!(world.result_of(execution), Some(End::Done { .. }))
+    };
+    let all = executions.iter().map(|number| &world.executions[number]);
+    let mut memory = Memory::default();
+    while !left.is_empty() {
+        let next = left.iter().position(|(execution, value)| {
+            execution.program.expected(&mut memory.clone()) == *value
+        });
+        let Some(next) = next else { break };
+        left.swap_remove(next).0.program.expected(&mut memory);
+    }
+    let lost: Vec<&Execution> = all.filter(waits).collect();
+    let text = if !left.is_empty() {
+        format!("{} results of a contest fit no order", left.len())
+    } else if !lost.is_empty() {
+        format!("{} of a contest that were to wait have no result", lost.len())
+    } else if memory == Memory::default() {
+        "nobody of a contest has a result".to_owned()
+    } else {
+        return None;
+    };
+    let shown = left.iter().map(|(execution, _)| *execution).chain(lost);
+    let shown: Vec<Place> = shown.flat_map(|execution| places(world, execution)).collect();
+    Some(Breach::new(text, shown))
 }
 
 pub(super) fn every_body_ended(world: &World) -> Vec<Breach> {

@@ -1,10 +1,10 @@
 //! The lines of all files, put together by run, execution and body.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::log::{Line, Log};
 use super::outages::{Outage, Outages};
-use crate::history::{End, Entry, Fact, Kind, Reader};
+use crate::history::{Contest, End, Entry, Fact, Kind, Reader};
 use crate::ledger::{Effect, Phase};
 use crate::program::Program;
 
@@ -21,6 +21,17 @@ pub(crate) struct World {
     /// The other lines of the ledger, likewise.
     pub(crate) ends: BTreeMap<(u64, u32), Vec<usize>>,
     pub(crate) outages: Outages,
+    /// Requests to stop runs, by run.
+    pub(crate) cancels: BTreeMap<String, Vec<Cancel>>,
+}
+
+/// A request to stop a run, by places in the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cancel {
+    /// Where it was asked for.
+    pub(crate) invoked: usize,
+    /// Where it was told that the run is stopped.
+    pub(crate) acknowledged: Option<usize>,
 }
 
 /// One run, by places in the log.
@@ -30,6 +41,8 @@ pub(crate) struct Run {
     pub(crate) invoked: usize,
     /// False for answers to questions that have theirs.
     pub(crate) is_right: bool,
+    /// Whether it is one of many that gave the same answers at the same time.
+    pub(crate) in_crowd: bool,
     /// Where it was accepted.
     pub(crate) accepted: Option<usize>,
     /// Where a request for it failed for good.
@@ -42,13 +55,19 @@ pub(crate) struct Run {
 #[derive(Debug)]
 pub(crate) struct Execution {
     pub(crate) program: Program,
-    /// Its runs in the order in which they were asked for, wrong answers left out.
+    /// Its runs in the order in which they were asked for; wrong answers are left out, and so
+    /// are those of a crowd that had no effect.
     pub(crate) runs: Vec<String>,
+    /// How it was started, if others were started on its thread at the same time.
+    pub(crate) contest: Option<Contest>,
 }
 
 impl World {
     pub(crate) fn new(log: Log, ledger: Vec<Line<Effect>>) -> Self {
-        let outages = Outages::new(log.lines().iter().map(|line| &line.entry));
+        let outages = Outages::new(
+            log.lines().iter().map(|line| &line.entry),
+            ledger.iter().map(|line| &line.entry),
+        );
         let mut world = Self {
             log,
             ledger,
@@ -58,8 +77,10 @@ impl World {
             starts: BTreeMap::new(),
             ends: BTreeMap::new(),
             outages,
+            cancels: BTreeMap::new(),
         };
         world.sort_entries();
+        world.leave_out_the_crowd();
         world.sort_effects();
         world
     }
@@ -68,16 +89,18 @@ impl World {
         for (place, line) in self.log.lines().iter().enumerate() {
             let kind = line.entry.kind;
             match &line.entry.fact {
-                Fact::Start { thread, run, program } => {
+                Fact::Start { thread, run, program, contest } => {
                     let execution = program.execution;
                     self.threads.entry(thread.clone()).or_default().push(execution);
                     let program = program.clone();
-                    let runs = vec![run.clone()];
-                    self.executions.insert(execution, Execution { program, runs });
+                    let (runs, contest) = (vec![run.clone()], *contest);
+                    self.executions.insert(execution, Execution { program, runs, contest });
                     self.runs.insert(run.clone(), Run::asked(place, true));
                 }
-                Fact::Resume { run, execution, is_right, .. } => {
-                    self.runs.insert(run.clone(), Run::asked(place, *is_right));
+                Fact::Cancel { run, .. } => note_cancel(&mut self.cancels, run, kind, place),
+                Fact::Resume { run, execution, is_right, in_crowd, .. } => {
+                    let asked = Run { in_crowd: *in_crowd, ..Run::asked(place, *is_right) };
+                    self.runs.insert(run.clone(), asked);
                     if *is_right && let Some(known) = self.executions.get_mut(execution) {
                         known.runs.push(run.clone());
                     }
@@ -103,6 +126,27 @@ impl World {
                 _ => {}
             }
         }
+    }
+
+    /// Of a crowd, those that had an effect belong to the execution.
+    fn leave_out_the_crowd(&mut self) {
+        let without_effect: BTreeSet<String> = self
+            .runs
+            .iter()
+            .filter(|(_, run)| run.in_crowd && !self.has_effect(run))
+            .map(|(id, _)| id.clone())
+            .collect();
+        if without_effect.is_empty() {
+            return;
+        }
+        for execution in self.executions.values_mut() {
+            execution.runs.retain(|run| !without_effect.contains(run));
+        }
+    }
+
+    /// Whether a run did something: neither refused nor joined to another.
+    pub(crate) fn has_effect(&self, run: &Run) -> bool {
+        self.end_of(run).is_some_and(|end| !matches!(end, End::Refused { .. } | End::Joined { .. }))
     }
 
     fn sort_effects(&mut self) {
@@ -154,5 +198,14 @@ impl World {
 impl Run {
     fn asked(invoked: usize, is_right: bool) -> Self {
         Self { invoked, is_right, ..Self::default() }
+    }
+}
+
+fn note_cancel(cancels: &mut BTreeMap<String, Vec<Cancel>>, run: &str, kind: Kind, place: usize) {
+    let cancels = cancels.entry(run.to_owned()).or_default();
+    match (kind, cancels.last_mut()) {
+        (Kind::Invoke, _) => cancels.push(Cancel { invoked: place, acknowledged: None }),
+        (Kind::Ok, Some(last)) => last.acknowledged = Some(place),
+        _ => {}
     }
 }

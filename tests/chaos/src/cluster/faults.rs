@@ -62,7 +62,8 @@ impl Faults {
             let cluster = Arc::clone(&self.cluster);
             let mut random = Random::of(&[self.random.next()]);
             let Some(target) = target_of(kind, &cluster, &mut random) else { continue };
-            self.at_work.spawn(async move { Fault::new(&cluster, kind, random).make(target).await });
+            self.at_work
+                .spawn(async move { Fault::new(&cluster, kind, random).make(target).await });
             return;
         }
     }

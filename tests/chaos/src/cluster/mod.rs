@@ -113,6 +113,14 @@ impl Cluster {
         }
     }
 
+    /// Kills all coordinators and starts them again.
+    pub(crate) async fn restart_coordinators(&self) -> io::Result<()> {
+        for node in self.nodes.iter().filter(|node| node.role() == Role::Coordinator) {
+            node.kill_and_restart().await?;
+        }
+        Ok(())
+    }
+
     /// Takes away what disturbs: links pass, and what runs is awake.
     pub(crate) fn heal(&self) {
         for node in &self.nodes {

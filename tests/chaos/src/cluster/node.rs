@@ -158,6 +158,17 @@ impl Node {
         Ok(())
     }
 
+    /// Kills its process, if it has one, and starts it again.
+    pub(super) async fn kill_and_restart(&self) -> io::Result<()> {
+        let mut process = self.process.lock().await;
+        if !process.is_present() {
+            return Ok(());
+        }
+        process.signal(Signal::KILL)?;
+        self.wait_ended(&mut process).await?;
+        self.respawn(&mut process).await
+    }
+
     /// Waits for the end of the process, which was asked for, and notes it.
     pub(crate) async fn wait_ended(&self, process: &mut Process) -> io::Result<()> {
         let Some(child) = &mut process.child else { return Ok(()) };

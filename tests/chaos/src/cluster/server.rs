@@ -181,9 +181,18 @@ impl Server {
             values.into_iter().enumerate().map(place).collect()
         };
         match kind.as_str() {
-            "hash" => self.0.hgetall(key).await.map_err(io::Error::other),
+            "hash" => {
+                let fields: Vec<(Vec<u8>, Vec<u8>)> =
+                    self.0.hgetall(key).await.map_err(io::Error::other)?;
+                let named = |(field, value): (Vec<u8>, _)| {
+                    (String::from_utf8_lossy(&field).into_owned(), value)
+                };
+                Ok(fields.into_iter().map(named).collect())
+            }
             "list" => Ok(named(self.ask(cmd("LRANGE").arg(key).arg(0).arg(-1)).await?)),
-            "string" => Ok(named(self.ask::<Option<_>>(cmd("GET").arg(key)).await?.into_iter().collect())),
+            "string" => {
+                Ok(named(self.ask::<Option<_>>(cmd("GET").arg(key)).await?.into_iter().collect()))
+            }
             "stream" => {
                 let entries: Vec<(String, Fields)> =
                     self.ask(cmd("XRANGE").arg(key).arg("-").arg("+")).await?;

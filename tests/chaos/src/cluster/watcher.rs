@@ -49,20 +49,24 @@ impl Cluster {
         for (partition, lease) in leases.iter().enumerate() {
             let is_same = known.get(partition).is_some_and(|known| known.token == lease.token);
             if !is_same {
-                self.history.say(Kind::Info, Fact::Lease {
-                    partition,
-                    holder: lease.holder.clone(),
-                    token: lease.token.clone(),
-                    epoch: lease.epoch,
-                    commit: lease.commit,
-                });
+                self.history.say(
+                    Kind::Info,
+                    Fact::Lease {
+                        partition,
+                        holder: lease.holder.clone(),
+                        token: lease.token.clone(),
+                        epoch: lease.epoch,
+                        commit: lease.commit,
+                    },
+                );
             }
         }
         *known = leases;
         if is_sample {
             let (inboxes, queues) = server.lengths().await?;
             let redis_bytes = server.used_memory().await?;
-            let rss_kb = self.nodes.iter().filter_map(|node| Some((node.name().to_owned(), rss_kb(node)?)));
+            let rss_kb =
+                self.nodes.iter().filter_map(|node| Some((node.name().to_owned(), rss_kb(node)?)));
             let fact = Fact::Sample { inboxes, queues, redis_bytes, rss_kb: rss_kb.collect() };
             self.history.say(Kind::Info, fact);
         }

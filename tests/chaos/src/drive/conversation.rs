@@ -1,11 +1,11 @@
 //! One thread: programs one after the other, and the answers to their questions.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use futures::future::join;
+use futures::future::{join, join_all};
 use rethread::client::{AnyValue, InterruptId, Request, RunHandle, RunId};
 use rethread::{ClientError, StorageError, Thread, kind};
 use tokio::sync::Notify;
@@ -21,6 +21,25 @@ use crate::{app, generate};
 /// Most runs of one execution; more means that it does not get on.
 const RUNS_MAX: usize = 60;
 
+/// One in so many threads goes on when all is over.
+const RESTED_EVERY: u64 = 20;
+/// So many of a hundred runs are stopped, at most so long after their first event.
+const CANCEL_PERCENT: u64 = 5;
+const CANCEL_WITHIN_MS: u64 = 150;
+/// So many of a hundred times a crowd answers, and how large it is.
+const CROWD_PERCENT: u64 = 1;
+const CROWD: usize = 50;
+
+/// How questions are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answering {
+    Rightly,
+    /// Too late, and otherwise.
+    Wrongly,
+    /// Rightly, by many at the same time.
+    InCrowd,
+}
+
 /// Runs one to three programs on a thread.
 pub(super) async fn hold(driver: Arc<Driver>, number: u64) {
     let mut random = driver.random(number);
@@ -33,6 +52,19 @@ pub(super) async fn hold(driver: Arc<Driver>, number: u64) {
             return;
         }
     }
+    if number.is_multiple_of(RESTED_EVERY) {
+        driver.rested.lock().unwrap_or_else(PoisonError::into_inner).push(number);
+    }
+}
+
+/// Runs one more program on a thread that came to rest.
+pub(super) async fn go_on(driver: Arc<Driver>, number: u64) {
+    let name = format!("t{number}");
+    let thread = driver.client.thread(&name).expect("invariant: the name of a thread is short");
+    let mut random = Random::of(&[driver.seed, 0xd1, number]);
+    let program = generate::short_program(&mut random, number * 8 + 7);
+    let talk = Conversation { driver: &driver, name: &name, thread: &thread };
+    talk.execute(program, &mut random).await;
 }
 
 struct Conversation<'a> {
@@ -46,7 +78,7 @@ impl Conversation<'_> {
     async fn execute(&self, program: Program, random: &mut Random) -> Option<()> {
         let execution = program.execution;
         let run = self.start(program, random).await?;
-        let mut end = self.watch(&run, None).await;
+        let mut end = self.watch_or_cancel(&run, execution, random).await;
         for _ in 0..RUNS_MAX {
             end = match end {
                 End::Done { .. } => return Some(()),
@@ -55,6 +87,10 @@ impl Conversation<'_> {
                 End::Failed { kind, .. } if kind == kind::POISONED => {
                     let run = self.retry(execution).await?;
                     self.watch(&run, None).await
+                }
+                End::Cancelled => {
+                    let run = self.retry(execution).await?;
+                    self.watch_or_cancel(&run, execution, random).await
                 }
                 _ => return None,
             };
@@ -65,7 +101,8 @@ impl Conversation<'_> {
     async fn start(&self, program: Program, random: &mut Random) -> Option<RunHandle<AnyValue>> {
         let run = new_run();
         let thread = self.name.to_owned();
-        let fact = Fact::Start { thread, run: run.to_string(), program: program.clone() };
+        let run_id = run.to_string();
+        let fact = Fact::Start { thread, run: run_id, program: program.clone(), contest: None };
         self.driver.history.say(Kind::Invoke, fact);
         let request = || self.thread.invoke(app::entrypoint(), program.clone());
         if random.percent(10) {
@@ -92,6 +129,9 @@ impl Conversation<'_> {
         asks: &BTreeMap<String, u32>,
         random: &mut Random,
     ) -> Option<End> {
+        if random.percent(CROWD_PERCENT) {
+            return self.answer_in_crowd(execution, asks).await;
+        }
         let right = asks.iter().map(|(id, step)| (id.clone(), answer_to(execution, *step)));
         let run = self.resume(execution, right.clone().collect(), true).await?;
         if !random.percent(20) {
@@ -108,11 +148,36 @@ impl Conversation<'_> {
         Some(join(self.watch(&run, Some(&begun)), late).await.0)
     }
 
+    /// Many give the same answers at the same time: one has its effect.
+    async fn answer_in_crowd(&self, execution: u64, asks: &BTreeMap<String, u32>) -> Option<End> {
+        let answers = asks.iter().map(|(id, step)| (id.clone(), answer_to(execution, *step)));
+        let answers: BTreeMap<_, _> = answers.collect();
+        let one = || async {
+            let run = self.send_answers(execution, answers.clone(), Answering::InCrowd).await?;
+            Some(self.watch(&run, None).await)
+        };
+        let ends = join_all((0..CROWD).map(|_| one())).await;
+        let is_effect = |end: &End| {
+            !matches!(end, End::Refused { .. } | End::Joined { .. } | End::Unread { .. })
+        };
+        ends.into_iter().flatten().find(is_effect)
+    }
+
     async fn resume(
         &self,
         execution: u64,
         answers: BTreeMap<String, u64>,
         is_right: bool,
+    ) -> Option<RunHandle<AnyValue>> {
+        let how = if is_right { Answering::Rightly } else { Answering::Wrongly };
+        self.send_answers(execution, answers, how).await
+    }
+
+    async fn send_answers(
+        &self,
+        execution: u64,
+        answers: BTreeMap<String, u64>,
+        how: Answering,
     ) -> Option<RunHandle<AnyValue>> {
         let run = new_run();
         let fact = Fact::Resume {
@@ -120,7 +185,8 @@ impl Conversation<'_> {
             run: run.to_string(),
             execution,
             answers: answers.clone(),
-            is_right,
+            is_right: how != Answering::Wrongly,
+            in_crowd: how == Answering::InCrowd,
         };
         self.driver.history.say(Kind::Invoke, fact);
         let by_id: Vec<(InterruptId, u64)> = answers
@@ -130,25 +196,44 @@ impl Conversation<'_> {
         self.submit(run, || self.thread.resume_by_id(by_id.clone())).await
     }
 
-    /// Sends a request until it is known to be accepted or refused.
     async fn submit<O>(
         &self,
         run: RunId,
         request: impl Fn() -> Request<O>,
     ) -> Option<RunHandle<AnyValue>> {
-        loop {
-            let submitted = request().run_id(run).start().await;
-            let (kind, error) = match &submitted {
-                Ok(_) => (Kind::Ok, None),
-                Err(error) if may_pass(error) => (Kind::Info, Some(error.to_string())),
-                Err(error) => (Kind::Fail, Some(error.to_string())),
-            };
-            self.driver.history.say(kind, Fact::Submit { run: run.to_string(), error });
-            match kind {
-                Kind::Ok => return Some(self.thread.run(run)),
-                Kind::Info => sleep(Duration::from_millis(100)).await,
-                _ => return None,
-            }
+        submit(self.driver, self.thread, run, request).await
+    }
+
+    /// Reads a run to its end; now and then it is stopped meanwhile.
+    async fn watch_or_cancel(
+        &self,
+        run: &RunHandle<AnyValue>,
+        execution: u64,
+        random: &mut Random,
+    ) -> End {
+        if !random.percent(CANCEL_PERCENT) {
+            return self.watch(run, None).await;
+        }
+        let pause = Duration::from_millis(random.below(CANCEL_WITHIN_MS));
+        let begun = Notify::new();
+        let cancel = async {
+            begun.notified().await;
+            sleep(pause).await;
+            self.cancel(run.run_id(), execution).await;
+        };
+        join(self.watch(run, Some(&begun)), cancel).await.0
+    }
+
+    async fn cancel(&self, run: RunId, execution: u64) {
+        let say = |kind, error| {
+            let (thread, run) = (self.name.to_owned(), run.to_string());
+            self.driver.history.say(kind, Fact::Cancel { thread, run, execution, error });
+        };
+        say(Kind::Invoke, None);
+        match self.thread.cancel().await {
+            Ok(()) => say(Kind::Ok, None),
+            Err(error @ ClientError::Refused(_)) => say(Kind::Fail, Some(error.to_string())),
+            Err(error) => say(Kind::Info, Some(error.to_string())),
         }
     }
 
@@ -161,7 +246,30 @@ impl Conversation<'_> {
     }
 }
 
-fn new_run() -> RunId {
+/// Sends a request until it is known to be accepted or refused.
+pub(super) async fn submit<O>(
+    driver: &Driver,
+    thread: &Thread,
+    run: RunId,
+    request: impl Fn() -> Request<O>,
+) -> Option<RunHandle<AnyValue>> {
+    loop {
+        let submitted = request().run_id(run).start().await;
+        let (kind, error) = match &submitted {
+            Ok(_) => (Kind::Ok, None),
+            Err(error) if may_pass(error) => (Kind::Info, Some(error.to_string())),
+            Err(error) => (Kind::Fail, Some(error.to_string())),
+        };
+        driver.history.say(kind, Fact::Submit { run: run.to_string(), error });
+        match kind {
+            Kind::Ok => return Some(thread.run(run)),
+            Kind::Info => sleep(Duration::from_millis(100)).await,
+            _ => return None,
+        }
+    }
+}
+
+pub(super) fn new_run() -> RunId {
     RunId::from_uuid(Uuid::now_v7())
 }
 

@@ -1,19 +1,20 @@
 //! The driver: starts programs, answers questions, reads streams, and notes all of it.
 
+mod contest;
 mod conversation;
 mod watch;
 
 pub(crate) use watch::Reading;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rethread::{Client, ClientOptions, client};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
-use crate::history::History;
+use crate::history::{Contest, History};
 use crate::profile::Profile;
 use crate::random::Random;
 
@@ -21,6 +22,8 @@ use crate::random::Random;
 const THREADS_MAX: usize = 300;
 /// Times the profile's time for a machine that is too slow for the profile's work.
 const SLOWNESS_MAX: u32 = 2;
+/// One in so many threads has a contest beside it.
+const CONTEST_EVERY: u64 = 40;
 /// How long all runs may take to end once nothing disturbs any more; above what is promised, so
 /// that the checker sees how late they were.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -32,6 +35,10 @@ pub(crate) struct Driver {
     history: Arc<History>,
     seed: u64,
     counts: Counts,
+    /// Some of the threads whose programs all came to a result.
+    rested: Mutex<Vec<u64>>,
+    /// The ways in which programs are started on one thread at the same time.
+    contests: Vec<Contest>,
 }
 
 /// How much was done so far.
@@ -52,7 +59,15 @@ impl Driver {
             .retry_for(Duration::from_secs(8))
             .poll_interval(Duration::from_secs(1));
         let client = Client::connect_with(url, options).await?;
-        Ok(Self { client, history, seed, counts: Counts::default() })
+        let contests = vec![Contest::Reject];
+        Ok(Self {
+            client,
+            history,
+            seed,
+            counts: Counts::default(),
+            rested: Mutex::default(),
+            contests,
+        })
     }
 
     /// Begins threads until the time of the profile is up and its work is done. Gives what is
@@ -74,6 +89,9 @@ impl Driver {
             if threads.len() < THREADS_MAX {
                 number += 1;
                 threads.spawn(conversation::hold(Arc::clone(self), number));
+                if number % CONTEST_EVERY == 0 {
+                    threads.spawn(contest::hold(Arc::clone(self), number / CONTEST_EVERY));
+                }
             }
         }
     }
@@ -82,6 +100,17 @@ impl Driver {
     pub(crate) async fn finish(&self, mut threads: JoinSet<()>) {
         let deadline = Instant::now() + PATIENCE;
         while let Ok(Some(_)) = timeout_at(deadline, threads.join_next()).await {}
+    }
+
+    /// Runs one more short program on some of the threads whose programs all came to a result.
+    pub(crate) async fn go_on(self: &Arc<Self>) {
+        let rested =
+            std::mem::take(&mut *self.rested.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut threads = JoinSet::new();
+        for number in rested {
+            threads.spawn(conversation::go_on(Arc::clone(self), number));
+        }
+        self.finish(threads).await;
     }
 
     fn did(&self, profile: &Profile) -> bool {

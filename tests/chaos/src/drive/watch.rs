@@ -125,6 +125,7 @@ fn end_of(outcome: &RunOutcome) -> End {
             End::Failed { kind: failure.kind.clone(), message: failure.message.clone() }
         }
         RunOutcome::Refused(refusal) => End::Refused { reason: refusal.to_string() },
+        RunOutcome::Cancelled => End::Cancelled,
         RunOutcome::Joined(run) => End::Joined { run: run.to_string() },
         other => End::Other { what: format!("{other:?}") },
     }

@@ -2,6 +2,8 @@
 
 mod bodies;
 mod runs;
+mod stops;
+mod stored;
 mod story;
 mod streams;
 

@@ -35,7 +35,7 @@ pub(super) fn refused() -> Option<End> {
 }
 
 impl Story {
-    fn say(mut self, at: u64, kind: Kind, fact: Fact) -> Self {
+    pub(super) fn say(mut self, at: u64, kind: Kind, fact: Fact) -> Self {
         self.entries.push(Entry { at: at * TICK, process: "driver".to_owned(), kind, fact });
         self
     }
@@ -63,7 +63,7 @@ impl Story {
     ) -> Self {
         let program = Program { execution, ops };
         let (thread, run) = (thread.to_owned(), run.to_owned());
-        self.say(at, Kind::Invoke, Fact::Start { thread, run, program })
+        self.say(at, Kind::Invoke, Fact::Start { thread, run, program, contest: None })
     }
 
     /// Answers by execution and question; all questions are those of step 5.
@@ -79,7 +79,11 @@ impl Story {
         let answer = answer_to(execution, 5);
         let answers = questions.iter().map(|id| ((*id).to_owned(), answer)).collect();
         let (thread, run) = (thread.to_owned(), run.to_owned());
-        self.say(at, Kind::Invoke, Fact::Resume { thread, run, execution, answers, is_right })
+        self.say(
+            at,
+            Kind::Invoke,
+            Fact::Resume { thread, run, execution, answers, is_right, in_crowd: false },
+        )
     }
 
     pub(super) fn accepted(self, at: u64, run: &str) -> Self {
@@ -209,6 +213,12 @@ impl Story {
     pub(super) fn breaks(&self, id: &str, words: &str) {
         let breaches = self.breaches(id);
         assert!(breaches.len() == 1 && breaches[0].contains(words), "{id}: {breaches:?}");
+    }
+
+    /// Asserts that one of the breaches of an invariant is in these words.
+    pub(super) fn breaks_among(&self, id: &str, words: &str) {
+        let breaches = self.breaches(id);
+        assert!(breaches.iter().any(|text| text.contains(words)), "{id}: {breaches:?}");
     }
 
     /// Asserts that an invariant holds.

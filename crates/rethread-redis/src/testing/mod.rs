@@ -1,4 +1,6 @@
-//! A private Redis server for tests.
+//! Private Redis servers for tests.
+
+mod cluster;
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -8,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+pub use cluster::RedisCluster;
 
 /// Names the `redis-server` to use; without it, the one on `PATH` is taken.
 pub const SERVER_ENV: &str = "RETHREAD_TEST_REDIS_SERVER";

@@ -1,0 +1,98 @@
+//! Orders that are withdrawn.
+
+use std::time::Duration;
+
+use rethread_core::ids::QueueName;
+use rethread_storage::{OrderGroup, QueuedOrder, Storage};
+
+use crate::support::{P0, Space, commit, finished, inbox, orders, queues, text, worker};
+
+const LONG: Duration = Duration::from_secs(600);
+
+fn order(group: u8, queue: &QueueName, record: &str) -> QueuedOrder {
+    QueuedOrder { queue: queue.clone(), group: OrderGroup([group; 16]), order: text(record) }
+}
+
+async fn left(space: &Space) -> Vec<(OrderGroup, String)> {
+    let left = space.storage.queued_orders(P0).await.expect("reads");
+    let read = |it: QueuedOrder| (it.group, String::from_utf8_lossy(&it.order).into_owned());
+    left.into_iter().map(read).collect()
+}
+
+#[tokio::test]
+async fn a_withdrawn_order_is_gone_for_the_worker_that_has_it_and_for_those_that_would_get_it() {
+    let space = Space::new().await;
+    let (lease, last) = space.own(P0).await;
+    let queue = &queues()[0];
+    let other = QueueName::new("other").expect("a name");
+    let mut write = commit(lease, last + 1);
+    write.orders =
+        vec![order(1, queue, "held"), order(2, queue, "stays"), order(1, &other, "queued")];
+    space.storage.commit(write).await.expect("commits");
+    let name = worker("w");
+    space.storage.heartbeat(&name, &queues()).await.expect("beats");
+    let taken = space.storage.fetch(&name, &queues(), 1, LONG).await.expect("fetches").remove(0);
+    assert_eq!(taken.order, "held");
+
+    let mut write = commit(lease, last + 2);
+    write.withdrawn = vec![OrderGroup([1; 16]), OrderGroup([9; 16])];
+    write.orders = vec![order(1, &other, "again")];
+    space.storage.commit(write.clone()).await.expect("commits");
+    // Sent again it has no second effect: what entered with it stays.
+    space.storage.commit(write).await.expect("commits");
+    let expected = [(2, "stays"), (1, "again")];
+    let mut expected: Vec<_> =
+        expected.map(|(group, record)| (OrderGroup([group; 16]), record.to_owned())).into();
+    let mut found = left(&space).await;
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+
+    let receipts = [taken.receipt.clone()];
+    assert_eq!(space.storage.confirm(&name, &receipts).await, Ok(vec![false]));
+    space.storage.hand_in(&name, finished(&taken, "too late")).await.expect("hands in");
+    assert!(inbox(&space.storage).await.is_empty());
+    let others = worker("x");
+    space.storage.heartbeat(&others, &queues()).await.expect("beats");
+    let reclaimed = space.storage.reclaim(&others, &queues(), Duration::ZERO, 9).await;
+    assert_eq!(reclaimed, Ok(Vec::new()));
+    space.storage.retire(&name, &queues()).await.expect("retires");
+    assert_eq!(left(&space).await.len(), 2);
+}
+
+#[tokio::test]
+async fn orders_keep_their_group_when_they_are_put_back() {
+    let space = Space::new().await;
+    let (lease, last) = space.own(P0).await;
+    let mut write = commit(lease, last + 1);
+    write.orders = vec![order(3, &queues()[0], "order")];
+    space.storage.commit(write).await.expect("commits");
+    let name = worker("w");
+    space.storage.fetch(&name, &queues(), 1, LONG).await.expect("fetches");
+    space.storage.retire(&name, &queues()).await.expect("retires");
+    assert_eq!(left(&space).await, [(OrderGroup([3; 16]), "order".to_owned())]);
+    let mut write = commit(lease, last + 2);
+    write.withdrawn = vec![OrderGroup([3; 16])];
+    space.storage.commit(write).await.expect("commits");
+    assert!(left(&space).await.is_empty());
+}
+
+#[tokio::test]
+async fn thousands_of_orders_are_withdrawn_at_once_and_the_others_stay() {
+    let space = Space::new().await;
+    let (lease, last) = space.own(P0).await;
+    let mut write = commit(lease, last + 1);
+    write.orders = (0..5_000)
+        .map(|n| order((n % 2) as u8, &queues()[0], &format!("order {n}")))
+        .chain(orders(["last".to_owned()]))
+        .collect();
+    space.storage.commit(write).await.expect("commits");
+    let name = worker("w");
+    space.storage.fetch(&name, &queues(), 3_000, LONG).await.expect("fetches");
+    let mut write = commit(lease, last + 2);
+    write.withdrawn = vec![OrderGroup([0; 16])];
+    space.storage.commit(write).await.expect("commits");
+    let left = left(&space).await;
+    assert_eq!(left.len(), 2_501);
+    assert!(left.iter().all(|(group, _)| *group == OrderGroup([1; 16])));
+}

@@ -1,0 +1,20 @@
+//! What can happen to a storage beside what is asked of it, for simulations.
+
+use rethread_core::ids::PartitionId;
+
+use super::model::Model;
+
+impl Model {
+    /// Forgets who owns a partition, as if the key of the lease were deleted. Its counters stay.
+    pub fn forget_owner(&mut self, partition: PartitionId) {
+        if let Ok(partition) = self.live.partition_mut(partition) {
+            partition.ownership.forget_holder();
+        }
+    }
+
+    /// Loses an order that no worker has, the one at this place among them, and says whether
+    /// there was one.
+    pub fn lose_order(&mut self, nth: usize) -> bool {
+        self.live.lose_order(nth)
+    }
+}

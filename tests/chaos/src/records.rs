@@ -1,0 +1,117 @@
+//! Everything that the server holds, key by key.
+
+use std::io;
+
+use rethread_core::checkpoint::Checkpoint;
+use rethread_core::dead_letter::DeadLetter;
+use rethread_core::event::Event;
+use rethread_core::header::ThreadHeader;
+use rethread_core::journal::Entry;
+use rethread_core::message::{Command, InboxMessage, TaskOrder};
+use rethread_core::record::{Record, RecordError, kind};
+use rethread_core::worker_card::WorkerCard;
+
+use crate::cluster::Server;
+
+/// The byte with which every record begins; its kind is the next.
+const MAGIC: u8 = 0xa7;
+/// Most values that are named.
+const NAMED_MAX: usize = 20;
+/// Keys that are there whatever is deleted, by the last part of their names: their number is
+/// fixed. Those of streams have to be empty.
+const LASTING: [&str; 9] = ["meta", "lease", "in", "qs", "hb", "nodes", "wc", "groups", "gid"];
+
+/// Reads all values that are records: how many there are, and which cannot be read.
+pub(crate) async fn read_all(server: &mut Server) -> io::Result<(u64, Vec<String>)> {
+    let (mut count, mut unreadable) = (0, Vec::new());
+    for key in server.keys().await? {
+        let must_be_records = holds_records(&key);
+        for (place, value) in server.values(&key).await? {
+            let is_record = value.first() == Some(&MAGIC);
+            if !is_record && !(must_be_records && is_field_of_record(&key, &place)) {
+                continue;
+            }
+            count += 1;
+            if let Err(error) = read(&value)
+                && unreadable.len() < NAMED_MAX
+            {
+                unreadable.push(format!("{key} {place}: {error}"));
+            }
+        }
+    }
+    Ok((count, unreadable))
+}
+
+/// Keys that are left and should not be.
+pub(crate) async fn left(server: &mut Server) -> io::Result<Vec<String>> {
+    let mut left = Vec::new();
+    for key in server.keys().await? {
+        if server.expires(&key).await? {
+            continue;
+        }
+        let name = key.rsplit_once("}:").map_or(key.as_str(), |(_, name)| name);
+        let is_lasting = LASTING.contains(&name) || name.starts_with("q:") || name == "g";
+        match server.stream_length(&key).await? {
+            Some(0) => {}
+            Some(length) => left.push(format!("{key} with {length} entries")),
+            None if is_lasting => {}
+            None => {
+                let values = server.values(&key).await?;
+                let places: Vec<_> = values.iter().take(3).map(|(place, _)| place).collect();
+                left.push(format!("{key} with {} values, such as {places:?}", values.len()));
+            }
+        }
+    }
+    Ok(left)
+}
+
+/// Whether all values of a key are records.
+fn holds_records(key: &str) -> bool {
+    let name = key.rsplit_once("}:").map_or("", |(_, name)| name);
+    (name.starts_with("t:") && !name.ends_with(":ci"))
+        || (name.starts_with("e:") && !name.ends_with(":o"))
+}
+
+/// Whether this field of such a key is a record: of a thread, the header is.
+fn is_field_of_record(key: &str, place: &str) -> bool {
+    let is_thread = !key.ends_with(":j") && !key.ends_with(":c") && !key.contains("}:e:");
+    !is_thread || place == "h"
+}
+
+fn read(value: &[u8]) -> Result<(), RecordError> {
+    match value.get(1).copied() {
+        Some(kind::HEADER) => ThreadHeader::from_record(value).map(drop),
+        Some(kind::ENTRY) => Entry::from_record(value).map(drop),
+        Some(kind::CHECKPOINT) => Checkpoint::from_record(value).map(drop),
+        Some(kind::EVENT) => Event::from_record(value).map(drop),
+        Some(kind::INBOX) => InboxMessage::from_record(value).map(drop),
+        Some(kind::TASK) => TaskOrder::from_record(value).map(drop),
+        Some(kind::DEAD_LETTER) => DeadLetter::from_record(value).map(drop),
+        Some(kind::WAITING) => Command::from_record(value).map(drop),
+        Some(kind::WORKER) => WorkerCard::from_record(value).map(drop),
+        // The store reads its items itself; the driver has compared them.
+        Some(kind::ITEM) => Ok(()),
+        _ => Err(RecordError::Foreign { len: value.len() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_threads_and_logs_are_records() {
+        assert!(holds_records("rt:{default.p03}:t:0a0b:j"));
+        assert!(holds_records("rt:{default.p03}:e:0a0b"));
+        assert!(!holds_records("rt:{default.p03}:lease"));
+        assert!(is_field_of_record("rt:{default.p03}:t:0a0b", "h"));
+        assert!(!is_field_of_record("rt:{default.p03}:t:0a0b", "b"));
+        assert!(is_field_of_record("rt:{default.p03}:t:0a0b:c", "0190"));
+    }
+
+    #[test]
+    fn what_is_damaged_is_told() {
+        assert!(read(b"text").is_err());
+        assert!(read(&[MAGIC, kind::EVENT, 1, 0, 1, 2, 3, 4, 0x90]).is_err());
+    }
+}
