@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{FromRedisValue, cmd, pipe};
+use redis::{AsyncConnectionConfig, FromRedisValue, cmd, pipe};
 
 /// Partitions of the namespace: the default.
 const PARTITIONS: usize = 16;
+/// Longest time until the server answers: the machine is busy on purpose.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Keys that one step of a scan asks for.
 const SCAN_COUNT: usize = 1_000;
 
@@ -16,7 +19,9 @@ pub(crate) struct Server(MultiplexedConnection);
 
 impl Server {
     pub(crate) async fn connect(url: &str) -> Result<Self, Box<dyn Error>> {
-        Ok(Self(redis::Client::open(url)?.get_multiplexed_async_connection().await?))
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let client = redis::Client::open(url)?;
+        Ok(Self(client.get_multiplexed_async_connection_with_config(&config).await?))
     }
 
     async fn ask<T: FromRedisValue>(&mut self, command: &redis::Cmd) -> Result<T, Box<dyn Error>> {

@@ -18,10 +18,14 @@ usage: cargo xtask <command>
                                 installs; --recorded: LangGraph with the recorded traces
   sim [args..]                  the engine on a model store and a paused clock, by seed; the
                                 arguments are the simulator's, by default --seeds 10000
+  planted [--seeds N]           plants known bugs, and demands that the simulator catches each
   chaos [--profile smoke|ci|nightly] [--seed N] [--faults KIND,..]
                                 random programs on real processes under faults
   check [DIRECTORY]             checks what a run of chaos has left in a directory; without one
                                 measures how fast a million records are checked
+  differential [--sequences N] [--seed N]
+                                random operations on Redis and on disk, each against the model
+                                in memory: the same answers
   fuzz [--seconds N] [--target NAME]
                                 all fuzz targets, each for a minute
   fix                           formats the sources";
@@ -34,6 +38,8 @@ pub(crate) enum Command {
     Bench { args: Vec<String> },
     Parity(parity::Options),
     Sim { args: Vec<String> },
+    Planted { args: Vec<String> },
+    Differential { args: Vec<String> },
     Chaos { args: Vec<String> },
     Check { args: Vec<String> },
     Fuzz(fuzz::Options),
@@ -56,6 +62,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         "bench" => Command::Bench { args: std::mem::take(&mut rest) },
         "parity" => Command::Parity(parity_options(&mut rest)?),
         "sim" => Command::Sim { args: std::mem::take(&mut rest) },
+        "planted" => Command::Planted { args: std::mem::take(&mut rest) },
+        "differential" => Command::Differential { args: std::mem::take(&mut rest) },
         "chaos" => Command::Chaos { args: std::mem::take(&mut rest) },
         "check" => Command::Check { args: std::mem::take(&mut rest) },
         "fuzz" => Command::Fuzz(fuzz_options(&mut rest)?),

@@ -55,6 +55,8 @@ fn run(command: Command) -> Result<()> {
         Command::Bench { args } => suites::bench(&repo, &args),
         Command::Parity(options) => parity::parity(&repo, &options),
         Command::Sim { args } => proofs::sim(&repo, &args),
+        Command::Planted { args } => proofs::planted(&repo, &args),
+        Command::Differential { args } => proofs::differential(&repo, &args),
         Command::Chaos { args } => proofs::chaos(&repo, &args),
         Command::Check { args } => proofs::check(&repo, &args),
         Command::Fuzz(options) => fuzz::fuzz(&repo, &options),

@@ -17,6 +17,37 @@ pub(crate) fn sim(repo: &Repo, args: &[String]) -> Result<()> {
     run(command.args(args))
 }
 
+/// Plants bugs, one at a time, and demands that the simulator catches each.
+///
+/// They need a build of their own, with a target directory of its own: no other build may have
+/// them in it.
+pub(crate) fn planted(repo: &Repo, args: &[String]) -> Result<()> {
+    let mut command = repo.cargo();
+    command.args(["test", "--quiet", "--locked", "--release", "-p", "rethread-sim"]);
+    command.args(["--test", "sim", "--target-dir"]).arg(repo.target.join("planted"));
+    command.args(["--", "--planted-all"]).args(args);
+    run(command.env("RUSTFLAGS", "--cfg rethread_planted"))
+}
+
+/// Sequences of operations that a run of the differential tests makes on each adapter.
+const SEQUENCES: &str = "10000";
+
+/// Random operations on Redis and on disk, each against the model in memory: the same answers.
+pub(crate) fn differential(repo: &Repo, args: &[String]) -> Result<()> {
+    let server = redis::find(repo)?;
+    for package in ["rethread-storage", "rethread-redis"] {
+        println!("==> {package} against the model");
+        let mut command = repo.cargo();
+        command.args(["test", "--quiet", "--locked", "--release", "-p", package]);
+        command.args(["--test", "differential", "--"]);
+        if args.is_empty() {
+            command.args(["--sequences", SEQUENCES]);
+        }
+        run(command.args(args).env(redis::VARIABLE, &server))?;
+    }
+    Ok(())
+}
+
 /// Checks histories of a million records, made for it, and says how long that takes.
 pub(crate) fn check(repo: &Repo, args: &[String]) -> Result<()> {
     let mut command = repo.cargo();

@@ -50,6 +50,21 @@ const SHORT: &[CargoStep] = &[
         env: &[],
     },
     CargoStep {
+        name: "simulator, 10,000 seeds",
+        args: &[
+            "test",
+            "--locked",
+            "--release",
+            "-p",
+            "rethread-sim",
+            "--test",
+            "sim",
+            "--",
+            "--seeds=10000",
+        ],
+        env: &[],
+    },
+    CargoStep {
         name: "chaos, one minute",
         args: &["run", "--locked", "-p", CHAOS, "--bin", CHAOS, "--", "--out", "target/chaos"],
         env: &[],

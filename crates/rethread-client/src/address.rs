@@ -13,6 +13,12 @@ const SUPPORTED: &[&str] = &[
     "redis://",
     #[cfg(feature = "redis")]
     "redis+unix://",
+    #[cfg(feature = "redis")]
+    "redis+cluster://",
+    #[cfg(feature = "tls")]
+    "rediss://",
+    #[cfg(feature = "tls")]
+    "rediss+cluster://",
 ];
 
 /// Opens the storage that an address names.
@@ -24,7 +30,7 @@ pub(crate) async fn open(url: &str, options: &ClientOptions) -> Result<Arc<dyn S
     let scheme = SUPPORTED.iter().copied().find(|scheme| has_scheme(url, scheme));
     match scheme {
         #[cfg(feature = "redis")]
-        Some("redis://" | "redis+unix://") => open_redis(url, options).await,
+        Some(_) => open_redis(url, options).await,
         _ => Err(unsupported(url)),
     }
 }
@@ -38,8 +44,10 @@ fn unsupported(url: &str) -> ClientError {
     let is_scheme = |text: &&str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+');
     let scheme = url.split_once("://").map(|(scheme, _)| scheme).filter(is_scheme);
     let found = match scheme {
-        Some(scheme) if scheme.eq_ignore_ascii_case("rediss") => {
-            format!("a `{scheme}://` address: TLS is not supported by this build")
+        Some(scheme) if is_tls(scheme) => {
+            format!(
+                "a `{scheme}://` address: TLS needs the feature `tls`, which this build is without"
+            )
         }
         Some(scheme) => format!("a `{scheme}://` address"),
         None => "an address without a scheme".to_owned(),
@@ -51,11 +59,16 @@ fn unsupported(url: &str) -> ClientError {
     ClientError::UnsupportedUrl { found, supported }
 }
 
+fn is_tls(scheme: &str) -> bool {
+    ["rediss", "rediss+cluster"].iter().any(|tls| scheme.eq_ignore_ascii_case(tls))
+}
+
 #[cfg(feature = "redis")]
 async fn open_redis(url: &str, options: &ClientOptions) -> Result<Arc<dyn Storage>> {
     use rethread_redis::{RedisOptions, RedisStorage};
 
-    let settings = RedisOptions::new(url).namespace(&options.namespace);
+    let mut settings = RedisOptions::new(url).namespace(&options.namespace);
+    settings.tls_ca.clone_from(&options.tls_ca);
     Ok(Arc::new(RedisStorage::connect(settings).await?))
 }
 
@@ -68,7 +81,12 @@ mod tests {
         let error = |url| unsupported(url).to_string();
         assert!(error("http://user:secret@host").starts_with("cannot connect to a `http://` a"));
         let tls = error("rediss://user:secret@host");
-        assert!(tls.contains("TLS is not supported by this build; supported are: "), "{tls}");
+        assert!(
+            tls.contains(
+                "TLS needs the feature `tls`, which this build is without; supported are: "
+            ),
+            "{tls}"
+        );
         assert!(!tls.contains("secret"), "{tls}");
         for url in ["user:secret@host:6379", "user:secret@host://x", ""] {
             assert!(error(url).starts_with("cannot connect to an address without a scheme; "));

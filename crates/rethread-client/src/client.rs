@@ -34,8 +34,8 @@ struct Inner {
 impl Client {
     /// Connects to the storage at `url` with default options.
     ///
-    /// Supported are `redis://[user:password@]host[:port][/db]` and `redis+unix:///path`
-    /// (feature `redis`). Its connections are driven by the calling runtime.
+    /// Supported are `redis://[user:password@]host[:port][/db]`, `redis+unix:///path` and
+    /// `redis+cluster://host:port,..` (feature `redis`), and `rediss://` (feature `tls`). Its connections are driven by the calling runtime.
     ///
     /// # Errors
     /// [`ClientError::UnsupportedUrl`] for other schemes, [`ClientError::Storage`] when the
@@ -167,7 +167,7 @@ impl Client {
             let Err(error) = submitted else { return Ok(()) };
             may_be_accepted |= matches!(error, StorageError::Unknown { .. });
             if may_pass(&error) && patience.pause().await {
-                tracing::debug!(%run, %error, "submitting the request again");
+                tracing::debug!(run_id = %run, %error, "submitting the request again");
                 continue;
             }
             return Err(match may_be_accepted {

@@ -6,7 +6,9 @@ use rethread_core::ids::{CheckpointId, RunId};
 use rethread_core::message::{Action, Command, Multitask};
 use rethread_core::payload::Payload;
 use rethread_core::settings::RunSettings;
+use rethread_sdk::trace;
 use serde::Serialize;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::error::{ClientError, Result};
@@ -85,7 +87,9 @@ impl Draft {
     /// Reads the checkpoint that the caller names and sends the command. Gives the run.
     pub(crate) async fn send(self, thread: &Thread, action: Action) -> Result<RunId> {
         let Self { run, settings, at, is_lenient, multitask } = self;
-        let settings = Box::new(settings?);
+        let span = tracing::info_span!("rethread.run", thread_id = %thread.id(), run_id = %run);
+        let mut settings = Box::new(settings?);
+        settings.trace = trace::context_of(&span);
         sizes::check(&action, &settings, thread.client().options().payload_bytes_max)?;
         let at = match at {
             Some(at) => Some(Box::new(thread.require_checkpoint(at).await?)),
@@ -100,7 +104,7 @@ impl Draft {
             multitask,
             action,
         };
-        thread.client().submit(command).await?;
+        thread.client().submit(command).instrument(span).await?;
         Ok(run)
     }
 }

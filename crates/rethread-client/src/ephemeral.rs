@@ -255,6 +255,6 @@ impl Drop for Remains {
 
 async fn remove(run: &RunHandle<crate::AnyValue>) {
     if let Err(error) = run.thread().delete().await {
-        tracing::warn!(thread = %run.thread().id(), %error, "the thread of a run stays");
+        tracing::warn!(thread_id = %run.thread().id(), %error, "the thread of a run stays");
     }
 }

@@ -160,7 +160,7 @@ impl EventReader {
         if self.after == 0 && self.hint_at.is_some_and(|at| at <= Instant::now()) {
             self.hint_at = None;
             tracing::warn!(
-                run = %self.run, thread = %self.thread.id(),
+                run_id = %self.run, thread_id = %self.thread.id(),
                 "run has not started: is a coordinator running for this namespace?"
             );
         }

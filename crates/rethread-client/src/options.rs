@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rethread_core::thread::Limits;
@@ -13,6 +14,10 @@ pub struct ClientOptions {
     /// The installation to speak to, where several share a server. Only for
     /// [`Client::connect_with`](crate::Client::connect_with). Default `default`.
     pub namespace: String,
+    /// File with the certificates (PEM) that the certificate of Redis is checked against, for
+    /// addresses with TLS. Only for [`Client::connect_with`](crate::Client::connect_with).
+    /// Default: those of the system.
+    pub tls_ca: Option<PathBuf>,
     /// How long an operation is repeated while the storage cannot be reached; at most nine
     /// minutes. Default 30 s.
     pub retry_for: Duration,
@@ -29,6 +34,7 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             namespace: "default".to_owned(),
+            tls_ca: None,
             retry_for: Duration::from_secs(30),
             poll_interval: Duration::from_secs(5),
             payload_bytes_max: Limits::default().payload_bytes_max,
@@ -41,6 +47,13 @@ impl ClientOptions {
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = namespace.into();
+        self
+    }
+
+    /// The same with a file of certificates for TLS.
+    #[must_use]
+    pub fn tls_ca(mut self, file: impl Into<PathBuf>) -> Self {
+        self.tls_ca = Some(file.into());
         self
     }
 

@@ -181,18 +181,25 @@ impl Thread {
 
     /// The header alone, which is all that most questions need.
     pub(crate) async fn header(&self) -> Result<Option<ThreadHeader>> {
-        Ok(self.load().await?.map(|(header, _)| header))
+        let (partition, key) = (self.partition(), self.id.key());
+        let read = self.client.read(|storage| storage.read_header(partition, key)).await?;
+        read.map(|found| self.decode_header(&found.header)).transpose()
     }
 
     pub(crate) async fn load(&self) -> Result<Option<(ThreadHeader, LoadedThread)>> {
         let (partition, key) = (self.partition(), self.id.key());
         let loaded = self.client.read(|storage| storage.load_thread(partition, key)).await?;
         let Some(loaded) = loaded else { return Ok(None) };
-        let header: ThreadHeader = self.decode(&loaded.header)?;
+        Ok(Some((self.decode_header(&loaded.header)?, loaded)))
+    }
+
+    /// Reads a header, which must be that of this thread: keys hold only a hash of the id.
+    fn decode_header(&self, record: &[u8]) -> Result<ThreadHeader> {
+        let header: ThreadHeader = self.decode(record)?;
         if header.thread != self.id {
             return Err(Refusal::IdCollision { other: header.thread.to_string() }.into());
         }
-        Ok(Some((header, loaded)))
+        Ok(header)
     }
 
     pub(crate) async fn read_checkpoint(&self, id: CheckpointId) -> Result<Option<Checkpoint>> {

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use rethread_redis::testing::RedisCluster;
+
 /// Runs the cases in `cases/` and fails with the differences.
 fn run(arguments: &[&str]) {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
@@ -25,4 +27,10 @@ fn the_cases_hold_in_memory() {
 #[test]
 fn the_cases_hold_on_redis() {
     run(&["--engine", "redis"]);
+}
+
+#[test]
+fn the_cases_hold_on_a_redis_cluster() {
+    let cluster = RedisCluster::start();
+    run(&["--engine", "redis", "--redis", &cluster.url()]);
 }

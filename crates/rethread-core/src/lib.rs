@@ -33,6 +33,7 @@ pub mod journal;
 pub mod message;
 pub mod outlook;
 pub mod payload;
+pub mod planted;
 pub mod policy;
 pub mod record;
 pub mod replay;

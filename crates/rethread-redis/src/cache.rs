@@ -72,7 +72,8 @@ impl RedisStorage {
         let mut call = script::FILL_CACHE.call_with_capacity(&keys, 4, bytes);
         call.arg(&key.entry[..]).arg(&value[..]);
         match ttl {
-            Some(ttl) => call.arg(millis(ttl).max(1)),
+            // Of a value that is kept for no time, the server keeps none.
+            Some(ttl) => call.arg(millis(ttl)),
             None => call.arg(""),
         };
         call.arg(u8::from(is_listed));

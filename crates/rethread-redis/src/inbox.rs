@@ -62,7 +62,7 @@ impl RedisStorage {
         let answer = if wait.is_zero() {
             self.link.run(&read, Effect::Read).await?
         } else {
-            self.link.checked(self.link.wait(&read, wait).await?)?
+            self.link.checked(self.link.wait(read, wait).await?)?
         };
         let mut items = Vec::new();
         self.read_answer(answer, after, &mut items)?;
@@ -116,8 +116,9 @@ impl RedisStorage {
                 .find(|(partition, _)| is_inbox(*partition))
                 .ok_or_else(|| malformed(what, "an inbox that was not asked for"))?
                 .0;
-            for mut entry in reply::entries(entries, what)? {
-                let message = entry.take(0, "m", what)?;
+            for entry in reply::entries(entries, what)? {
+                // Of a foreign entry, too: its reader finds that it is no message, and passes on.
+                let message = entry.first_value();
                 let cursor = InboxCursor(entry.id.0, entry.id.1);
                 items.push(InboxItem { partition, cursor, message });
             }

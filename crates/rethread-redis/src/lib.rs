@@ -109,9 +109,9 @@ impl RedisStorage {
 
     fn over(link: Link, shared: Arc<Shared>) -> Self {
         Self {
-            shared,
-            watches: Watches::new(link.clone()),
+            watches: Watches::new(link.clone(), shared.keys.heartbeats()),
             link,
+            shared,
             turn: AtomicUsize::new(0),
             inbox_bell: Bell::default(),
             queue_bell: Bell::default(),

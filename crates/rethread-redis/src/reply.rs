@@ -92,6 +92,14 @@ pub(crate) fn stream_id(value: Value, what: &str) -> Result<(u64, u64)> {
 }
 
 impl Entry {
+    /// The value of the first field, whatever it is called; empty if there is none.
+    pub(crate) fn first_value(&self) -> Bytes {
+        match self.fields.get(1) {
+            Some(Value::BulkString(value)) => Bytes::copy_from_slice(value),
+            _ => Bytes::new(),
+        }
+    }
+
     /// The value of the field at `index`, which must have this name.
     pub(crate) fn take(&mut self, index: usize, name: &str, what: &str) -> Result<Bytes> {
         match self.fields.get_mut(index * 2..index * 2 + 2) {

@@ -105,7 +105,7 @@ impl RedisStorage {
         let mut page = Vec::with_capacity(entries.len());
         for entry in entries {
             let id = entry.id;
-            let Order { order, .. } = read_order(entry)?;
+            let Order { order, .. } = read_order(entry);
             let (worker, age_ms) = (holders.remove(&id), now.saturating_sub(id.0));
             page.push((id, OrderStatus { queue: queue.clone(), order, worker, age_ms }));
         }

@@ -25,6 +25,8 @@ const RETRY_DELAY: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Watches {
     link: Link,
+    // A channel of mail: the connection goes to where it is published.
+    near: String,
     requests: Mutex<Option<mpsc::UnboundedSender<Request>>>,
 }
 
@@ -40,8 +42,9 @@ enum Reply {
 }
 
 impl Watches {
-    pub(crate) fn new(link: Link) -> Self {
-        Self { link, requests: Mutex::new(None) }
+    pub(crate) fn new(link: Link, near: &str) -> Self {
+        let near = near.to_owned();
+        Self { link, near, requests: Mutex::new(None) }
     }
 
     /// Watches a channel; what is published after the return wakes.
@@ -87,7 +90,7 @@ impl Watches {
             return sender.clone();
         }
         let (sender, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(Subscriber::new(self.link.clone()).run(receiver));
+        tokio::spawn(Subscriber::new(self.link.clone(), self.near.clone()).run(receiver));
         *requests = Some(sender.clone());
         sender
     }
@@ -193,6 +196,7 @@ struct Channel {
 
 struct Subscriber {
     link: Link,
+    near: String,
     pushes: Arc<Pushes>,
     channels: HashMap<String, Channel>,
     connection: Option<MultiplexedConnection>,
@@ -201,8 +205,8 @@ struct Subscriber {
 type Waiting = Vec<(Vec<String>, Reply)>;
 
 impl Subscriber {
-    fn new(link: Link) -> Self {
-        Self { link, pushes: Arc::default(), channels: HashMap::new(), connection: None }
+    fn new(link: Link, near: String) -> Self {
+        Self { link, near, pushes: Arc::default(), channels: HashMap::new(), connection: None }
     }
 
     /// Serves until nobody can ask any more.
@@ -333,7 +337,7 @@ impl Subscriber {
             disconnected: Notify::new(),
         });
         self.pushes = Arc::clone(&pushes);
-        let connection = self.link.subscriber(move |push| pushes.handle(&push)).await?;
+        let connection = self.link.subscriber(&self.near, move |push| pushes.handle(&push)).await?;
         self.connection = Some(connection.clone());
         Ok(connection)
     }

@@ -53,9 +53,14 @@ impl Asking {
         self.due(partition) <= now
     }
 
-    /// When to ask for this partition.
+    /// When to ask for this partition; none if it was not asked for since the last change.
+    pub(crate) fn next(&self, partition: PartitionId) -> Option<Instant> {
+        self.next.get(&partition).copied()
+    }
+
+    /// When to ask for this partition, at the earliest.
     pub(crate) fn due(&self, partition: PartitionId) -> Instant {
-        self.next.get(&partition).map_or(self.not_before, |at| (*at).max(self.not_before))
+        self.next(partition).map_or(self.not_before, |at| at.max(self.not_before))
     }
 
     /// Another node holds the partition; if it does not renew its lease, for that long.

@@ -13,10 +13,12 @@ use rethread_core::thread::{Effect, Job, JobOutcome, Setup, Stored, ThreadMachin
 use rethread_storage::{InboxCursor, OrderGroup, QueuedOrder, ThreadWrite};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::Span;
 
 use crate::engine::Engine;
 use crate::partition::OwnerMessage;
 use crate::records;
+use crate::spans;
 use crate::stats::{Counted, Stats, count};
 
 /// A poll of an entrypoint that takes longer is reported: it holds up all threads of the node.
@@ -95,6 +97,9 @@ pub(crate) struct Turned {
     pub(crate) jobs: Vec<(CallId, Job)>,
     /// Messages whose whole effect this is.
     pub(crate) handled: Vec<InboxCursor>,
+    /// The span of the request that it answers, if that is part of a trace. It lasts until the
+    /// turn is written.
+    pub(crate) span: Option<Span>,
 }
 
 impl Turned {
@@ -109,11 +114,12 @@ impl Turned {
             mail: Vec::new(),
             jobs: Vec::new(),
             handled: Vec::new(),
+            span: None,
         }
     }
 
     fn is_none(&self) -> bool {
-        let Self { thread: _, write, withdrawn, dead_letters, orders, mail, jobs, handled } = self;
+        let Self { write, withdrawn, dead_letters, orders, mail, jobs, handled, .. } = self;
         let says_nothing = mail.is_empty() && jobs.is_empty() && handled.is_empty();
         let writes_nothing = write.is_none() && withdrawn.is_empty() && dead_letters.is_empty();
         writes_nothing && orders.is_empty() && says_nothing
@@ -204,6 +210,7 @@ impl Outcome {
         thread: ThreadKey,
         machine: &mut ThreadMachine,
         handled: Option<InboxCursor>,
+        span: Option<Span>,
     ) {
         let mut turn = Turned::none(thread);
         while let Some(effect) = machine.poll_effect() {
@@ -236,6 +243,7 @@ impl Outcome {
         }
         // Should one input ever lead to several writes, it is handled with the last of them.
         turn.handled.extend(handled);
+        turn.span = span;
         if !turn.is_none() {
             self.turns.push(turn);
         }
@@ -259,15 +267,20 @@ impl CoordinatorState {
             CoordinatorMessage::Begin => {}
             CoordinatorMessage::Deliver(messages) => {
                 for (cursor, message) in messages {
+                    let mut span = None;
                     match message {
-                        InboxMessage::Command(command) => machine.handle_command(now, command),
+                        InboxMessage::Command(command) => {
+                            span = spans::of_request(&command);
+                            let _entered = span.as_ref().map(Span::enter);
+                            machine.handle_command(now, command);
+                        }
                         InboxMessage::Report(report) => machine.handle_report(now, report),
                         InboxMessage::Emitted(emitted) => machine.handle_emitted(now, emitted),
                         InboxMessage::Called(called) => machine.handle_called(now, called),
                         // The owner keeps it for operators.
                         InboxMessage::Unreadable(_) => {}
                     }
-                    outcome.collect(self.key, machine, Some(cursor));
+                    outcome.collect(self.key, machine, Some(cursor), span);
                 }
             }
             CoordinatorMessage::Done(call, done) => {
@@ -289,7 +302,7 @@ impl CoordinatorState {
                         let (thread, call) = (&self.setup.thread, open.call);
                         tracing::warn!(thread_id = %thread, %call, attempt, "order was lost, the call is ordered again");
                     }
-                    outcome.collect(self.key, machine, None);
+                    outcome.collect(self.key, machine, None, None);
                 }
             }
             CoordinatorMessage::NewWorkers => machine.handle_new_workers(now),
@@ -303,7 +316,7 @@ impl CoordinatorState {
                 return false;
             }
         }
-        outcome.collect(self.key, machine, None);
+        outcome.collect(self.key, machine, None, None);
         self.warn_if_slow(began);
         // Everything in one piece: a coordinator that fails later has not lost half of it.
         let Outcome { turns, looks_again, .. } = outcome;

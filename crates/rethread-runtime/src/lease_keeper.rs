@@ -103,7 +103,7 @@ pub(crate) struct LeaseKeeperState {
     timer: Option<(Instant, JoinHandle<()>)>,
     signed_off: bool,
     round_done: bool,
-    /// Partitions that were given to others since the log was told.
+    /// Partitions that were given to others since it signed off.
     handed_over: usize,
     renewals: FailureLog,
     acquisitions: FailureLog,
@@ -315,7 +315,9 @@ impl LeaseKeeperState {
     }
 
     async fn acquire(&mut self) -> Result<(), ActorProcessingErr> {
-        let wanted: Vec<_> = self.wanted().collect();
+        let mut wanted: Vec<_> = self.wanted().collect();
+        // Those that were asked for last come last: whatever fails on the way, each has its turn.
+        wanted.sort_by_key(|partition| self.asking.next(*partition));
         for partition in wanted {
             // Many acquisitions one after the other must not cost what is held already.
             if !self.renew().await? {
@@ -387,10 +389,11 @@ impl LeaseKeeperState {
             let reason = match timeout(self.patience(), self.seat.storage.release(&lease)).await {
                 Ok(Ok(())) => {
                     tracing::debug!(partition = %lease.partition, "partition handed over");
-                    if is_shared && !self.signed_off {
+                    if self.signed_off {
+                        self.handed_over += 1;
+                    } else if is_shared {
                         count(&self.seat.stats.partitions_released);
                     }
-                    self.handed_over += 1;
                     return;
                 }
                 Ok(Err(error)) => error.to_string(),

@@ -36,6 +36,7 @@ mod probe;
 mod records;
 mod runtime_thread;
 mod share;
+mod spans;
 mod stats;
 mod store;
 mod supervisor;

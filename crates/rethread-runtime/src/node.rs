@@ -152,7 +152,8 @@ impl Node {
         })
     }
 
-    /// Waits until the node has asked for every partition and goes on with those it got.
+    /// Waits until the node has asked for its part of the partitions and goes on with those it got.
+    /// Those that others give up for it follow.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].

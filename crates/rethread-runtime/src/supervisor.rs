@@ -45,7 +45,7 @@ pub(crate) enum SupervisorMessage {
     },
     /// A partition is not ours any more, or was not renewed in time.
     LeaseLost(Lease),
-    /// The lease keeper has asked for every partition once.
+    /// The lease keeper has asked for this node's part of the partitions once.
     RoundDone,
     /// An owner has read what its partition has in progress.
     TakenOver(Lease),

@@ -79,6 +79,7 @@ mod run_context;
 mod store;
 mod task;
 mod task_ref;
+pub mod trace;
 mod value;
 
 #[doc(hidden)]

@@ -139,7 +139,8 @@ pub struct ThreadWrite {
     pub events: Vec<EventWrite>,
     /// Sets whether the thread is loaded by the next owner.
     pub activity: Option<Activity>,
-    /// Removes these checkpoints, before others are written.
+    /// Removes these checkpoints, before others are written. If the base goes with them, the
+    /// thread has none until another is named.
     pub drop_checkpoints: Vec<CheckpointId>,
     /// Removes everything that is stored of the thread, before anything else is written: its
     /// header, journal, checkpoints, waiting commands and activity. Event logs go with their
@@ -173,6 +174,12 @@ impl ThreadWrite {
             delete: false,
             waiting: Vec::new(),
         }
+    }
+
+    /// Whether a base that was named earlier goes with the checkpoints that are removed.
+    pub(crate) fn drops(&self, base: CheckpointId) -> bool {
+        let is_written = self.checkpoints.iter().any(|checkpoint| checkpoint.id == base);
+        self.drop_checkpoints.contains(&base) && !is_written
     }
 
     /// The change of its activity: what is written, or that a deleted thread has nothing to do.

@@ -11,7 +11,9 @@ use rethread_storage::disk::{DiskOptions, DiskStorage, Sync};
 use tempfile::TempDir;
 
 async fn storage() -> (Arc<dyn Storage>, TempDir) {
-    let directory = TempDir::new().expect("a temporary directory");
+    // In memory where that is possible: each sequence opens a directory of its own.
+    let directory = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new());
+    let directory = directory.expect("a temporary directory");
     let options =
         DiskOptions { partitions: PARTITIONS_USED, sync: Sync::Buffered, ..DiskOptions::default() };
     let storage = DiskStorage::open(directory.path(), options).expect("it opens");

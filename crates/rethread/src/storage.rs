@@ -1,6 +1,5 @@
 //! Opens the storage that the settings name.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +47,7 @@ async fn open_redis(settings: &Settings, url: &str) -> Result<Arc<dyn Storage>> 
 async fn open_unlocked(settings: &Settings) -> Result<Arc<dyn Storage>> {
     let give_up = Instant::now() + UNLOCK_MAX;
     loop {
-        match open_disk(&settings.data_dir, settings.data_sync, settings.event_retention_ms) {
+        match open_disk(settings) {
             Err(StorageError::Locked { .. }) if Instant::now() < give_up => {
                 sleep(UNLOCK_POLL).await;
             }
@@ -57,19 +56,17 @@ async fn open_unlocked(settings: &Settings) -> Result<Arc<dyn Storage>> {
     }
 }
 
-fn open_disk(
-    directory: &Path,
-    sync: DataSync,
-    event_retention_ms: u64,
-) -> Result<Arc<dyn Storage>> {
-    let sync = match sync {
+fn open_disk(settings: &Settings) -> Result<Arc<dyn Storage>> {
+    let sync = match settings.data_sync {
         DataSync::Disk => Sync::Group,
         DataSync::Process => Sync::Buffered,
     };
     let options = DiskOptions {
         sync,
-        event_retention: Duration::from_millis(event_retention_ms),
+        event_retention: Duration::from_millis(settings.event_retention_ms),
+        dead_letter_retention: Duration::from_millis(settings.dead_letter_retention_ms),
+        inbox_max: settings.inbox_max,
         ..DiskOptions::default()
     };
-    Ok(Arc::new(DiskStorage::open(directory, options)?))
+    Ok(Arc::new(DiskStorage::open(&settings.data_dir, options)?))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
+use rethread::client::admin::DeadLetterKind;
 use rethread::client::{Cached, RunId};
 use rethread::{Client, client};
 use serde_json::Value as Json;
@@ -24,6 +25,8 @@ const TOGETHER: usize = 16;
 const READ_LIMIT: Duration = Duration::from_secs(20);
 /// How long that may take for all runs that have not ended, if there are many.
 const DUMP_LIMIT: Duration = Duration::from_secs(120);
+/// Most dead letters that are read.
+const LETTERS_MAX: usize = 10_000;
 /// What is left for each run after that.
 const READ_LIMIT_LATE: Duration = Duration::from_millis(200);
 
@@ -41,6 +44,10 @@ pub(crate) async fn dump(files: &Files, url: &str) -> io::Result<()> {
     }
     drop(looks);
     let mut server = Server::connect(url).await?;
+    let letters = client.admin().dead_letters(LETTERS_MAX).await.map_err(io::Error::other)?;
+    let tasks = letters.iter().filter(|letter| letter.kind == DeadLetterKind::Task);
+    let runs = tasks.filter_map(|letter| letter.run.clone()).collect();
+    history.say(Kind::Ok, Fact::DeadLetters { count: letters.len(), runs });
     let (count, unreadable) = records::read_all(&mut server).await?;
     history.say(Kind::Ok, Fact::Records { count, unreadable });
     say_logged(files, &history)

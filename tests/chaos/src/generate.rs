@@ -83,8 +83,10 @@ impl Maker<'_> {
             51..56 if place == Place::Root => Op::Get { key: self.store_key() },
             56..61 => Op::Emit { id },
             61..64 if place == Place::Root => Op::Sleep { ms: self.random.between(1, 300) },
-            64..66 => Op::Panic { id },
-            66 if place == Place::Root && self.random.percent(ABORT_PERCENT) => Op::Abort { id },
+            64..66 if place == Place::Root => Op::Panic { id },
+            66 if place == Place::Root && depth == 0 && self.random.percent(ABORT_PERCENT) => {
+                Op::Abort { id }
+            }
             _ => Op::Task { id, ms: self.duration() },
         }
     }

@@ -1,6 +1,6 @@
 //! The history: what was asked of Rethread, what it answered, and what was done to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -97,8 +97,9 @@ pub(crate) enum Fact {
     Logged { name: String, panics: u64, rollbacks: u64, corrupt: u64 },
     /// Ok, in the dump: how many records the server holds, and which cannot be read.
     Records { count: u64, unreadable: Vec<String> },
-    /// Ok, in the dump: how many letters about orders that were given up there are.
-    DeadLetters { count: u64 },
+    /// Ok, in the dump: how many dead letters there are, and the runs of the tasks that were given
+    /// up.
+    DeadLetters { count: usize, runs: BTreeSet<String> },
     /// Ok, in the dump: what is left when all threads, items and cached results are deleted.
     Left { keys: Vec<String> },
     /// Ok, in the dump: what a thread is doing, and its items in the store.
@@ -117,6 +118,11 @@ pub(crate) enum Contest {
     Interrupt,
     /// It stops the one in progress, and undoes it.
     Rollback,
+}
+
+impl Contest {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Reject, Self::Enqueue, Self::Interrupt, Self::Rollback];
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]

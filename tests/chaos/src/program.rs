@@ -147,6 +147,13 @@ impl Op {
         }
     }
 
+    /// The steps inside, at any depth.
+    pub(crate) fn all_inner(&self) -> impl Iterator<Item = &Op> {
+        let mut all = Vec::new();
+        collect(self.inner(), &mut all);
+        all.into_iter()
+    }
+
     /// How many questions it asks.
     pub(crate) fn questions(&self) -> usize {
         let own = usize::from(matches!(self, Self::Ask { .. }));

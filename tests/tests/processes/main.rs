@@ -2,5 +2,6 @@
 
 mod cluster;
 mod essay;
+mod operations;
 mod redis;
 mod refusals;

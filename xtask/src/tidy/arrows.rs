@@ -26,12 +26,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Packages that show, prove and measure the others: they may use everything.
-const OUTSIDE: [&str; 6] = [
+const OUTSIDE: [&str; 7] = [
     "rethread-conformance",
     "rethread-examples",
     "rethread-tests",
     "rethread-chaos",
     "rethread-benches",
+    "rethread-sim",
     "xtask",
 ];
 

@@ -137,9 +137,8 @@ impl Admin {
             let mut after = None;
             while found.len() < max {
                 let wanted = PAGE.min(max - found.len());
-                let read = self
-                    .client
-                    .read(|storage| storage.list_dead_letters(partition, after, wanted));
+                let read =
+                    self.client.read(|storage| storage.list_dead_letters(partition, after, wanted));
                 let page = read.await?;
                 let Some(last) = page.last() else { break };
                 after = Some(last.id);

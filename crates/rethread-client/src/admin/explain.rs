@@ -28,7 +28,6 @@ impl Admin {
     }
 }
 
-
 /// Findings, the most telling first.
 fn explain(situation: &Situation, now: Millis) -> Explanation {
     let outlook = match &situation.answer {
@@ -219,8 +218,10 @@ fn open_call(situation: &Situation, call: &OpenCallOutlook, now: Millis) -> Opti
             finding
         }
         WaitsFor::Time { at } => {
-            let mut finding =
-                Finding::new(FindingKind::Sleeping, format!("it sleeps, and wakes {}", until(*at, now)));
+            let mut finding = Finding::new(
+                FindingKind::Sleeping,
+                format!("it sleeps, and wakes {}", until(*at, now)),
+            );
             finding.at = Some(*at);
             finding
         }
@@ -256,9 +257,13 @@ fn placed(
                 format!("task {what} was ordered {age} ago and is with worker {worker}"),
             ),
             None => {
-                let silence = found.map_or("has signed off or been silent for an hour".into(), |it| {
-                    format!("has been silent for {}", span(Duration::from_millis(it.silent_for_ms)))
-                });
+                let silence =
+                    found.map_or("has signed off or been silent for an hour".into(), |it| {
+                        format!(
+                            "has been silent for {}",
+                            span(Duration::from_millis(it.silent_for_ms))
+                        )
+                    });
                 let text = format!("task {what} is with worker {worker}, which {silence}");
                 let advice = format!("a living worker of queue {queue} takes it over; start one");
                 Finding::new(FindingKind::WorkerSilent, text).advice(advice)
@@ -320,3 +325,6 @@ fn span(duration: Duration) -> String {
         _ => format!("{} days", seconds / 86_400),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,9 +14,10 @@ use rethread_core::ids::{
 use rethread_core::record::Record;
 use rethread_core::store::Namespace;
 use rethread_storage::{
-    Acquisition, CacheKey, CacheLookup, Commit, Delivery, Durability, EventWatch, HandIn,
-    InboxCursor, InboxItem, ItemName, ItemRecord, Lease, LoadedThread, Mailbox, QueuedOrder,
-    Receipt, Result, Storage, StorageError,
+    Acquisition, CacheKey, CacheLookup, Commit, DeadLetter, DeadLetterId, Delivery, Durability,
+    EventWatch, HandIn, HeaderRecord, InboxCursor, InboxItem, ItemName, ItemRecord, Lease,
+    LoadedThread, Mailbox, OrderStatus, PartitionStatus, QueuedOrder, Receipt, Result, Storage,
+    StorageError, ThreadPage, WorkerStatus,
 };
 use tokio::sync::watch;
 
@@ -145,6 +146,64 @@ impl Storage for Faulty {
     }
 
     // --- as the storage behind it --------------------------------------------------------------
+
+    async fn check_health(&self) -> Result<()> {
+        self.inner.check_health().await
+    }
+
+    async fn announce_node(&self, node: &NodeId, ttl: Duration) -> Result<Vec<NodeId>> {
+        self.inner.announce_node(node, ttl).await
+    }
+
+    async fn withdraw_node(&self, node: &NodeId) -> Result<()> {
+        self.inner.withdraw_node(node).await
+    }
+
+    async fn read_header(
+        &self,
+        partition: PartitionId,
+        thread: ThreadKey,
+    ) -> Result<Option<HeaderRecord>> {
+        self.inner.read_header(partition, thread).await
+    }
+
+    async fn list_threads(
+        &self,
+        partition: PartitionId,
+        from: Option<u64>,
+        max: usize,
+    ) -> Result<ThreadPage> {
+        self.inner.list_threads(partition, from, max).await
+    }
+
+    async fn describe_worker(&self, worker: &WorkerId, description: Bytes) -> Result<()> {
+        self.inner.describe_worker(worker, description).await
+    }
+
+    async fn list_workers(&self) -> Result<Vec<WorkerStatus>> {
+        self.inner.list_workers().await
+    }
+
+    async fn partition_status(&self, partition: PartitionId) -> Result<PartitionStatus> {
+        self.inner.partition_status(partition).await
+    }
+
+    async fn list_orders(&self, partition: PartitionId, max: usize) -> Result<Vec<OrderStatus>> {
+        self.inner.list_orders(partition, max).await
+    }
+
+    async fn list_dead_letters(
+        &self,
+        partition: PartitionId,
+        after: Option<DeadLetterId>,
+        max: usize,
+    ) -> Result<Vec<DeadLetter>> {
+        self.inner.list_dead_letters(partition, after, max).await
+    }
+
+    async fn remove_dead_letter(&self, partition: PartitionId, id: DeadLetterId) -> Result<bool> {
+        self.inner.remove_dead_letter(partition, id).await
+    }
 
     async fn attach(&self) -> Result<Arc<dyn Storage>> {
         self.inner.attach().await

@@ -1,5 +1,6 @@
 //! The client against the memory storage, with a coordinator that follows a script.
 
+mod admin;
 mod blocking;
 mod coordinator;
 mod edits;

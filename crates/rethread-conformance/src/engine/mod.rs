@@ -112,7 +112,9 @@ impl Engine {
 }
 
 async fn connect(redis: &str, folder: &TempDir) -> Result<Arc<dyn Storage>> {
-    let options = RedisOptions::new(redis).namespace(name_of(folder)).partitions(1);
+    // On a cluster the nodes are to have something each.
+    let partitions = if redis.contains("+cluster://") { 6 } else { 1 };
+    let options = RedisOptions::new(redis).namespace(name_of(folder)).partitions(partitions);
     Ok(Arc::new(RedisStorage::connect(options).await?))
 }
 

@@ -123,10 +123,11 @@ impl Cluster {
         Ok(self.map().await?.nodes())
     }
 
-    /// A node that answers.
-    pub(super) async fn any_node(&self) -> Result<Arc<Node>> {
+    /// The node that has the slot of this key; another if it does not answer.
+    pub(super) async fn node_that_answers(&self, key: &[u8]) -> Result<Arc<Node>> {
         let mut failure = no_answer();
-        for node in self.nodes().await? {
+        let first = self.node_of(Some(key)).await?;
+        for node in std::iter::once(first).chain(self.nodes().await?) {
             match node.send(&cmd("PING"), Effect::Read).await {
                 Ok(_) => return Ok(node),
                 Err(error) => failure = error,

@@ -44,7 +44,7 @@ struct Inner {
 
 #[derive(Debug)]
 enum Way {
-    Single(Node),
+    Single(Box<Node>),
     Cluster(Cluster),
 }
 
@@ -53,7 +53,7 @@ impl Link {
     pub(crate) fn new(options: &RedisOptions) -> Result<Self> {
         let settings = Settings::new(options)?;
         let way = match address::read(&options.url)? {
-            Entrance::Single(info) => Way::Single(Node::new(*info, &settings)?),
+            Entrance::Single(info) => Way::Single(Box::new(Node::new(*info, &settings)?)),
             Entrance::Cluster(seeds) => Way::Cluster(Cluster::new(seeds, &settings)?),
         };
         Ok(Self(Arc::new(Inner { way, settings, replicas: options.replicas })))
@@ -63,7 +63,7 @@ impl Link {
     pub(crate) fn another(&self) -> Self {
         let settings = self.0.settings.clone();
         let way = match &self.0.way {
-            Way::Single(node) => Way::Single(node.another(&settings)),
+            Way::Single(node) => Way::Single(Box::new(node.another(&settings))),
             Way::Cluster(cluster) => Way::Cluster(cluster.another(&settings)),
         };
         Self(Arc::new(Inner { way, settings, replicas: self.0.replicas }))
@@ -173,27 +173,32 @@ impl Link {
     ///
     /// # Cancel safety
     /// Dropping the future closes the connection, which ends the wait on the server.
-    pub(crate) async fn wait(&self, cmd: &Cmd, wait: Duration) -> Result<Value> {
-        let cmds = pipeline(vec![cmd.clone()]);
+    pub(crate) async fn wait(&self, cmd: Cmd, wait: Duration) -> Result<Value> {
         let mut values = match &self.0.way {
-            Way::Single(node) => node.send_waiting(&cmds, wait, Effect::Read).await?,
+            Way::Single(node) => {
+                node.send_waiting(&pipeline(vec![cmd]), wait, Effect::Read).await?
+            }
             Way::Cluster(cluster) => {
-                let node = cluster.node_of(slot::key_of(cmd)).await?;
-                node.send_waiting(&cmds, wait, Effect::Read).await?
+                let node = cluster.node_of(slot::key_of(&cmd)).await?;
+                node.send_waiting(&pipeline(vec![cmd]), wait, Effect::Read).await?
             }
         };
         values.pop().ok_or_else(no_answer)
     }
 
     /// Makes a connection of the caller's own, whose pushes go to `pushes`. What is published on
-    /// any server reaches it.
+    /// any server reaches it; where this channel is published, before the publisher is answered.
     pub(crate) async fn subscriber(
         &self,
+        near: &str,
         pushes: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Result<MultiplexedConnection> {
         match &self.0.way {
             Way::Single(node) => node.subscriber(pushes).await,
-            Way::Cluster(cluster) => cluster.any_node().await?.subscriber(pushes).await,
+            Way::Cluster(cluster) => {
+                let node = cluster.node_that_answers(near.as_bytes()).await?;
+                node.subscriber(pushes).await
+            }
         }
     }
 

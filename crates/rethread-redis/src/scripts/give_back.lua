@@ -15,7 +15,7 @@ local function give_back(pending, ungiven)
     local fields = entry[2]
     local fetches = string.format('%.0f', (fields[6] or 0) + pending[4] - 1)
     local given = string.format('%.0f', (fields[8] or 0) + pending[4] - ungiven)
-    redis.call('XADD', KEYS[1], '*', 'o', fields[2], 'e', fields[4], 'f', fetches, 'g', given)
+    redis.call('XADD', KEYS[1], '*', 'o', fields[2], 'e', fields[4] or '', 'f', fetches, 'g', given)
     returned = returned + 1
   end
   redis.call('XACK', KEYS[1], 'w', id)

@@ -23,9 +23,16 @@ pub struct RedisCluster {
 static SHARED: Mutex<Weak<RedisCluster>> = Mutex::new(Weak::new());
 
 impl RedisCluster {
-    /// Starts the nodes and waits until each serves its slots.
+    /// Starts the nodes and waits until each serves its slots. Their logs are always synced.
     pub fn start() -> Self {
-        let arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"];
+        let arguments = [
+            "--cluster-enabled",
+            "yes",
+            "--cluster-node-timeout",
+            "5000",
+            "--appendfsync",
+            "always",
+        ];
         let nodes: Vec<_> = (0..NODES).map(|_| RedisServer::start_with(&arguments)).collect();
         let share = SLOTS.div_ceil(NODES);
         for (index, node) in (0..NODES).zip(&nodes) {

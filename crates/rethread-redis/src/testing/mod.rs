@@ -4,7 +4,7 @@ mod cluster;
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -70,6 +70,11 @@ impl RedisServer {
     /// Where clients connect.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Where its data is.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The port on 127.0.0.1.

@@ -85,7 +85,7 @@ impl RedisStorage {
         let mut deliveries = Vec::new();
         for (stream, entries) in streams.iter().zip(reply::array(answer, QUEUE)?) {
             for entry in reply::entries(entries, QUEUE)? {
-                deliveries.push(delivery(stream, entry, 1)?);
+                deliveries.push(delivery(stream, entry, 1));
             }
         }
         Ok(deliveries)
@@ -103,7 +103,7 @@ impl RedisStorage {
             if millis(wait) == 0 {
                 return Ok(Vec::new());
             }
-            let answer = self.link.wait(&waiting_read(name, streams, max, wait), wait).await?;
+            let answer = self.link.wait(waiting_read(name, streams, max, wait), wait).await?;
             // A stream or its group was deleted: it is made again, and the wait goes on.
             if is_refused_with(&answer, "NOGROUP") || is_refused_with(&answer, "UNBLOCKED") {
                 self.make_groups(streams).await?;
@@ -196,7 +196,7 @@ impl RedisStorage {
         for ((stream, _, times), answer) in lost.iter().zip(answers) {
             for entry in reply::entries(self.link.checked(answer)?, QUEUE)? {
                 let times = u32::try_from(*times).unwrap_or(u32::MAX);
-                deliveries.push(delivery(stream, entry, times)?);
+                deliveries.push(delivery(stream, entry, times));
             }
         }
         worker.note_delivered(&deliveries);
@@ -233,7 +233,7 @@ fn read_answer(answer: Value, streams: &[Stream]) -> Result<Vec<Delivery>> {
             .find(|stream| stream.key.as_bytes() == key)
             .ok_or_else(|| malformed(QUEUE, "a queue that was not asked for"))?;
         for entry in reply::entries(entries, QUEUE)? {
-            deliveries.push(delivery(stream, entry, 1)?);
+            deliveries.push(delivery(stream, entry, 1));
         }
     }
     Ok(deliveries)

@@ -54,7 +54,7 @@ impl RedisStorage {
                         let id = reply::stream_id(next(), QUEUE)?;
                         let entry = Entry { id, fields: reply::array(next(), QUEUE)? };
                         let times = reply::number(next(), QUEUE)?;
-                        delivery(stream, entry, u32::try_from(times).unwrap_or(u32::MAX))
+                        Ok(delivery(stream, entry, u32::try_from(times).unwrap_or(u32::MAX)))
                     })
                     .collect::<Result<Vec<_>>>()
             });

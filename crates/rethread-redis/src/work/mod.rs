@@ -84,7 +84,7 @@ impl RedisStorage {
                     from = format!("({}-{}", entry.id.0, entry.id.1);
                 }
                 for entry in entries {
-                    let Order { group, order, .. } = read_order(entry)?;
+                    let Order { group, order, .. } = read_order(entry);
                     orders.push(QueuedOrder { queue: queue.clone(), group, order });
                 }
                 if is_last {
@@ -108,7 +108,15 @@ pub(crate) struct Order {
     given: u32,
 }
 
-pub(crate) fn read_order(mut entry: Entry) -> Result<Order> {
+/// An entry that is no order of ours becomes one that its reader cannot decode: it is told of and
+/// taken out like any other, and does not stand in the way of those beside it.
+pub(crate) fn read_order(entry: Entry) -> Order {
+    let foreign =
+        Order { group: OrderGroup([0; 16]), order: entry.first_value(), fetches: 0, given: 0 };
+    parse_order(entry).unwrap_or(foreign)
+}
+
+fn parse_order(mut entry: Entry) -> Result<Order> {
     let order = entry.take(0, "o", QUEUE)?;
     let group = <[u8; 16]>::try_from(&entry.take(1, "e", QUEUE)?[..])
         .map_err(|_| malformed(QUEUE, "the group of an order does not have 16 bytes"))?;
@@ -124,15 +132,15 @@ pub(crate) fn read_order(mut entry: Entry) -> Result<Order> {
     Ok(Order { group, order, fetches: count(2, "f")?, given: count(3, "g")? })
 }
 
-fn delivery(stream: &Stream, entry: Entry, times: u32) -> Result<Delivery> {
+fn delivery(stream: &Stream, entry: Entry, times: u32) -> Delivery {
     let id = entry.id;
-    let Order { order, fetches, given, .. } = read_order(entry)?;
-    Ok(Delivery {
+    let Order { order, fetches, given, .. } = read_order(entry);
+    Delivery {
         receipt: Receipt { partition: stream.partition, queue: stream.queue.clone(), id },
         fetches: fetches.saturating_add(times),
         given: given.saturating_add(times),
         order,
-    })
+    }
 }
 
 fn id_text((ms, seq): (u64, u64)) -> String {

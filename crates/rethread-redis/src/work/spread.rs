@@ -1,5 +1,7 @@
 //! How workers take orders on a cluster, where each partition is asked by itself.
 
+use std::collections::VecDeque;
+
 use redis::Value;
 use rethread_core::ids::{QueueName, WorkerId};
 use rethread_storage::{Delivery, Result};
@@ -40,23 +42,24 @@ impl RedisStorage {
         }
     }
 
-    /// Asks some partitions at once, and more of them each time as long as nothing comes. Says
-    /// whether all that was asked has answered; fails if nothing came for that reason.
+    /// Asks some partitions at once, and more of them each time, until there are enough orders or
+    /// there is nothing left. Says whether all that was asked has answered; fails if nothing came
+    /// for that reason.
     async fn take_from_each(
         &self,
         name: &WorkerId,
         streams: &[Stream],
         max: usize,
     ) -> Result<(Vec<Delivery>, bool)> {
-        let mut groups: Vec<&[Stream]> =
+        let mut left: VecDeque<&[Stream]> =
             streams.chunk_by(|a, b| a.partition == b.partition).collect();
         let mut deliveries = Vec::new();
         let mut failure = None;
         let mut at_once = max;
-        while deliveries.is_empty() && !groups.is_empty() {
-            let later = groups.split_off(at_once.min(groups.len()));
-            let room = (max / groups.len()).max(1);
-            let calls = groups.iter().map(|group| {
+        while deliveries.len() < max && !left.is_empty() {
+            let asked: Vec<_> = left.drain(..at_once.min(left.len())).collect();
+            let room = ((max - deliveries.len()) / asked.len()).max(1);
+            let calls = asked.iter().map(|group| {
                 let keys: Vec<&str> = group.iter().map(|stream| &*stream.key).collect();
                 let mut call = script::FETCH.call(&keys);
                 call.arg(name.as_str()).arg(room);
@@ -64,14 +67,17 @@ impl RedisStorage {
             });
             let answers =
                 self.link.write_all(&script::FETCH, calls.collect(), After::NOTHING).await?;
-            for (group, answer) in groups.iter().zip(answers) {
+            for (group, answer) in asked.into_iter().zip(answers) {
+                let before = deliveries.len();
                 match answer {
                     Ok(written) => read_group(group, written.value, &mut deliveries)?,
                     Err(error) => failure = Some(error),
                 }
+                if deliveries.len() - before >= room {
+                    left.push_back(group);
+                }
             }
-            groups = later;
-            at_once *= 2;
+            at_once = at_once.saturating_mul(2);
         }
         match failure {
             Some(error) if deliveries.is_empty() => Err(error),
@@ -83,7 +89,7 @@ impl RedisStorage {
 fn read_group(streams: &[Stream], answer: Value, deliveries: &mut Vec<Delivery>) -> Result<()> {
     for (stream, entries) in streams.iter().zip(reply::array(answer, QUEUE)?) {
         for entry in reply::entries(entries, QUEUE)? {
-            deliveries.push(delivery(stream, entry, 1)?);
+            deliveries.push(delivery(stream, entry, 1));
         }
     }
     Ok(())

@@ -170,3 +170,37 @@ async fn foreign_data_under_our_keys_is_reported() {
     let error = space.storage.load_thread(P0, crate::support::thread("t")).await;
     assert!(matches!(error, Err(StorageError::Corrupt { .. })), "{error:?}");
 }
+
+#[tokio::test]
+async fn foreign_entries_of_streams_do_not_stand_in_the_way() {
+    let space = Space::new().await;
+    let (lease, last) = space.own(P0).await;
+    let mut write = commit(lease, last + 1);
+    write.orders = orders(["first".to_owned()]);
+    space.storage.commit(write).await.expect("commits");
+    let mut raw = space.raw().await;
+    let queue = space.keys(":q:").await.into_iter().find(|key| key.contains("p00"));
+    let queue = queue.expect("the queue of the partition");
+    let inbox = queue.replace(&queue[queue.rfind(":q:").expect("a queue")..], ":in");
+    for (key, field) in [(&queue, "o"), (&queue, "x"), (&inbox, "x")] {
+        let _: redis::Value = redis::cmd("XADD")
+            .arg(&[key.as_str(), "*", field, "foreign"])
+            .query_async(&mut raw)
+            .await
+            .expect("adds");
+    }
+    let found = space.storage.queued_orders(P0).await.expect("reads");
+    let found: Vec<_> = found.iter().map(|order| &order.order[..]).collect();
+    assert_eq!(found, [&b"first"[..], b"foreign", b"foreign"]);
+    let messages = space
+        .storage
+        .read_inboxes(&[(P0, InboxCursor::START)], 10, Duration::ZERO)
+        .await
+        .expect("reads");
+    assert_eq!(messages.len(), 1);
+    let (worker, queues) = (worker("w"), queues());
+    let taken = space.storage.fetch(&worker, &queues, 10, Duration::ZERO).await.expect("fetches");
+    assert_eq!(taken.len(), 3);
+    space.storage.retire(&worker, &queues).await.expect("retires");
+    assert_eq!(space.storage.queued_orders(P0).await.expect("reads").len(), 3);
+}

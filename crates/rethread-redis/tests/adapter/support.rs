@@ -37,7 +37,14 @@ impl Space {
 
     /// On a server of the test's own, which it may kill.
     pub(crate) async fn alone() -> Self {
-        Self::on(Arc::new(RedisServer::start())).await
+        Self::alone_with(&[]).await
+    }
+
+    /// The same with further arguments of the server. Its log is always synced: with less, a
+    /// server that is killed may lose the last second or two.
+    pub(crate) async fn alone_with(arguments: &[&str]) -> Self {
+        let arguments = [&["--appendfsync", "always"], arguments].concat();
+        Self::on(Arc::new(RedisServer::start_with(&arguments))).await
     }
 
     async fn on(server: Arc<RedisServer>) -> Self {
@@ -201,4 +208,20 @@ pub(crate) async fn inbox(storage: &dyn Storage) -> Vec<Bytes> {
     let start = [(P0, rethread_storage::InboxCursor::START)];
     let items = storage.read_inboxes(&start, 100_000, Duration::ZERO).await.expect("reads");
     items.into_iter().map(|item| item.message).collect()
+}
+
+/// Tells a server something by a connection of its own.
+pub(crate) async fn tell(server: &RedisServer, words: &[&str]) -> redis::Value {
+    let client = redis::Client::open(server.url()).expect("a url");
+    let mut raw = client.get_multiplexed_async_connection().await.expect("connects");
+    let mut cmd = redis::cmd(words[0]);
+    cmd.arg(&words[1..]);
+    cmd.query_async(&mut raw).await.expect("answers")
+}
+
+/// Sends a server a signal.
+pub(crate) fn signal(server: &RedisServer, name: &str) {
+    let pid = server.pid().expect("it runs").to_string();
+    let sent = std::process::Command::new("kill").args([name, &pid]).status().expect("runs");
+    assert!(sent.success());
 }

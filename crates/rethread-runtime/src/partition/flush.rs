@@ -13,6 +13,7 @@ use rethread_storage::{Commit, StorageError};
 use crate::coordinator::Addressee;
 use crate::engine::Engine;
 use crate::partition::{OwnerMessage, OwnerState};
+use crate::spans;
 use crate::stats::count;
 use crate::tenure::Tenure;
 
@@ -75,8 +76,11 @@ impl OwnerState {
         let (engine, tenure) = (Arc::clone(&self.engine), Arc::clone(&self.tenure));
         let owner = self.myself.clone();
         let (turns, mail, jobs, consumed) = (batch.turns, batch.mail, batch.jobs, consumed.count);
+        let spans = batch.spans;
         tokio::spawn(async move {
+            let commits = spans::of_commit(&spans, commit.lease.partition, commit.number);
             let failed = write(&engine, &tenure, commit).await.err();
+            drop((commits, spans));
             send(&owner, Flushed { turns, mail, jobs, consumed, failed });
         });
     }

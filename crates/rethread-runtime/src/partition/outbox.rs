@@ -6,6 +6,7 @@ use rethread_core::thread::Job;
 use rethread_storage::{
     CheckpointWrite, EventWrite, InboxCursor, JournalWrite, OrderGroup, QueuedOrder, ThreadWrite,
 };
+use tracing::Span;
 
 use crate::coordinator::{Addressee, Turned};
 
@@ -37,6 +38,8 @@ pub(super) struct Batch {
     pub(super) jobs: Vec<(ThreadKey, CallId, Job)>,
     /// The thread of each turn that is written completely.
     pub(super) turns: Vec<ThreadKey>,
+    /// The spans of the requests that are answered by it.
+    pub(super) spans: Vec<Span>,
 }
 
 impl Batch {
@@ -97,6 +100,7 @@ impl Outbox {
             }
             batch.dead_letters.append(&mut turn.dead_letters);
             batch.handled.append(&mut turn.handled);
+            batch.spans.extend(turn.span.take());
             batch.mail.append(&mut turn.mail);
             let thread = turn.thread;
             batch.jobs.extend(turn.jobs.drain(..).map(|(call, job)| (thread, call, job)));

@@ -26,6 +26,8 @@ use ractor::concurrency::JoinHandle;
 use ractor::{ActorRef, MessagingErr};
 use rethread_core::ids::{PartitionId, ThreadKey};
 use rethread_core::message::{InboxMessage, OpenCall, OpenCalls};
+use rethread_core::planted;
+use tokio::time::Instant;
 
 use crate::coordinator::{CoordinatorMessage, InFlightAnswer};
 use crate::engine::Engine;
@@ -35,6 +37,8 @@ use crate::partition::{OwnerMessage, OwnerState};
 
 /// Wait before it is looked again for calls that were missing.
 const CONFIRM_WAIT: Duration = Duration::from_secs(1);
+/// A search that takes long is rare: it takes at most one part in so many of the time.
+const TIMES_AS_LONG: u32 = 20;
 
 /// Attempts in flight of all threads of a partition.
 type Attempts = BTreeMap<(ThreadKey, OpenCall), u32>;
@@ -47,6 +51,8 @@ pub(super) struct Sweep {
     timer: Option<JoinHandle<Result<(), MessagingErr<OwnerMessage>>>>,
     round: u64,
     stage: Stage,
+    /// How long the last search took.
+    took: Duration,
     /// What was in flight the last time.
     seen: Attempts,
     /// What was missing the last time.
@@ -69,6 +75,7 @@ enum Stage {
     /// Queues and inbox are read.
     Searching {
         candidates: Attempts,
+        began: Instant,
     },
 }
 
@@ -86,7 +93,8 @@ impl Sweep {
         owner: &ActorRef<OwnerMessage>,
     ) -> Self {
         let (stage, seen, missing) = (Stage::Resting, Attempts::new(), Attempts::new());
-        let mut sweep = Self { every, timer: None, round: 0, stage, seen, missing };
+        let (timer, took) = (None, Duration::ZERO);
+        let mut sweep = Self { every, timer, round: 0, stage, took, seen, missing };
         sweep.arm(every * (u32::from(partition.0) + 1) / u32::from(partitions.max(1)), owner);
         sweep
     }
@@ -95,7 +103,7 @@ impl Sweep {
         if let Some(timer) = self.timer.take() {
             timer.abort();
         }
-        if !self.every.is_zero() {
+        if !self.every.is_zero() && !planted::is("sweeper-off") {
             self.timer = Some(owner.send_after(wait, || OwnerMessage::LookForLost));
         }
     }
@@ -107,7 +115,9 @@ impl Sweep {
             Stage::Resting if missing.is_empty() => return,
             Stage::Resting => None,
             Stage::Asking { found, .. } => Some(found),
-            Stage::Writing { candidates, .. } | Stage::Searching { candidates } => Some(candidates),
+            Stage::Writing { candidates, .. } | Stage::Searching { candidates, .. } => {
+                Some(candidates)
+            }
         };
         for attempts in candidates.into_iter().chain([missing]) {
             match message {
@@ -145,10 +155,9 @@ impl Sweep {
     /// Ends the search; gives what was missing the last time too.
     fn conclude(&mut self, searched: Searched) -> BTreeMap<ThreadKey, OpenCalls> {
         let mut lost: BTreeMap<ThreadKey, OpenCalls> = BTreeMap::new();
-        let Stage::Searching { candidates } = std::mem::replace(&mut self.stage, Stage::Resting)
-        else {
-            return lost;
-        };
+        let stage = std::mem::replace(&mut self.stage, Stage::Resting);
+        let Stage::Searching { candidates, began } = stage else { return lost };
+        self.took = began.elapsed();
         let Searched(Some(there)) = searched else { return lost };
         let is_there = |(thread, open): &(ThreadKey, OpenCall)| {
             there.get(thread).is_some_and(|calls| calls.contains_key(open))
@@ -171,7 +180,8 @@ impl Sweep {
 impl OwnerState {
     /// Begins a search, unless one goes on. Threads without calls in flight cost nothing.
     pub(super) fn look_for_lost(&mut self) {
-        self.sweep.arm(self.sweep.every, &self.myself);
+        let wait = self.sweep.every.max(self.sweep.took * TIMES_AS_LONG);
+        self.sweep.arm(wait, &self.myself);
         match &mut self.sweep.stage {
             Stage::Resting => self.ask_for_calls(),
             Stage::Asking { found, .. } => {
@@ -192,9 +202,8 @@ impl OwnerState {
             match &slot.phase {
                 Phase::Here(actor) if slot.may_have_calls => {
                     // One that just ended is reported, and answers nothing.
-                    if actor.cast(ask(self.sweep.round)).is_ok() {
-                        awaited.insert(*thread);
-                    }
+                    let asked = actor.cast(ask(self.sweep.round));
+                    awaited.extend(asked.is_ok().then_some(*thread));
                 }
                 Phase::Away { in_flight: Some(calls) } => found.extend(of_thread(*thread, calls)),
                 _ => {}
@@ -237,7 +246,8 @@ impl OwnerState {
         if self.outbox.written() < *up_to {
             return;
         }
-        self.sweep.stage = Stage::Searching { candidates: std::mem::take(candidates) };
+        let (candidates, began) = (std::mem::take(candidates), Instant::now());
+        self.sweep.stage = Stage::Searching { candidates, began };
         let (engine, partition) = (Arc::clone(&self.engine), self.lease.partition);
         let owner = self.myself.clone();
         tokio::spawn(async move {
@@ -251,7 +261,8 @@ impl OwnerState {
     pub(super) fn searched(&mut self, searched: Searched) {
         let lost = self.sweep.conclude(searched);
         if !self.sweep.missing.is_empty() {
-            self.sweep.arm(CONFIRM_WAIT.min(self.sweep.every), &self.myself);
+            let wait = CONFIRM_WAIT.min(self.sweep.every).max(self.sweep.took);
+            self.sweep.arm(wait, &self.myself);
         }
         for (thread, calls) in lost {
             let Some(slot) = self.slots.get_mut(&thread) else { continue };
@@ -338,8 +349,9 @@ mod tests {
     }
 
     fn sweep() -> Sweep {
-        let (stage, every, timer) = (Stage::Resting, Duration::ZERO, None);
-        Sweep { every, timer, round: 0, stage, seen: Attempts::new(), missing: Attempts::new() }
+        let (stage, every, took) = (Stage::Resting, Duration::ZERO, Duration::ZERO);
+        let (seen, missing) = (Attempts::new(), Attempts::new());
+        Sweep { every, timer: None, round: 0, stage, took, seen, missing }
     }
 
     /// One search: what is in flight, what happens meanwhile, and what stands in the queues.
@@ -351,7 +363,8 @@ mod tests {
     ) -> Vec<(ThreadKey, OpenCall)> {
         sweep.choose(attempts(in_flight), 0);
         if let Stage::Writing { candidates, .. } = &mut sweep.stage {
-            sweep.stage = Stage::Searching { candidates: std::mem::take(candidates) };
+            let (candidates, began) = (std::mem::take(candidates), Instant::now());
+            sweep.stage = Stage::Searching { candidates, began };
         }
         meanwhile.iter().for_each(|message| sweep.note(message));
         let mut found = InFlight::new();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ractor::ActorRef;
 use rethread_core::ids::{Millis, PartitionId, ThreadKey};
 use rethread_core::message::{InboxMessage, OpenCalls, TaskOrder};
+use rethread_core::planted;
 use rethread_core::record::Record;
 use rethread_storage::{InboxCursor, Result, Storage};
 
@@ -55,7 +56,10 @@ pub(super) async fn scan_and_send(
 }
 
 async fn scan(engine: &Engine, partition: PartitionId) -> Result<Scan> {
-    let in_flight = scan_in_flight(&*engine.storage, partition).await?;
+    let mut in_flight = scan_in_flight(&*engine.storage, partition).await?;
+    if planted::is("no-catch-up") {
+        in_flight.clear();
+    }
     let active = engine.storage.active_threads(partition).await?;
     Ok(Scan { in_flight, active })
 }

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use rethread_core::failure::{Failure, kind};
 use rethread_core::message::{AttemptOutcome, InboxMessage, Report, Target, TaskOrder};
 use rethread_core::payload::Payload;
+use rethread_core::planted;
 use rethread_core::record::Record;
-use rethread_sdk::TaskDef;
+use rethread_sdk::{TaskDef, trace};
 use rethread_storage::{Delivery, HandIn};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -58,6 +59,7 @@ pub(super) async fn run(side: &Arc<WorkerSide>, assignment: Assignment, slot: Sl
         task = order.name,
         attempt = target.attempt
     );
+    trace::follow(&span, order.trace.as_ref());
     let mut attempt = Attempt {
         said: Said::new(target.clone(), side.worker.clone()),
         progress: ProgressLog::default(),
@@ -122,7 +124,9 @@ impl Attempt<'_> {
         let fetches = assignment.delivery.fetches;
         let side = self.side;
         let mut outcome = match side.registry.task(&self.order.name) {
-            _ if fetches > side.fetches_max => {
+            _ if fetches > side.fetches_max
+                || planted::is("poison-on-failure") && self.try_number > 1 =>
+            {
                 count(&side.stats.quarantined_tasks);
                 failed(poisoned(fetches - 1))
             }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rethread_core::ids::WorkerId;
+use rethread_core::planted;
 use rethread_storage::{HandIn, Storage};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -84,6 +85,22 @@ async fn run(
             match item {
                 Item::Part(part) => parts.push(part),
                 Item::Settle(reply) => settled.push(reply),
+            }
+        }
+        if planted::is("reply-before-record") {
+            let finished: Vec<_> = parts
+                .iter_mut()
+                .filter(|part| part.finished.is_some())
+                .map(|part| HandIn {
+                    partition: part.partition,
+                    finished: part.finished.take(),
+                    messages: Vec::new(),
+                })
+                .collect();
+            if !finished.is_empty()
+                && !hand_in(&*storage, &worker, &stage, &failures, finished).await
+            {
+                return;
             }
         }
         if !parts.is_empty() && !hand_in(&*storage, &worker, &stage, &failures, parts).await {

@@ -75,8 +75,10 @@ impl Route {
     pub(super) async fn next(&mut self) -> Option<(CallId, CallNews)> {
         tokio::select! {
             biased;
+            // Ends when the same attempt was given to this worker again: its mail goes there, and
+            // this one, which has lost its order, finds that out when it asks again.
+            Some(news) = self.news.recv() => Some(news),
             // The sender lives in the routes, which live as long.
-            news = self.news.recv() => news,
             Ok(()) = self.opened.changed() => None,
         }
     }
@@ -149,6 +151,31 @@ impl Receiver {
         match mail.news {
             CallNews::Cancelled => self.cancels.cancel(&mail.target),
             _ => self.routes.pass_on(mail),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::task::yield_now;
+
+    #[tokio::test]
+    async fn a_route_that_was_replaced_stays_silent() {
+        let routes = Routes::new();
+        let execution = "00000000-0000-0000-0000-000000000001".parse().expect("a UUID");
+        let target = Target {
+            thread: ThreadKey::from_bytes([1; 16]),
+            execution,
+            call: CallId::root(execution),
+            attempt: 1,
+        };
+        let mut first = routes.open(&target);
+        let _second = routes.open(&target);
+        tokio::select! {
+            biased;
+            _ = first.next() => panic!("it would ask again and again, without a pause"),
+            () = yield_now() => {}
         }
     }
 }

@@ -26,6 +26,8 @@ use crate::support::Driver;
 pub(crate) struct Faulty {
     inner: Arc<dyn Storage>,
     every: u32,
+    /// Whether failures come without a rhythm.
+    is_scattered: bool,
     operations: Arc<AtomicU32>,
     /// Commits that take effect and do not say so, before all others.
     silent_commits: Arc<AtomicU32>,
@@ -36,6 +38,7 @@ pub(crate) struct Faulty {
     lost_letters: Arc<Mutex<HashSet<Bytes>>>,
     gate: Gate,
     silent_nodes: Arc<AtomicBool>,
+    stuck_leases: Arc<AtomicBool>,
 }
 
 /// Keeps one thread from being loaded while it is shut.
@@ -83,11 +86,12 @@ impl Faulty {
         Self { gate: gate.clone(), ..Self::without_faults(2) }.into_driver()
     }
 
-    /// Fails never, unless nodes are made silent.
+    /// Fails never, unless nodes are made silent or leases stuck.
     pub(crate) fn without_faults(partitions: u16) -> Self {
         Self {
             inner: Arc::new(MemoryStorage::new(partitions)),
             every: u32::MAX,
+            is_scattered: false,
             operations: Arc::default(),
             silent_commits: Arc::default(),
             pause: None,
@@ -95,7 +99,13 @@ impl Faulty {
             lost_letters: Arc::default(),
             gate: Gate::default(),
             silent_nodes: Arc::default(),
+            stuck_leases: Arc::default(),
         }
+    }
+
+    /// One of so many operations fails, without a rhythm that others could fall into.
+    pub(crate) fn failing(partitions: u16, every: u32) -> Self {
+        Self { every, is_scattered: true, ..Self::without_faults(partitions) }
     }
 
     /// While it is set, no node can announce itself.
@@ -103,12 +113,20 @@ impl Faulty {
         Arc::clone(&self.silent_nodes)
     }
 
+    /// While it is set, no lease is acquired or renewed.
+    pub(crate) fn stuck_leases(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stuck_leases)
+    }
+
     pub(crate) fn into_driver(self) -> Driver {
         Driver { storage: Arc::new(self) }
     }
 
     fn next(&self) -> Fault {
-        let number = self.operations.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut number = self.operations.fetch_add(1, Ordering::SeqCst) + 1;
+        if self.is_scattered {
+            number = number.wrapping_mul(0x9e37_79b1) >> 8;
+        }
         match number % self.every {
             0 if (number / self.every).is_multiple_of(2) => Fault::After,
             0 => Fault::Before,
@@ -126,6 +144,13 @@ impl Faulty {
             }
         }
     }
+}
+
+fn fail_if(switch: &AtomicBool) -> Result<()> {
+    if switch.load(Ordering::SeqCst) {
+        return Err(StorageError::Unavailable { reason: "injected".into() });
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -148,10 +173,12 @@ impl Storage for Faulty {
         node: &NodeId,
         ttl: Duration,
     ) -> Result<Acquisition> {
+        fail_if(&self.stuck_leases)?;
         self.with(self.inner.acquire(partition, node, ttl)).await
     }
 
     async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Vec<Lease>> {
+        fail_if(&self.stuck_leases)?;
         self.with(self.inner.renew(leases, ttl)).await
     }
 
@@ -160,9 +187,7 @@ impl Storage for Faulty {
     }
 
     async fn announce_node(&self, node: &NodeId, ttl: Duration) -> Result<Vec<NodeId>> {
-        if self.silent_nodes.load(Ordering::SeqCst) {
-            return Err(StorageError::Unavailable { reason: "injected".into() });
-        }
+        fail_if(&self.silent_nodes)?;
         self.with(self.inner.announce_node(node, ttl)).await
     }
 

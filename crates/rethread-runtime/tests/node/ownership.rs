@@ -5,13 +5,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rethread_core::ids::{NodeId, PartitionId};
-use rethread_runtime::{Node, NodeOptions, Threads};
+use rethread_runtime::{Node, NodeOptions, PoolOptions, Threads};
 use rethread_sdk::Registry;
 use rethread_storage::Acquisition;
 use tokio::time::timeout;
 
 use crate::faulty::Faulty;
-use crate::support::{DEADLINE, Driver, options, start};
+use crate::runs::doubling;
+use crate::support::{Counter, DEADLINE, Driver, options, start};
 
 /// Leases that end in no test.
 const ENDLESS: Duration = Duration::from_secs(100_000);
@@ -188,6 +189,31 @@ async fn who_is_counted_out_by_mistake_loses_nothing() {
     assert_eq!([&a, &b].map(|node| node.stats().takeovers), [16, 8]);
     a.shutdown().await.expect("shuts down");
     b.shutdown().await.expect("shuts down");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_new_starts_when_a_lease_was_not_renewed_for_two_thirds_of_its_time() {
+    let faulty = Faulty::without_faults(1);
+    let stuck = faulty.stuck_leases();
+    let driver = faulty.into_driver();
+    let ttl = Duration::from_secs(3);
+    let bodies = Counter::default();
+    let mut with_worker = coordinator("a", &driver, doubling(&bodies));
+    with_worker.workers = vec![PoolOptions::standard(1)];
+    with_worker.lease_ttl = ttl;
+    let node = start(with_worker).await;
+    stuck.store(true, Ordering::SeqCst);
+    tokio::time::sleep(ttl * 2 / 3).await;
+    let commits = node.stats().commits;
+    let run = driver.start("t", "chain", 2_u64).await;
+    tokio::time::sleep(ttl).await;
+    let stats = node.stats();
+    assert_eq!((stats.commits, bodies.get()), (commits, 0), "nothing is begun");
+    assert!(stats.lease_renewal_failures > 0);
+    assert!(held(&[&node])[0].is_empty(), "what it cannot keep is dropped");
+    stuck.store(false, Ordering::SeqCst);
+    assert_eq!(driver.done::<u64>("t", run).await, 2);
+    node.shutdown().await.expect("shuts down");
 }
 
 #[tokio::test(start_paused = true)]

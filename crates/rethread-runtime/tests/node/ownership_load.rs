@@ -8,6 +8,7 @@ use rethread_runtime::{Node, PoolOptions, Threads};
 use rethread_sdk::{Entrypoint, Error, Registry, Task};
 use tokio::sync::Semaphore;
 
+use crate::faulty::Faulty;
 use crate::ownership::{coordinator, delete_leases, until, until_shared};
 use crate::support::{Counter, Driver, options, start};
 
@@ -58,7 +59,10 @@ struct Load {
 impl Load {
     /// Starts threads whose bodies wait; a node of its own runs them.
     async fn start(partitions: u16, threads: usize, parts: Threads) -> Self {
-        let driver = Driver::in_memory(partitions);
+        Self::start_on(Driver::in_memory(partitions), threads, parts).await
+    }
+
+    async fn start_on(driver: Driver, threads: usize, parts: Threads) -> Self {
         let bodies = Counter::default();
         let gate = Arc::new(Semaphore::new(0));
         let mut workers = options("workers", &driver, sum(&bodies, &gate));
@@ -153,6 +157,24 @@ async fn many_threads_run_while_nodes_come_and_go() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_threads_run_while_nodes_with_threads_of_their_own_come_and_go() {
     nodes_come_and_go(Load::start(16, 200, Threads::Own).await, 4).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn partitions_change_hands_on_a_storage_that_fails_now_and_then() {
+    let driver = Faulty::failing(16, 7).into_driver();
+    let load = Load::start_on(driver, 60, Threads::Caller).await;
+    load.open();
+    let steady = load.coordinator("m").await;
+    let coming_and_going = async {
+        for round in 0..6 {
+            let guest = load.coordinator(&format!("guest-{round}")).await;
+            until_shared(&[&guest, &steady], &[8, 8]).await;
+            guest.shutdown().await.expect("shuts down");
+            until_shared(&[&steady], &[16]).await;
+        }
+    };
+    tokio::join!(coming_and_going, load.assert_each_once());
+    load.end(vec![steady]).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -196,6 +196,20 @@ pub(super) async fn a_dropped_base_is_not_loaded(storage: Shared) {
     assert_eq!(owner.load(thread(1)).await.base, Some(bytes("a")));
 }
 
+pub(super) async fn a_dropped_base_that_is_written_again_is_not_the_base(storage: Shared) {
+    let mut owner = own(&storage, P0).await;
+    owner.write(full(1, 1, 2)).await;
+    let drop_checkpoints = vec![checkpoint_id(1)];
+    let anew = checkpointed(thread(1), &[(1, "anew")]);
+    owner.write(ThreadWrite { drop_checkpoints: drop_checkpoints.clone(), ..anew.clone() }).await;
+    assert_eq!(owner.load(thread(1)).await.base, Some(bytes("anew")), "in one write it stays");
+    owner.write(ThreadWrite { drop_checkpoints, ..ThreadWrite::none(thread(1)) }).await;
+    owner.write(anew.clone()).await;
+    assert_eq!(owner.load(thread(1)).await.base, None, "until it is named");
+    owner.write(ThreadWrite { base: Some(checkpoint_id(1)), ..anew }).await;
+    assert_eq!(owner.load(thread(1)).await.base, Some(bytes("anew")));
+}
+
 pub(super) async fn dropping_unknown_checkpoints_is_nothing(storage: Shared) {
     let mut owner = own(&storage, P0).await;
     owner.write(dropping(&[1, 7], &[])).await;

@@ -20,6 +20,7 @@ mod commit;
 mod deletion;
 pub mod differential;
 mod events;
+pub mod history;
 mod inbox;
 mod items;
 mod kit;
@@ -323,6 +324,7 @@ macro_rules! __with_conformance_cases {
                 dropped_checkpoints_are_gone
                 a_dropped_checkpoint_is_written_again
                 a_dropped_base_is_not_loaded
+                a_dropped_base_that_is_written_again_is_not_the_base
                 dropping_unknown_checkpoints_is_nothing
                 many_checkpoints_are_dropped
             }

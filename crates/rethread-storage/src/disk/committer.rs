@@ -11,9 +11,11 @@ use rethread_core::ids::{Millis, NodeId, OpId, PartitionId, RunId, ThreadKey};
 use tokio::sync::oneshot;
 
 use super::group::Group;
+use super::room::{Room, Verdict};
 use super::shelf::ShelfWrite;
-use super::sweep::Sweeper;
+use super::sweep::{SweepError, Sweeper};
 use super::tables::Tables;
+use super::unwritten::Unwritten;
 use crate::live::{Begun, Counted, Live, OrderId};
 use crate::memory::fresh_nonce;
 use crate::wake::{Wakes, lock};
@@ -76,6 +78,19 @@ impl Request {
         !matches!(self, Self::Fetched { .. } | Self::Shelve { is_durable: false, .. })
     }
 
+    /// Whether it makes the storage grow by more than what was accepted before.
+    fn is_new(&self) -> bool {
+        match self {
+            Self::Submit { .. } => true,
+            Self::Shelve { write, .. } => write.is_new(),
+            Self::Acquire { .. }
+            | Self::Commit { .. }
+            | Self::Forget { .. }
+            | Self::RemoveLetter { .. }
+            | Self::Fetched { .. } => false,
+        }
+    }
+
     fn refuse(self, error: StorageError) {
         // A caller that does not wait any more needs no answer, here and below.
         match self {
@@ -130,8 +145,10 @@ pub(super) struct Committer {
     pub(super) mode: PersistMode,
     pub(super) event_retention_ms: u64,
     pub(super) sweeper: Sweeper,
-    /// Set for good when a write failed: memory is then ahead of what is stored.
-    pub(super) failure: Option<String>,
+    pub(super) room: Room,
+    /// Set for good when a write failed: memory is then ahead of what is stored. What writes are
+    /// refused with from then on.
+    pub(super) failure: Option<StorageError>,
 }
 
 impl Committer {
@@ -156,14 +173,17 @@ impl Committer {
     fn sweep(&mut self) {
         match self.sweeper.sweep(&self.tables, self.clock.now()) {
             Ok(()) => {}
-            Err(error @ StorageError::Unknown { .. }) => self.fail(&error),
-            Err(error) => tracing::error!(%error, "cannot delete what is not needed any more"),
+            Err(SweepError::Unwritten(failure)) => self.fail(&failure),
+            Err(SweepError::Unreadable(error)) => {
+                tracing::error!(%error, "cannot delete what is not needed any more");
+            }
         }
     }
 
-    fn fail(&mut self, error: &StorageError) {
+    fn fail(&mut self, failure: &Unwritten) {
+        let error = failure.to_writers();
         tracing::error!(%error, "the data directory takes no more writes");
-        self.failure = Some(error.to_string());
+        self.failure = Some(failure.from_now_on());
     }
 
     fn serve(&mut self, requests: Vec<Request>) {
@@ -172,14 +192,22 @@ impl Committer {
         for requests in [quick, durable] {
             match &self.failure {
                 None if requests.is_empty() => {}
-                None => self.serve_group(requests),
-                Some(failure) => {
-                    let reason = format!("restart the process, an earlier write failed: {failure}");
-                    for request in requests {
-                        request.refuse(StorageError::Unavailable { reason: reason.clone() });
-                    }
-                }
+                None => self.serve_where_there_is_room(requests),
+                Some(failure) => refuse_all(requests, failure),
             }
+        }
+    }
+
+    /// Refuses what there is no room for, before anything is decided of it.
+    fn serve_where_there_is_room(&mut self, requests: Vec<Request>) {
+        match self.room.verdict() {
+            Verdict::Everything => self.serve_group(requests),
+            Verdict::NothingNew(full) => {
+                let (new, old): (Vec<_>, Vec<_>) = requests.into_iter().partition(Request::is_new);
+                refuse_all(new, &full);
+                self.serve_group(old);
+            }
+            Verdict::Nothing(full) => refuse_all(requests, &full),
         }
     }
 
@@ -193,10 +221,10 @@ impl Committer {
             requests.into_iter().filter_map(|r| self.decide(r, &mut group, now)).collect();
         match group.write(mode) {
             Ok(()) => self.publish(decided),
-            Err(error) => {
-                self.fail(&error);
+            Err(failure) => {
+                self.fail(&failure);
                 for decided in decided {
-                    decided.refuse(error.clone());
+                    decided.refuse(failure.to_writers());
                 }
             }
         }
@@ -328,6 +356,12 @@ impl Committer {
         for (partition, run) in runs {
             self.wakes.run_changed(partition, run);
         }
+    }
+}
+
+fn refuse_all(requests: Vec<Request>, error: &StorageError) {
+    for request in requests {
+        request.refuse(error.clone());
     }
 }
 

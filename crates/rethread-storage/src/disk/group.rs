@@ -11,12 +11,11 @@ use super::keys;
 use super::shelf::{Shelf, ShelfWrite};
 use super::sweep;
 use super::tables::{Tables, unreadable};
+use super::unwritten::Unwritten;
 use super::values::{Kept, Standing, encode_counters, encode_counts, encode_letter, encode_order};
 use crate::live::{Counts, Letters, Opened, OrderId, Origin};
 use crate::memory::last_event;
-use crate::{
-    Activity, Commit, DeadLetterId, JournalWrite, Result, StorageError, ThreadWrite, WaitingChange,
-};
+use crate::{Activity, Commit, DeadLetterId, JournalWrite, Result, ThreadWrite, WaitingChange};
 
 /// Longer journals are left to the sweeper when they are replaced.
 const ENTRIES_DROPPED_AT_ONCE_MAX: u64 = 128;
@@ -36,8 +35,10 @@ pub(super) struct Group<'a> {
     kept: BTreeMap<(Shelf, Vec<u8>), Option<Kept>>,
 }
 
+#[derive(Clone, Copy)]
 struct Prepared {
     standing: Standing,
+    has_header: bool,
     is_changed: bool,
 }
 
@@ -64,7 +65,10 @@ impl<'a> Group<'a> {
             if let btree_map::Entry::Vacant(entry) = self.standings.entry(key) {
                 let standing = self.tables.standing(&view, key.0, key.1)?;
                 let standing = standing.unwrap_or_default();
-                entry.insert(Prepared { standing, is_changed: false });
+                let header = keys::header(key.0, key.1);
+                let has_header =
+                    view.contains_key(&self.tables.threads, header).map_err(unreadable)?;
+                entry.insert(Prepared { standing, has_header, is_changed: false });
             }
             if write.delete {
                 let prefix = keys::thread(key.0, key.1);
@@ -162,7 +166,9 @@ impl<'a> Group<'a> {
         let tables = self.tables;
         let thread = write.thread;
         let prepared = self.standings.get(&(partition, thread));
-        let mut standing = prepared.expect("invariant: commits are prepared").standing;
+        let Prepared { mut standing, has_header, .. } =
+            *prepared.expect("invariant: commits are prepared");
+        let has_header = write.header.is_some() || (has_header && !write.delete);
         if write.delete {
             self.delete(partition, thread, &mut standing, now);
         }
@@ -183,7 +189,7 @@ impl<'a> Group<'a> {
             self.fresh_checkpoints.insert(key.clone());
             self.batch.insert(&tables.checkpoints, key, &checkpoint.record[..]);
         }
-        standing.base = write.base.or(standing.base);
+        standing.base = write.base.or(standing.base.filter(|base| !write.drops(*base)));
         for events in &write.events {
             for (record, number) in events.records.iter().zip(events.first_seq..) {
                 let key = keys::event(partition, events.run, number);
@@ -208,7 +214,12 @@ impl<'a> Group<'a> {
             let left = [&prefix[..], &standing.generation.to_be_bytes()].concat();
             self.discard(now.plus(1), sweep::STANDINGS, &left);
         }
-        self.standings.insert((partition, thread), Prepared { standing, is_changed: true });
+        if !has_header {
+            // They are answers to whoever asked something of a thread that is not there.
+            standing.last_event = None;
+        }
+        let prepared = Prepared { standing, has_header, is_changed: true };
+        self.standings.insert((partition, thread), prepared);
     }
 
     /// Removes what is stored of a thread and what this group has written of it; of the stored
@@ -335,8 +346,8 @@ impl<'a> Group<'a> {
     /// Makes the writes, all or none.
     ///
     /// # Errors
-    /// [`StorageError::Unknown`]: the tables refuse all further writes.
-    pub(super) fn write(mut self, mode: PersistMode) -> Result<()> {
+    /// The tables refuse all further writes.
+    pub(super) fn write(mut self, mode: PersistMode) -> Result<(), Unwritten> {
         for ((partition, thread), prepared) in &self.standings {
             if prepared.is_changed {
                 let key = keys::standing(*partition, *thread);
@@ -353,8 +364,6 @@ impl<'a> Group<'a> {
             let value = encode_counters(*counters);
             self.batch.insert(&self.tables.live, keys::ledger(*partition), value);
         }
-        self.batch.durability(Some(mode)).commit().map_err(|error| StorageError::Unknown {
-            reason: format!("writing to the data directory failed: {error}"),
-        })
+        self.batch.durability(Some(mode)).commit().map_err(|error| Unwritten::new(&error))
     }
 }

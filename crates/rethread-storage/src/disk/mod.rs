@@ -13,6 +13,10 @@
 //! Messages that workers hand in stay in memory until a commit consumes them, and the orders
 //! that they finish stay stored until that same commit: a result is *recorded* by the commit,
 //! and a crash before it runs the order again.
+//!
+//! When the disk is nearly full, nothing new is taken while accepted work goes on to its end; what
+//! is there can be read all the time. After a write that failed, the directory takes no more
+//! writes until it is opened again: memory and disk may differ.
 
 mod committer;
 mod directory;
@@ -22,9 +26,14 @@ mod options;
 mod oversight;
 mod recall;
 mod restore;
+mod room;
 mod shelf;
 mod sweep;
 mod tables;
+mod tail;
+#[cfg(all(test, feature = "conformance"))]
+mod tests;
+mod unwritten;
 mod values;
 mod writer;
 
@@ -52,6 +61,7 @@ use crate::{
     Storage, StorageError, ThreadPage, WorkerStatus,
 };
 use committer::{Committer, Reply, Request};
+use room::{Probe, Room};
 use sweep::Sweeper;
 use tables::Tables;
 use writer::Writer;
@@ -84,8 +94,11 @@ impl DiskStorage {
     /// open; [`StorageError::Config`] when it cannot be used, holds something else, or data of
     /// another format; [`StorageError::Corrupt`] when its data cannot be read.
     pub fn open(path: impl AsRef<Path>, options: DiskOptions) -> Result<Self> {
-        let (tables, partitions) =
-            Tables::open(path.as_ref(), options.partitions, options.cache_bytes)?;
+        Self::open_with(path.as_ref(), options, Probe::system())
+    }
+
+    fn open_with(path: &Path, options: DiskOptions, probe: Probe) -> Result<Self> {
+        let (tables, partitions) = Tables::open(path, options.partitions, options.cache_bytes)?;
         let clock = options.clock.unwrap_or_else(Clock::system);
         let limits = Limits::new(options.inbox_max, options.dead_letter_retention);
         let live = restore::restore(&tables, partitions, limits, clock.now())?;
@@ -99,12 +112,20 @@ impl DiskStorage {
             mode: options.sync.persist_mode(),
             event_retention_ms: millis(options.event_retention),
             sweeper: Sweeper::default(),
+            room: Room { path: path.to_owned(), free_bytes_min: options.free_bytes_min, probe },
             failure: None,
         };
         let writer = Writer::start(committer)?;
         let sync = options.sync;
         let inner = Inner { live, wakes, tables, clock, sync, partitions, writer };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// How many bytes at the end of the journal could not be read when the directory was opened,
+    /// and were cut off. After a crash they are those of a write that was not acknowledged;
+    /// otherwise the disk has lost or damaged data.
+    pub fn cut_off_bytes(&self) -> u64 {
+        self.inner.tables.cut_off_bytes
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Live) -> T) -> T {

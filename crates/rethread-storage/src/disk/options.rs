@@ -47,6 +47,11 @@ pub struct DiskOptions {
     /// How many messages the inbox of a partition holds before more are refused as
     /// [`Overloaded`](crate::StorageError::Overloaded); 100,000 by default.
     pub inbox_max: u64,
+    /// How much of the disk is kept free, in bytes; 128 MiB by default. With less than this free,
+    /// new messages, items and cache entries are refused as
+    /// [`Full`](crate::StorageError::Full); with less than half of it, all writes. They go on by
+    /// themselves once there is room.
+    pub free_bytes_min: u64,
     /// Memory for data that is read again, in bytes; 32 MiB by default.
     pub cache_bytes: u64,
     /// The time that leases, heartbeats and retention follow. By default the system's time at
@@ -62,6 +67,7 @@ impl Default for DiskOptions {
             event_retention: EVENT_RETENTION,
             dead_letter_retention: DEAD_LETTER_RETENTION,
             inbox_max: INBOX_MAX,
+            free_bytes_min: 128 << 20,
             cache_bytes: 32 << 20,
             clock: None,
         }

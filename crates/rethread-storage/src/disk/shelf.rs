@@ -38,6 +38,13 @@ pub(super) enum ShelfWrite {
     },
 }
 
+impl ShelfWrite {
+    /// Whether it adds a value.
+    pub(super) fn is_new(&self) -> bool {
+        matches!(self, Self::Put { .. })
+    }
+}
+
 impl Shelf {
     pub(super) fn table(self, tables: &Tables) -> &Keyspace {
         match self {

@@ -9,6 +9,7 @@ use rethread_core::ids::Millis;
 
 use super::keys;
 use super::tables::{Tables, unreadable};
+use super::unwritten::Unwritten;
 use super::values::{Kept, Reader, Standing, damaged};
 use crate::{Result, StorageError};
 
@@ -35,6 +36,20 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Most keys deleted by one sweep: about two milliseconds.
 const KEYS_MAX: usize = 2_000;
 
+/// Why a sweep did not happen.
+#[derive(Debug)]
+pub(super) enum SweepError {
+    /// What is there cannot be read; nothing was changed.
+    Unreadable(StorageError),
+    Unwritten(Unwritten),
+}
+
+impl From<StorageError> for SweepError {
+    fn from(error: StorageError) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
 /// Remembers where the last sweep stopped.
 #[derive(Debug, Default)]
 pub(super) struct Sweeper {
@@ -51,7 +66,7 @@ impl Sweeper {
     }
 
     /// Deletes some of what is due at `now`.
-    pub(super) fn sweep(&mut self, tables: &Tables, now: Millis) -> Result<()> {
+    pub(super) fn sweep(&mut self, tables: &Tables, now: Millis) -> Result<(), SweepError> {
         self.last = Some(Instant::now());
         self.has_more = false;
         let view = tables.view();
@@ -69,9 +84,7 @@ impl Sweeper {
             batch.remove(&tables.live, garbage_key);
             from = due;
         }
-        batch.commit().map_err(|error| StorageError::Unknown {
-            reason: format!("writing to the data directory failed: {error}"),
-        })?;
+        batch.commit().map_err(|error| SweepError::Unwritten(Unwritten::new(&error)))?;
         self.from = from;
         Ok(())
     }

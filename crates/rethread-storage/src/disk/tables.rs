@@ -11,6 +11,7 @@ use rethread_core::ids::{CheckpointId, PartitionId, RunId, ThreadKey};
 
 use super::directory::Directory;
 use super::keys;
+use super::tail::Tails;
 use super::values::{Standing, damaged, decode_letter};
 use crate::{
     DeadLetter, DeadLetterId, HeaderRecord, LoadedThread, Result, StorageError, ThreadPage, paging,
@@ -32,6 +33,8 @@ pub(super) struct Tables {
     pub(super) items: Keyspace,
     pub(super) cache: Keyspace,
     pub(super) db: Database,
+    /// What opening them cut off the newest journal.
+    pub(super) cut_off_bytes: u64,
     // Fields are dropped in order: the directory is freed after the tables are closed.
     _lock: File,
 }
@@ -47,11 +50,13 @@ impl Tables {
     pub(super) fn open(path: &Path, partitions: u16, cache_bytes: u64) -> Result<(Self, u16)> {
         let mut directory = Directory::open(path)?;
         let failed = |error| cannot_open(path, error);
+        let tails = Tails::look(path, &directory.tables())?;
         let db = Database::builder(directory.tables())
             .max_journaling_size(JOURNAL_BYTES_MAX)
             .cache_size(cache_bytes)
             .open()
             .map_err(failed)?;
+        let cut_off_bytes = tails.compare(path)?;
         let table = |name: &str| {
             let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
             db.keyspace(name, options).map_err(failed)
@@ -66,8 +71,18 @@ impl Tables {
         db.persist(fjall::PersistMode::SyncAll).map_err(failed)?;
         let partitions = directory.settle_partitions(partitions)?;
         let lock = directory.into_lock();
-        let tables =
-            Self { live, threads, journals, checkpoints, events, items, cache, db, _lock: lock };
+        let tables = Self {
+            live,
+            threads,
+            journals,
+            checkpoints,
+            events,
+            items,
+            cache,
+            db,
+            cut_off_bytes,
+            _lock: lock,
+        };
         Ok((tables, partitions))
     }
 

@@ -6,6 +6,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use rethread_core::ids::{CheckpointId, Millis, PartitionId, RunId, ThreadKey};
+use rethread_core::planted;
 
 use crate::paging;
 use crate::{
@@ -42,13 +43,18 @@ impl Archive {
     /// Applies a change; logs that end with it are dropped at `drop_at`.
     pub(super) fn apply(&mut self, partition: PartitionId, write: ThreadWrite, drop_at: Millis) {
         let key = (partition, write.thread);
-        if write.delete {
+        if write.delete && planted::is("delete-forgets-a-key") {
+            if let Some(thread) = self.threads.get_mut(&key) {
+                thread.header = None;
+            }
+        } else if write.delete {
             self.threads.remove(&key);
         }
         let thread = self.threads.entry(key).or_default();
         for id in &write.drop_checkpoints {
             thread.checkpoints.remove(id);
         }
+        thread.base = thread.base.filter(|base| !write.drops(*base));
         if let Some(header) = write.header {
             thread.header = Some(header);
         }
@@ -81,6 +87,14 @@ impl Archive {
         }
         if *thread == Thread::default() {
             self.threads.remove(&key);
+        }
+    }
+
+    /// Shows the events of a change, and nothing else of it.
+    pub(super) fn publish(&mut self, partition: PartitionId, write: &ThreadWrite) {
+        for events in &write.events {
+            let log = self.logs.entry((partition, events.run)).or_default();
+            log.extend((events.first_seq..).zip(events.records.iter().cloned()));
         }
     }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use rethread_core::ids::{
     CheckpointId, Millis, NodeId, OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId,
 };
+use rethread_core::planted;
 
 use super::archive::Archive;
 use super::options::MemoryOptions;
@@ -135,8 +136,13 @@ impl Model {
     /// [`crate::StorageError::Fenced`], [`crate::StorageError::RolledBack`], and
     /// [`crate::StorageError::Config`] for a partition that does not exist.
     pub fn commit(&mut self, commit: Commit, now: Millis) -> Result<()> {
-        let Begun::New(opened) = self.live.begin_commit(&commit, now)? else { return Ok(()) };
         let partition = commit.lease.partition;
+        if planted::is("publish-before-commit") {
+            for write in &commit.threads {
+                self.archive.publish(partition, write);
+            }
+        }
+        let Begun::New(opened) = self.live.begin_commit(&commit, now)? else { return Ok(()) };
         let activities = commit
             .threads
             .iter()

@@ -2,6 +2,8 @@
 #![cfg(feature = "disk")]
 
 mod directory;
+mod faults;
+mod full;
 mod kill;
 mod reopen;
 mod reopen_more;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use rethread_core::ids::{PartitionId, ThreadKey};
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -95,9 +94,8 @@ async fn engine(watched: &Watched) -> Check {
 }
 
 async fn storage(watched: &Watched) -> Result<(), String> {
-    let asked = watched.storage.read_header(PartitionId(0), ThreadKey::from_bytes([0; 16]));
-    match timeout(STORAGE_MAX, asked).await {
-        Ok(Ok(_)) => Ok(()),
+    match timeout(STORAGE_MAX, watched.storage.check_health()).await {
+        Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {} s", STORAGE_MAX.as_secs())),
     }

@@ -81,6 +81,7 @@ macro_rules! measured {
 }
 
 measured! {
+    CheckHealth check_health() -> ();
     Acquire acquire(partition: PartitionId, node: &NodeId, ttl: Duration) -> Acquisition;
     Renew renew(leases: &[Lease], ttl: Duration) -> Vec<Lease>;
     Release release(lease: &Lease) -> ();

@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 use rethread_storage::{CacheLookup, StorageError};
 
 /// Upper bounds of the buckets of a latency, in microseconds.
-pub(super) const BOUNDS_US: [u64; 12] = [
-    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000,
-];
+pub(super) const BOUNDS_US: [u64; 12] =
+    [250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000];
 
 /// Why an operation failed, as a label says it.
 pub(super) const ERROR_KINDS: [&str; 11] = [
@@ -48,6 +47,7 @@ macro_rules! operations {
 }
 
 operations! {
+    CheckHealth "check_health",
     Acquire "acquire",
     Renew "renew",
     Release "release",

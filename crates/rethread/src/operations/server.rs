@@ -99,8 +99,9 @@ impl AdminServer {
     /// # Errors
     /// When the address is taken or not ours, with the address in the text.
     pub(crate) fn start(address: SocketAddr) -> io::Result<Self> {
-        let named =
-            |error: io::Error| io::Error::new(error.kind(), format!("admin_listen {address}: {error}"));
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("admin_listen {address}: {error}"))
+        };
         let listener = TcpListener::bind(address).map_err(named)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -168,9 +169,18 @@ impl AdminServer {
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/livez", get(|State(shared): At| async move { answer(health::live(&shared).await) }))
-        .route("/startupz", get(|State(shared): At| async move { answer(health::started(&shared)) }))
-        .route("/readyz", get(|State(shared): At| async move { answer(health::ready(&shared).await) }))
+        .route(
+            "/livez",
+            get(|State(shared): At| async move { answer(health::live(&shared).await) }),
+        )
+        .route(
+            "/startupz",
+            get(|State(shared): At| async move { answer(health::started(&shared)) }),
+        )
+        .route(
+            "/readyz",
+            get(|State(shared): At| async move { answer(health::ready(&shared).await) }),
+        )
         .route("/metrics", get(serve_metrics))
         .with_state(shared)
 }

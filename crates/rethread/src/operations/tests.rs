@@ -111,7 +111,7 @@ async fn metrics_count_runs_and_name_no_thread() {
     let task = double.clone();
     let entrypoint = Entrypoint::new("doubled", move |n: u64| {
         let task = task.clone();
-        async move { task.call(n).await }
+        async move { task.call((n,)).await }
     });
     let app = App::new().entrypoint(entrypoint.clone()).task(double);
     let Watching { admin, node, client } = watching(app).await;

@@ -38,9 +38,9 @@ pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
     let minute = "choose at least 60,000 (a minute)";
     must(settings.dead_letter_retention_ms >= 60_000, "dead_letter_retention_ms", minute)?;
 
-    let is_tls = |url: &str| url.get(..9).is_some_and(|it| it.eq_ignore_ascii_case("rediss://"));
+    let is_tls = |url: &str| url.get(..6).is_some_and(|it| it.eq_ignore_ascii_case("rediss"));
     let url = settings.redis_url.as_ref().map(|url| url.reveal());
-    let needs_tls = "it is of use only with a `redis_url` that begins with `rediss://`";
+    let needs_tls = "it is of use only with a `redis_url` that begins with `rediss`";
     let has_tls = url.is_some_and(is_tls);
     must(settings.redis_tls_ca.is_none() || has_tls, "redis_tls_ca", needs_tls)?;
     let needs_redis = "the embedded store has no replicas; name a `redis_url`";

@@ -18,11 +18,8 @@ fn error(result: Result<Settings, SettingsError>) -> String {
 #[test]
 fn flags_win_over_environment_over_file_over_defaults() {
     let file = file("worker_slots = 1\nnamespace = \"file\"\nlog_format = \"json\"\n");
-    let environment = env(&[
-        ("RETHREAD_WORKER_SLOTS", "2"),
-        ("RETHREAD_WORKER_QUEUES", "a, b"),
-        ("HOME", "/"),
-    ]);
+    let environment =
+        env(&[("RETHREAD_WORKER_SLOTS", "2"), ("RETHREAD_WORKER_QUEUES", "a, b"), ("HOME", "/")]);
     let flags = BTreeMap::from([("worker_slots", "3".to_owned())]);
     let settings = Settings::load(Some(file.path()), environment, flags).expect("valid");
     let expected = Settings {
@@ -73,8 +70,7 @@ fn a_wrong_value_names_its_setting_and_origin() {
     let text =
         error(Settings::load(None, env(&[("RETHREAD_WORKER_SLOTS", "many")]), BTreeMap::new()));
     assert!(text.contains("worker_slots") || text.contains("RETHREAD_WORKER_SLOTS"), "{text}");
-    let text =
-        error(Settings::load(None, env(&[("RETHREAD_WORKER_SLOTS", "0")]), BTreeMap::new()));
+    let text = error(Settings::load(None, env(&[("RETHREAD_WORKER_SLOTS", "0")]), BTreeMap::new()));
     assert!(text.contains("worker_slots") && text.contains("at least 1"), "{text}");
 }
 
@@ -93,7 +89,7 @@ fn limits_and_addresses_are_checked() {
         ("ORDERS_MAX", "0", "at least 1"),
         ("PAYLOAD_BYTES_MAX", "1000", "1 KiB"),
         ("JOURNAL_BYTES_MAX", "4000000", "`payload_bytes_max`"),
-        ("REDIS_TLS_CA", "/ca.pem", "rediss://"),
+        ("REDIS_TLS_CA", "/ca.pem", "`rediss`"),
         ("REDIS_REPLICAS", "1", "no replicas"),
         ("OTLP_ENDPOINT", "127.0.0.1:4318", "http://127.0.0.1:4318"),
     ] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::world::World;
-use super::{Breach, Place};
+use super::{Breach, POISON, Place};
 use crate::history::Fact;
 use crate::ledger::{Effect, Phase};
 use crate::program::Op;
@@ -36,7 +36,12 @@ pub(super) fn attempts_differ(world: &World) -> Vec<Breach> {
     for start in world.starts.values().flatten() {
         let effect = world.effect(*start);
         let key = (effect.run.as_str(), effect.call.as_str(), effect.attempt);
-        if let Some(first) = known.insert(key, *start) {
+        let Some(first) = known.insert(key, *start) else { continue };
+        let (from, to) = (world.effect(first).at, effect.at);
+        // A call of a task that was given up is made anew when the task runs again.
+        let is_anew =
+            is_call_of_task(world, effect) && world.outages.count_lost(from, to) >= POISON;
+        if !is_anew {
             let text = format!("attempt {} of {} started twice", effect.attempt, name(effect));
             breaches.push(Breach::new(text, [Place::Effect(first), Place::Effect(*start)]));
         }
@@ -64,6 +69,15 @@ pub(super) fn repeats_have_a_cause(world: &World) -> Vec<Breach> {
         }
     }
     breaches
+}
+
+/// Whether a body was called by that of a task.
+fn is_call_of_task(world: &World, effect: &Effect) -> bool {
+    let Some(execution) = world.executions.get(&effect.execution) else { return false };
+    let calls = |op: &&Op| {
+        matches!(op, Op::Nested { .. }) && op.all_inner().any(|op| op.body() == Some(effect.step))
+    };
+    execution.program.all_ops().iter().any(calls)
 }
 
 fn has_cause(world: &World, op: &Op, first: &Effect, again: &Effect) -> bool {

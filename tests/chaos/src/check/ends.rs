@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::world::{Run, World};
-use super::{Breach, Place};
+use super::{Breach, POISON, Place};
 use crate::history::{Contest, End, Fact};
 
-/// How often an order is taken by workers that do not survive it before it is given up.
-const POISON: usize = 3;
 const POISONED: &str = "TaskPoisoned";
 
 pub(super) fn every_run_ends(world: &World) -> Vec<Breach> {
@@ -127,5 +125,27 @@ pub(super) fn threads_rest(world: &World) -> Vec<Breach> {
     }
     let lost = world.threads.keys().filter(|thread| !dumped.contains(thread));
     breaches.extend(lost.map(|thread| Breach::new(format!("thread {thread} is not there"), [])));
+    breaches
+}
+
+pub(super) fn what_was_given_up_left_a_letter(world: &World) -> Vec<Breach> {
+    let letters = world.log.lines().iter().find_map(|line| match &line.entry.fact {
+        Fact::DeadLetters { runs, .. } => Some(runs),
+        _ => None,
+    });
+    // Nobody looked for letters.
+    let Some(letters) = letters else { return Vec::new() };
+    let mut breaches = Vec::new();
+    for (id, run) in &world.runs {
+        let is_given_up = matches!(
+            world.end_of(run),
+            Some(End::Failed { kind, .. }) if kind == POISONED
+        );
+        if is_given_up && !letters.contains(id) {
+            let places = [run.invoked].into_iter().chain(run.reads.values().copied());
+            let text = format!("run {id} gave up a task, and there is no dead letter of it");
+            breaches.push(Breach::new(text, places.map(Place::Entry)));
+        }
+    }
     breaches
 }

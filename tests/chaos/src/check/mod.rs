@@ -30,6 +30,9 @@ pub(crate) use world::{Run, World};
 use crate::cluster::Files;
 use crate::ledger::Effect;
 
+/// How often an order is taken by workers that do not survive it before it is given up.
+const POISON: usize = 3;
+
 /// Something that must hold.
 pub(crate) struct Invariant {
     /// Names it in reports.
@@ -41,7 +44,7 @@ pub(crate) struct Invariant {
 }
 
 /// All of them.
-pub(crate) static INVARIANTS: [Invariant; 20] = [
+pub(crate) static INVARIANTS: [Invariant; 21] = [
     Invariant {
         id: "I1-ends",
         sentence: "every accepted run ends once, in a way that was asked for",
@@ -51,6 +54,11 @@ pub(crate) static INVARIANTS: [Invariant; 20] = [
         id: "I1-idle",
         sentence: "every execution comes to its result, and its thread rests",
         check: ends::threads_rest,
+    },
+    Invariant {
+        id: "I1-letters",
+        sentence: "every task that was given up has left a dead letter",
+        check: ends::what_was_given_up_left_a_letter,
     },
     Invariant {
         id: "I2-result",

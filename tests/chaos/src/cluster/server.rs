@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncCommands, FromRedisValue, Value, cmd, pipe};
+use redis::{AsyncCommands, AsyncConnectionConfig, FromRedisValue, Value, cmd, pipe};
 use tokio::time::sleep;
 
 use crate::random::Random;
@@ -13,6 +13,8 @@ use crate::random::Random;
 pub(crate) const NAMESPACE: &str = "default";
 /// Partitions of the namespace: the default.
 pub(crate) const PARTITIONS: usize = 16;
+/// Longest time until the server answers: it may be paused, and the machine busy.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Keys that one step of a scan asks for.
 const SCAN_COUNT: usize = 1_000;
 /// Most orders among which one is chosen to be lost.
@@ -40,7 +42,8 @@ pub(crate) struct StoredLease {
 impl Server {
     pub(crate) async fn connect(url: &str) -> io::Result<Self> {
         let client = redis::Client::open(url).map_err(io::Error::other)?;
-        let connection = client.get_multiplexed_async_connection().await;
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let connection = client.get_multiplexed_async_connection_with_config(&config).await;
         Ok(Self(connection.map_err(io::Error::other)?))
     }
 

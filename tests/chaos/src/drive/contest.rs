@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use futures::future::join_all;
 use rethread::Thread;
+use rethread::client::Multitask;
 
 use super::conversation::{new_run, submit};
 use super::{Driver, watch};
@@ -49,7 +50,13 @@ async fn one(driver: &Driver, name: &str, thread: &Thread, contest: Contest, pro
             contest: Some(contest),
         },
     );
-    let request = || thread.invoke(app::entrypoint(), program.clone());
+    let strategy = match contest {
+        Contest::Reject => Multitask::Reject,
+        Contest::Enqueue => Multitask::Enqueue,
+        Contest::Interrupt => Multitask::Interrupt,
+        Contest::Rollback => Multitask::Rollback,
+    };
+    let request = || thread.invoke(app::entrypoint(), program.clone()).multitask(strategy);
     if let Some(run) = submit(driver, thread, run, request).await {
         watch::watch(driver, &run, None).await;
         driver.counts.runs.fetch_add(1, Ordering::Relaxed);

@@ -59,7 +59,7 @@ impl Driver {
             .retry_for(Duration::from_secs(8))
             .poll_interval(Duration::from_secs(1));
         let client = Client::connect_with(url, options).await?;
-        let contests = vec![Contest::Reject];
+        let contests = Contest::ALL.to_vec();
         Ok(Self {
             client,
             history,

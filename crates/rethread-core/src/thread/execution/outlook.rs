@@ -29,7 +29,7 @@ impl Execution {
 
     /// Where the replay is stuck, if it is.
     pub(in crate::thread) fn stuck(&self) -> Option<StuckReplay> {
-        (!self.is_live()).then(|| StuckReplay {
+        (!self.is_live()).then_some(StuckReplay {
             position: self.cursor as u64,
             entries: self.journal.len() as u64,
         })

@@ -216,8 +216,10 @@ impl Side {
             }
             Op::Confirm { worker, receipts } => {
                 let named = receipts.iter().filter_map(|ago| named(&self.receipts, *ago));
-                let receipts: Vec<_> = named.map(|(_, receipt)| receipt).collect();
-                let answer = self.storage.confirm(&worker_of(*worker), &receipts).await?;
+                let worker = worker_of(*worker);
+                let own = named.filter(|held| held.worker == worker);
+                let receipts: Vec<_> = own.map(|held| held.receipt).collect();
+                let answer = self.storage.confirm(&worker, &receipts).await?;
                 Ok(format!("{answer:?}"))
             }
             Op::Retire { worker, heir, all } => {
@@ -253,10 +255,12 @@ impl Side {
         let mut handed = Vec::new();
         for part in parts {
             let receipt = part.receipt.and_then(|ago| named(&self.receipts, ago));
-            if let (true, Some((holder, _))) = (handed.is_empty(), &receipt) {
-                worker = holder.clone();
+            if let (true, Some(held)) = (handed.is_empty(), &receipt) {
+                worker = held.worker.clone();
             }
-            let finished = receipt.map(|(_, receipt)| receipt);
+            // A worker has its own receipts, and a stranger none that counts.
+            let own = receipt.filter(|held| stranger || held.worker == worker);
+            let finished = own.map(|held| held.receipt);
             let partition =
                 finished.as_ref().map_or(PartitionId(part.partition), |it| it.partition);
             let messages = part.messages.iter().map(|label| value(*label)).collect();
@@ -272,9 +276,9 @@ impl Side {
     async fn apply_cache(&self, op: &Op) -> String {
         let storage = &self.storage;
         match op {
-            Op::LookUp { key, holder, lasts } => {
+            Op::LookUp { key, holder } => {
                 let holder = format!("holder {holder}");
-                said(storage.look_up_cache(&cache_key(*key), &holder, lasting(*lasts)).await)
+                said(storage.look_up_cache(&cache_key(*key), &holder, LONG).await)
             }
             Op::Fill { key, value: label, life } => {
                 let ttl = match life {

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use rethread_core::ids::PartitionId;
 
-use super::generate::{CACHE_KEYS, CHECKPOINTS, PARTITIONS, RUNS, THREADS};
+use super::generate::{CACHE_KEYS, PARTITIONS, RUNS, THREADS};
 use super::side::{Side, cache_key, lasting, run_id, said, show};
 use crate::InboxCursor;
-use crate::conformance::kit::{checkpoint_id, thread};
+use crate::conformance::kit::thread;
 
 /// More than there ever are.
 const ALL: usize = 10_000;
@@ -83,11 +83,6 @@ async fn threads_dump(side: &Side, id: PartitionId) -> String {
         line(&mut text, "thread", said(storage.load_thread(id, thread(n)).await));
         let listed = storage.list_checkpoints(id, thread(n), None, ALL).await;
         line(&mut text, "checkpoints", said(listed));
-        for checkpoint in 0..CHECKPOINTS {
-            let checkpoint = checkpoint_id(checkpoint.into());
-            let found = storage.read_checkpoint(id, thread(n), checkpoint).await;
-            line(&mut text, "checkpoint", said(found));
-        }
         for run in 0..RUNS {
             let log = storage.read_events(id, run_id(n, run), 0, ALL).await;
             line(&mut text, "events", said(log));

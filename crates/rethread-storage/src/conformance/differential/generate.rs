@@ -137,17 +137,22 @@ impl Generator {
             1 => Some(Some(self.random.below(1_000) as u64)),
             _ => None,
         };
+        let header = (!self.random.chance(3)).then(|| self.label());
+        // Without a header, an owner only writes what answers a request that it refuses.
+        let must_end = header.is_none();
+        // It names a base that comes with it.
+        let base = checkpoints.first().copied().filter(|_| !must_end && self.random.chance(2));
         ThreadChange {
             thread,
             delete: self.random.chance(8),
-            header: (!self.random.chance(3)).then(|| self.label()),
+            header,
             journal,
             checkpoints: checkpoints.into_iter().map(|id| (id, self.label())).collect(),
             drop_checkpoints: self.random.some(1, |random| random.below(CHECKPOINTS.into()) as u8),
-            base: self.random.maybe(3, |random| random.below(CHECKPOINTS.into()) as u8),
+            base,
             events: runs
                 .into_iter()
-                .map(|run| (run, self.random.below(3), self.random.chance(8)))
+                .map(|run| (run, self.random.below(3), must_end || self.random.chance(8)))
                 .collect(),
             activity,
             waiting,
@@ -205,9 +210,9 @@ impl Generator {
     }
 
     fn cache(&mut self) -> Op {
-        let (key, holder, lasts) = (self.one_of(CACHE_KEYS), self.one_of(2), self.lasts());
+        let (key, holder) = (self.one_of(CACHE_KEYS), self.one_of(2));
         match self.random.below(6) {
-            0..=2 => Op::LookUp { key, holder, lasts },
+            0..=2 => Op::LookUp { key, holder },
             3 => Op::Fill { key, value: self.label(), life: self.life() },
             4 => Op::Abandon { key, holder },
             _ => Op::Clear { group: self.random.maybe(2, |random| random.below(3) as u8) },

@@ -2,7 +2,8 @@
 //! another one must give the same answers and hold the same in the end.
 //!
 //! What is left to the adapter is left out of the comparison: nonces, cursors, receipts and times,
-//! in which order the partitions of a queue are asked, and where orders that are put back stand.
+//! in which order the partitions of a queue are asked, where orders that are put back stand, and
+//! earlier receipts of a worker that has an order again.
 
 mod apply;
 mod dump;

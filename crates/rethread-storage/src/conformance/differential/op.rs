@@ -120,7 +120,6 @@ pub(super) enum Op {
     LookUp {
         key: u8,
         holder: u8,
-        lasts: bool,
     },
     Fill {
         key: u8,

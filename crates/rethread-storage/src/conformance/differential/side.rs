@@ -26,11 +26,19 @@ pub(super) const LONG: Duration = Duration::from_secs(600);
 pub(super) struct Side {
     pub(super) storage: Shared,
     pub(super) leases: Vec<Lease>,
-    pub(super) receipts: Vec<(WorkerId, Receipt)>,
+    pub(super) receipts: Vec<Held>,
     pub(super) partitions: Vec<Known>,
     pub(super) last_commit: Option<Commit>,
     /// Number of the next event of each run; none: it has ended.
     runs: BTreeMap<(PartitionId, u8), Option<u64>>,
+}
+
+/// An order that was given to a worker.
+#[derive(Clone)]
+pub(super) struct Held {
+    pub(super) worker: WorkerId,
+    pub(super) receipt: Receipt,
+    order: Bytes,
 }
 
 /// What is known of a partition.
@@ -60,7 +68,7 @@ impl Side {
     /// The commit of a change, under a lease.
     pub(super) fn commit(&self, lease: Lease, skew: i64, change: &Change) -> Commit {
         let known = &self.partitions[usize::from(lease.partition.0)];
-        let number = (known.last_commit + 1).saturating_add_signed(skew);
+        let number = (known.last_commit + 1).saturating_add_signed(skew).max(1);
         let consumed = change.consumed.and_then(|ago| named(&known.cursors, ago));
         let beyond = change.consumed_beyond.iter().filter_map(|ago| named(&known.cursors, *ago));
         let beyond: BTreeSet<_> = beyond.filter(|cursor| Some(*cursor) > consumed).collect();
@@ -145,7 +153,15 @@ impl Side {
             (show(&it.order), it.fetches, it.given, place)
         });
         let shown = format!("{:?}", shown.collect::<Vec<_>>());
-        self.receipts.extend(found.into_iter().map(|it| (worker.clone(), it.receipt)));
+        for Delivery { receipt, order, .. } in found {
+            // Whether a worker that has an order again may speak of it by an earlier receipt is up
+            // to the adapter.
+            let same = |held: &&mut Held| held.worker == *worker && held.order == order;
+            for held in self.receipts.iter_mut().filter(same) {
+                held.receipt = receipt.clone();
+            }
+            self.receipts.push(Held { worker: worker.clone(), receipt, order });
+        }
         shown
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn run(app: App, command: DeadLettersCommand) -> Result<()> {
         DeadLettersCommand::Retry(One { name, flags }) => {
             let place = flags.change(app).await?;
             let run = place.admin().retry_dead_letter(name).await;
-            accepted(&flags, run?)?;
+            accepted(&flags, run?).await?;
             place.close().await
         }
         DeadLettersCommand::Remove(One { name, flags }) => {

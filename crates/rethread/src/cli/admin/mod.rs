@@ -14,9 +14,6 @@ mod runs;
 mod threads;
 mod why;
 
-#[cfg(test)]
-mod tests;
-
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};

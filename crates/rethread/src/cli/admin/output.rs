@@ -19,10 +19,6 @@ impl Output {
         Self { is_json }
     }
 
-    pub(super) fn is_json(self) -> bool {
-        self.is_json
-    }
-
     /// Prints the value as JSON, or what `text` makes of it.
     pub(super) fn show<T: Serialize>(
         self,

@@ -1,14 +1,21 @@
 //! `runs`.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
+use futures::StreamExt;
 use rethread_client::admin::RunInfo;
-use rethread_client::{InterruptId, RunHandle, RunId};
+use rethread_client::{ClientError, EventKind, InterruptId, RunHandle, RunId, RunOutcome};
 use serde_json::{Value as Json, json};
+use tokio::time::timeout;
 
 use super::output::{ago, span_ms};
 use super::{AdminError, AdminFlags, Result};
 use crate::app::App;
 use crate::cli::json as parse_json;
+
+/// How long a coordinator may take to take a run up.
+const TAKEN_UP_MAX: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum RunsCommand {
@@ -89,7 +96,7 @@ pub(super) async fn run(app: App, command: RunsCommand) -> Result<()> {
         RunsCommand::Retry(Retry { thread, flags }) => {
             let place = flags.change(app).await?;
             let run = place.client().thread(&thread)?.retry().start().await;
-            accepted(&flags, run?)?;
+            accepted(&flags, run?).await?;
             place.close().await
         }
         RunsCommand::Resume(Resume { thread, id, answer, flags }) => {
@@ -100,18 +107,28 @@ pub(super) async fn run(app: App, command: RunsCommand) -> Result<()> {
                 None => handle.resume(answer).start().await,
             };
             drop(handle);
-            accepted(&flags, run?)?;
+            accepted(&flags, run?).await?;
             place.close().await
         }
     }
 }
 
-/// Says which run was asked for. Whether it is refused is told by its end.
-pub(super) fn accepted<O>(flags: &AdminFlags, run: RunHandle<O>) -> Result<()> {
+/// Waits until a coordinator takes the run up, for a moment, and says which run it is.
+pub(super) async fn accepted<O>(flags: &AdminFlags, run: RunHandle<O>) -> Result<()> {
     let (thread, id) = (run.thread().id().to_string(), run.run_id());
-    let json = json!({ "thread": thread, "run": id });
+    let taken_up = match timeout(TAKEN_UP_MAX, run.events().next()).await {
+        Ok(Some(event)) => match event?.kind {
+            EventKind::RunEnded(RunOutcome::Refused(refusal)) => {
+                return Err(ClientError::from(refusal).into());
+            }
+            _ => true,
+        },
+        Ok(None) | Err(_) => false,
+    };
+    let json = json!({ "thread": thread, "run": id, "is_taken_up": taken_up });
     flags.output().show(&json, |_| {
-        format!("run {id} is accepted; `runs show {thread} {id}` tells what becomes of it")
+        let how = if taken_up { "is taken up" } else { "waits for a coordinator" };
+        format!("run {id} {how}; `runs show {thread} {id}` tells what becomes of it")
     })
 }
 

@@ -87,7 +87,9 @@ pub(super) async fn run(app: App, command: ThreadsCommand) -> Result<()> {
             let pruned = place.client().thread(&thread)?.prune(keep).await;
             place.close().await?;
             pruned?;
-            flags.output().done(&format!("thread {thread} has at most {keep} checkpoints it can do without"))
+            flags
+                .output()
+                .done(&format!("thread {thread} has at most {keep} checkpoints it can do without"))
         }
     }
 }
@@ -136,7 +138,8 @@ async fn show(args: Show) -> Result<()> {
     let place = flags.look().await?;
     let info = place.admin().thread(&thread).await?.ok_or_else(|| unknown(&thread))?;
     let state = place.client().thread(&thread)?.state().await?;
-    let mut json = serde_json::to_value(&info).map_err(std::io::Error::from).map_err(ServiceError::from)?;
+    let mut json =
+        serde_json::to_value(&info).map_err(std::io::Error::from).map_err(ServiceError::from)?;
     let state = state.map(|state| state.to_json()).transpose()?.unwrap_or(Json::Null);
     json["checkpoint"] = state["checkpoint"].clone();
     json["next"] = state["next"].clone();

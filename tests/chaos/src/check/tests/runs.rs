@@ -2,7 +2,7 @@
 
 use super::story::{Story, asks, done, refused};
 use super::whole;
-use crate::history::{End, Fact, Reader};
+use crate::history::{End, Fact, Kind, Reader};
 use crate::program::Op;
 
 /// A program of one task, accepted.
@@ -51,6 +51,18 @@ fn poison_needs_three_lost_workers() {
     with(3).keeps("I1-ends");
     with(2).breaks("I1-ends", "nobody asked for");
     with(0).breaks("I1-ends", "nobody asked for");
+}
+
+#[test]
+fn what_is_given_up_leaves_a_letter() {
+    let with = |runs: &[&str]| {
+        let runs = runs.iter().map(|run| (*run).to_owned()).collect();
+        let story = accepted().read(5, "r1", Reader::Live, 2, &[], failed("TaskPoisoned"));
+        story.say(9, Kind::Ok, Fact::DeadLetters { count: 3, runs })
+    };
+    with(&["r1"]).keeps("I1-letters");
+    with(&[]).breaks("I1-letters", "run r1 gave up a task");
+    with(&["r2"]).breaks("I1-letters", "no dead letter");
 }
 
 #[test]

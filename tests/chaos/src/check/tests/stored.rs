@@ -70,6 +70,7 @@ fn a_rollback_is_told() {
     };
     logged(0, 0).keeps("I15-silent");
     logged(0, 1).breaks("I15-silent", "1 times");
+    logged(0, 3).fault(0, 0, "drop-leases", "redis").keeps("I15-silent");
     logged(0, 9).breaks("I15-silent", "9 times");
     logged(2, 0).breaks("I18-heals", "panicked 2 times");
 }

@@ -1,0 +1,98 @@
+//! Writes that replicas confirm.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rethread_redis::testing::RedisServer;
+use rethread_redis::{RedisOptions, RedisStorage};
+use rethread_storage::{Commit, Durability, Storage, StorageError};
+
+use crate::support::{P0, Space, eventually, inbox, item, item_name, op, signal, tell, text};
+
+struct Pair {
+    primary: Space,
+    replica: RedisServer,
+    storage: Arc<RedisStorage>,
+}
+
+async fn pair(response_timeout: Duration) -> Pair {
+    let primary = Space::alone_with(&["--repl-diskless-sync-delay", "0"]).await;
+    let port = primary.server.port().to_string();
+    let replica = RedisServer::start_with(&["--replicaof", "127.0.0.1", &port]);
+    let mut options = primary.options();
+    options.replicas = 1;
+    options.response_timeout = response_timeout;
+    let storage = Arc::new(RedisStorage::connect(options).await.expect("connects"));
+    eventually("the replica follows", async || {
+        let info = tell(&primary.server, &["INFO", "replication"]).await;
+        let info: String = redis::from_redis_value(info).expect("a text");
+        Ok(info.contains("state=online").then_some(()))
+    })
+    .await;
+    Pair { primary, replica, storage }
+}
+
+#[tokio::test]
+async fn a_write_that_no_replica_confirms_has_an_unknown_outcome_and_one_effect() {
+    let Pair { primary, replica, storage } = pair(Duration::from_millis(500)).await;
+    assert_eq!(storage.durability(), Durability::Replicated(1));
+    let id = op();
+    // The replica may have more to do at first than to confirm.
+    eventually("it is confirmed", async || storage.submit(P0, id, text("m")).await.map(Some)).await;
+    signal(&replica, "-STOP");
+    let (first, second) = (op(), item_name(&["n"], "k"));
+    let unknown = |error: &StorageError| matches!(error, StorageError::Unknown { .. });
+    let error = storage.submit(P0, first, text("n")).await.expect_err("not confirmed");
+    assert!(unknown(&error) && error.to_string().contains("0 of 1 replicas"), "{error}");
+    // Nor is a repetition that changes nothing: it must not take the first for confirmed.
+    let error = storage.submit(P0, first, text("n")).await.expect_err("not confirmed");
+    assert!(unknown(&error), "{error}");
+    let error = storage.put_item(&second, item("v")).await.expect_err("not confirmed");
+    assert!(unknown(&error), "{error}");
+    signal(&replica, "-CONT");
+    eventually("it is confirmed", async || storage.submit(P0, first, text("n")).await.map(Some))
+        .await;
+    assert_eq!(inbox(&primary.storage).await, ["m", "n"]);
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_on_the_replica_that_is_promoted() {
+    let Pair { primary, replica, storage } = pair(Duration::from_secs(5)).await;
+    let (lease, last) = primary.own(P0).await;
+    let is_gone = Arc::new(AtomicBool::new(false));
+    let submitting = (0..4).map(|_| {
+        let (storage, is_gone) = (Arc::clone(&storage), Arc::clone(&is_gone));
+        tokio::spawn(async move {
+            let mut accepted = 0;
+            while !is_gone.load(Ordering::SeqCst) {
+                match storage.submit(P0, op(), text("m")).await {
+                    Ok(()) => accepted += 1,
+                    Err(_) => return accepted,
+                }
+            }
+            accepted
+        })
+    });
+    let submitting: Vec<_> = submitting.collect();
+    let mut acknowledged = last;
+    while acknowledged < last + 100 {
+        storage.commit(Commit::new(lease, acknowledged + 1)).await.expect("commits");
+        acknowledged += 1;
+    }
+    primary.server.kill();
+    is_gone.store(true, Ordering::SeqCst);
+    let mut accepted = 0;
+    for submitted in submitting {
+        accepted += submitted.await.expect("submits");
+    }
+    tell(&replica, &["REPLICAOF", "NO", "ONE"]).await;
+    let options = RedisOptions::new(replica.url()).namespace(&primary.namespace);
+    let promoted = RedisStorage::connect(options).await.expect("connects");
+    let status = promoted.partition_status(P0).await.expect("says");
+    assert_eq!(status.last_commit, acknowledged);
+    assert!(status.inbox >= accepted, "{} of {accepted} accepted messages", status.inbox);
+    assert!(accepted > 0);
+    // The owner goes on there: its token holds.
+    promoted.commit(Commit::new(lease, acknowledged + 1)).await.expect("commits");
+}

@@ -1,0 +1,522 @@
+//! The clients: each drives one thread through its scenes, and knows what must come of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::join;
+use rethread_core::event::{Event, EventKind, Interrupt, Refusal, RunOutcome};
+use rethread_core::failure::kind;
+use rethread_core::header::ThreadHeader;
+use rethread_core::ids::{InterruptId, OpId, RunId, ThreadId};
+use rethread_core::message::{Action, Answers, Cancel, Command, InboxMessage, Multitask};
+use rethread_core::payload::Payload;
+use rethread_core::record::Record;
+use rethread_storage::memory::MemoryStorage;
+use rethread_storage::{Storage, StorageError};
+use tokio::time::timeout;
+use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::app::{BROKEN, ENTRYPOINT, Question};
+use crate::goals::Goal;
+use crate::plan::{Plan, Scene, Second};
+use crate::program::{Program, answer_to};
+use crate::random::{Random, mix};
+use crate::storage::FaultyStorage;
+use crate::witness::Witness;
+use crate::world::wait;
+
+/// Events of one read.
+const PAGE: usize = 50;
+/// How long a reader waits to be woken.
+const POLL: Duration = Duration::from_secs(2);
+/// How long a client believes in a run that the storage may have forgotten.
+const BELIEF_MS: u64 = 15_000;
+/// Runs of one execution; more than any program needs.
+const RUNS_MAX: u32 = 200;
+
+/// The world does not go on as it should, or the storage was put back: the scene ends.
+struct GivenUp;
+
+type Told<T> = Result<T, GivenUp>;
+
+/// What drives the threads of a world.
+pub(crate) struct Driver {
+    storage: Arc<FaultyStorage>,
+    witness: Arc<Witness>,
+    seed: u64,
+    threads: Vec<ThreadId>,
+    state: Mutex<State>,
+    was_put_back: AtomicBool,
+    has_rollback: bool,
+    is_calm: bool,
+}
+
+#[derive(Default)]
+struct State {
+    random: Option<Random>,
+    /// What readers saw of the runs that have ended: count and digest.
+    logs: BTreeMap<RunId, (usize, u64, u64)>,
+    /// Threads that were removed.
+    deleted: BTreeSet<usize>,
+    /// What each thread waits for.
+    waits: BTreeMap<usize, String>,
+}
+
+/// One thread as its client knows it.
+struct Thread<'a> {
+    driver: &'a Driver,
+    nth: usize,
+    id: ThreadId,
+    /// What the last execution saved.
+    previous: Option<u64>,
+    /// Whatever executions may have saved.
+    saved: Vec<Option<u64>>,
+}
+
+impl Driver {
+    pub(crate) fn new(storage: Arc<FaultyStorage>, witness: Arc<Witness>, plan: &Plan) -> Self {
+        let name = |nth| format!("s{}-t{nth}", plan.seed);
+        let threads = (0..plan.threads.len())
+            .map(|nth| ThreadId::new(name(nth)).expect("invariant: a short text is an id"));
+        let random = Some(Random::of(&[plan.seed, 5]));
+        Self {
+            storage,
+            witness,
+            seed: plan.seed,
+            threads: threads.collect(),
+            state: Mutex::new(State { random, ..State::default() }),
+            was_put_back: AtomicBool::new(false),
+            has_rollback: plan.has_rollback,
+            is_calm: plan.is_calm,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn random<T>(&self, draw: impl FnOnce(&mut Random) -> T) -> T {
+        draw(self.state().random.get_or_insert_with(|| Random::of(&[self.seed])))
+    }
+
+    pub(crate) fn threads(&self) -> &[ThreadId] {
+        &self.threads
+    }
+
+    /// Whether a thread was removed.
+    pub(crate) fn is_deleted(&self, nth: usize) -> bool {
+        self.state().deleted.contains(&nth)
+    }
+
+    pub(crate) fn waits(&self) -> String {
+        format!("{:?}", self.state().waits)
+    }
+
+    /// The storage was put back to an earlier state.
+    pub(crate) fn rolled_back(&self) {
+        self.was_put_back.store(true, Ordering::Relaxed);
+    }
+
+    fn may_have_forgotten(&self) -> bool {
+        self.was_put_back.load(Ordering::Relaxed)
+    }
+
+    /// Drives a thread through its scenes.
+    pub(crate) async fn drive(&self, nth: usize, scenes: Vec<Scene>) {
+        let id = self.threads[nth].clone();
+        let mut thread = Thread { driver: self, nth, id, previous: None, saved: vec![None] };
+        for scene in scenes {
+            if thread.play(scene).await.is_err() {
+                break;
+            }
+        }
+        if self.has_rollback {
+            // Whatever was lost, the thread works.
+            thread.finish_after_rollback(Program::calm(1_000 + nth as u64)).await;
+        }
+        if !self.has_rollback && self.random(|random| random.permille(400)) {
+            thread.delete().await;
+        }
+        self.state().waits.remove(&nth);
+    }
+
+    /// What the storage holds of each run is what its reader saw.
+    pub(crate) fn check_logs(&self, storage: &MemoryStorage) {
+        if self.may_have_forgotten() {
+            return;
+        }
+        let partitions = self.storage.partitions();
+        for (run, (nth, count, digest)) in &self.state().logs {
+            let partition = self.threads[*nth].key().partition(partitions);
+            let records = storage.with_model(|model| model.read_events(partition, *run, 0, 100_000));
+            let records = records.unwrap_or_default();
+            let stored = records.iter().fold(0, |all, record| mix(all, xxh3_64(record)));
+            if (records.len() as u64, stored) != (*count, *digest) {
+                self.witness.complain("I7", || {
+                    format!("run {run}: a reader saw {count} events, stored are {}", records.len())
+                });
+            }
+            self.witness.check_log(*run, *count);
+        }
+    }
+}
+
+impl Thread<'_> {
+    async fn play(&mut self, scene: Scene) -> Told<()> {
+        match scene {
+            Scene::Plain(program) => {
+                let run = self.start(&program, Multitask::Reject).await;
+                self.finish(&program, run).await
+            }
+            Scene::Cancelled { program, after_ms } => {
+                let run = self.start(&program, Multitask::Reject).await;
+                wait(after_ms).await;
+                let cancel = Action::Cancel(Cancel { run: Some(run), roll_back: false });
+                let cancel = self.submit(cancel, Multitask::Reject).await;
+                let (outcome, _) = join!(self.outcome(run), self.outcome(cancel));
+                self.go_on(&program, run, outcome?).await
+            }
+            Scene::Second { first, second, how, after_ms } => {
+                self.play_second(&first, &second, how, after_ms).await
+            }
+        }
+    }
+
+    async fn play_second(
+        &mut self,
+        first: &Program,
+        second: &Program,
+        how: Second,
+        after_ms: u64,
+    ) -> Told<()> {
+        let multitask = match how {
+            Second::Reject => Multitask::Reject,
+            Second::Enqueue => Multitask::Enqueue,
+            Second::Interrupt => Multitask::Interrupt,
+            Second::Rollback => Multitask::Rollback,
+        };
+        let one = self.start(first, Multitask::Reject).await;
+        wait(after_ms).await;
+        let two = self.start(second, multitask).await;
+        let (outcome, other) = join!(self.outcome(one), self.outcome(two));
+        let (outcome, other) = (outcome?, other?);
+        if matches!(other, RunOutcome::Refused(Refusal::Busy { .. })) {
+            if how != Second::Reject {
+                return Err(self.fail("P6", format!("second run refused in spite of {how:?}")));
+            }
+            self.driver.witness.reach(Goal::Rejected);
+            return self.go_on(first, one, outcome).await;
+        }
+        match &outcome {
+            RunOutcome::Done(value) => self.done(first, value)?,
+            RunOutcome::Cancelled if how == Second::Interrupt => {
+                self.driver.witness.reach(Goal::InterruptedBySecond);
+            }
+            RunOutcome::Cancelled if how == Second::Rollback => {
+                self.driver.witness.reach(Goal::RolledBackBySecond);
+            }
+            // Given up by the second.
+            RunOutcome::Interrupted(_) | RunOutcome::Failed(_) => {}
+            outcome => {
+                return Err(self.fail("I1", format!("first run of two ended: {outcome:?}")));
+            }
+        }
+        if how == Second::Enqueue {
+            self.driver.witness.reach(Goal::Enqueued);
+        }
+        self.go_on(second, two, other).await
+    }
+
+    async fn start(&mut self, program: &Program, multitask: Multitask) -> RunId {
+        let saved: Vec<_> =
+            self.saved.iter().map(|saved| Some(program.expected(*saved).1)).collect();
+        self.saved.extend(saved);
+        let input = Payload::encode(program, "a program").expect("invariant: programs encode");
+        self.submit(Action::Start { entrypoint: ENTRYPOINT.into(), input }, multitask).await
+    }
+
+    /// Submits a request until it is accepted, always the same.
+    async fn submit(&self, action: Action, multitask: Multitask) -> RunId {
+        let driver = self.driver;
+        let run = driver.random(|random| (random.next(), random.next()));
+        let run = RunId::from_uuid(Uuid::from_u64_pair(run.0, run.1));
+        self.note("submit", run, || format!("{action:?} {multitask:?}"));
+        let command = Command {
+            thread: self.id.clone(),
+            run,
+            settings: Box::default(),
+            at: None,
+            is_lenient: false,
+            multitask,
+            action,
+        };
+        let message = InboxMessage::Command(command).to_record();
+        let op = OpId::from_bytes(*run.as_uuid().as_bytes());
+        let partition = self.id.key().partition(driver.storage.partitions());
+        let mut pause = 10;
+        loop {
+            match driver.storage.submit(partition, op, message.clone()).await {
+                Ok(()) => return run,
+                Err(
+                    StorageError::Unavailable { .. }
+                    | StorageError::Unknown { .. }
+                    | StorageError::Full { .. }
+                    | StorageError::Overloaded { .. },
+                ) => {}
+                Err(error) => driver.witness.complain("I1", || format!("submit: {error}")),
+            }
+            wait(pause).await;
+            pause = (pause * 2).min(1_000);
+        }
+    }
+
+    /// Waits for the end of a run.
+    async fn outcome(&self, run: RunId) -> Told<RunOutcome> {
+        let driver = self.driver;
+        let partition = self.id.key().partition(driver.storage.partitions());
+        let (mut seen, mut digest) = (0, 0);
+        let mut moved_at = driver.witness.now();
+        driver.state().waits.insert(self.nth, format!("end of run {run}"));
+        loop {
+            let watch = driver.storage.watch_events(partition, run).await;
+            let read = driver.storage.read_events(partition, run, seen, PAGE).await;
+            let (Ok(mut watch), Ok(records)) = (watch, read) else {
+                wait(20).await;
+                continue;
+            };
+            for record in &records {
+                let Ok(event) = Event::from_record(record) else {
+                    return Err(self.fail("I13", format!("event of run {run} cannot be read")));
+                };
+                if event.seq != seen + 1 {
+                    let what = format!("run {run}: event {} behind {seen}", event.seq);
+                    return Err(self.fail("I7", what));
+                }
+                seen += 1;
+                digest = mix(digest, xxh3_64(record));
+                if let EventKind::RunEnded(outcome) = event.kind {
+                    driver.state().logs.insert(run, (self.nth, seen, digest));
+                    self.note("ended", run, || format!("{outcome:?}"));
+                    return Ok(outcome);
+                }
+            }
+            if !records.is_empty() {
+                moved_at = driver.witness.now();
+                continue;
+            }
+            if driver.may_have_forgotten() && driver.witness.now() > moved_at + BELIEF_MS {
+                return Err(GivenUp);
+            }
+            // Wake-ups are hints.
+            let _ = timeout(POLL, watch.changed()).await;
+        }
+    }
+
+    /// Goes on with an execution until it has completed.
+    async fn finish(&mut self, program: &Program, run: RunId) -> Told<()> {
+        let outcome = self.outcome(run).await?;
+        self.go_on(program, run, outcome).await
+    }
+
+    async fn go_on(
+        &mut self,
+        program: &Program,
+        mut run: RunId,
+        mut outcome: RunOutcome,
+    ) -> Told<()> {
+        for _ in 0..RUNS_MAX {
+            run = match outcome {
+                RunOutcome::Done(value) => return self.done(program, &value),
+                RunOutcome::Interrupted(asks) => self.answer(program, &asks).await?,
+                RunOutcome::Failed(failure)
+                    if failure.kind == BROKEN
+                        || failure.kind == kind::POISONED && !self.driver.is_calm =>
+                {
+                    self.driver.witness.reach(Goal::Retried);
+                    self.submit(Action::Retry, Multitask::Reject).await
+                }
+                RunOutcome::Cancelled => self.submit(Action::Retry, Multitask::Reject).await,
+                RunOutcome::Joined(other) => {
+                    self.driver.witness.reach(Goal::Joined);
+                    other
+                }
+                outcome => {
+                    let what = format!("execution {} ended: {outcome:?}", program.execution);
+                    return Err(self.fail("I1", format!("{what} (run {run})")));
+                }
+            };
+            let early = self.driver.random(|random| random.permille(250).then(|| random.below(150)));
+            outcome = match early {
+                None => self.outcome(run).await?,
+                Some(after_ms) => {
+                    let (outcome, early) =
+                        join!(self.outcome(run), self.answer_early(program, after_ms));
+                    match (outcome?, early?) {
+                        (RunOutcome::Interrupted(_), Some((by_itself, outcome))) => {
+                            run = by_itself;
+                            outcome
+                        }
+                        (outcome, None) => outcome,
+                        (outcome, Some(other)) => {
+                            let what = format!("two runs at a time: {outcome:?}, {other:?}");
+                            return Err(self.fail("P4", what));
+                        }
+                    }
+                }
+            };
+        }
+        Err(self.fail("I1", format!("execution {} does not end", program.execution)))
+    }
+
+    /// Answers open questions, some or all of them, sometimes twice.
+    async fn answer(&mut self, program: &Program, asks: &[Interrupt]) -> Told<RunId> {
+        self.driver.witness.reach(Goal::Interrupted);
+        let (all, twice) = self.driver.random(|r| (r.permille(600), r.permille(250)));
+        let answers = self.answers(program, if all { asks } else { &asks[..1] })?;
+        if !twice {
+            return Ok(self.submit(resume(answers), Multitask::Reject).await);
+        }
+        let (one, two) = join!(
+            self.submit(resume(answers.clone()), Multitask::Reject),
+            self.submit(resume(answers), Multitask::Reject),
+        );
+        let (first, second) = join!(self.outcome(one), self.outcome(two));
+        self.driver.witness.reach(Goal::AnsweredTwice);
+        match (first?, second?) {
+            (RunOutcome::Refused(_), RunOutcome::Refused(_)) => {
+                Err(self.fail("P6", "equal answers were both refused".into()))
+            }
+            (_, RunOutcome::Refused(_) | RunOutcome::Joined(_)) => Ok(one),
+            (RunOutcome::Refused(_) | RunOutcome::Joined(_), _) => Ok(two),
+            (first, second) => {
+                Err(self.fail("P6", format!("equal answers twice: {first:?} and {second:?}")))
+            }
+        }
+    }
+
+    /// The right answers to questions.
+    fn answers(
+        &self,
+        program: &Program,
+        asks: &[Interrupt],
+    ) -> Told<BTreeMap<InterruptId, Payload>> {
+        let mut answers = BTreeMap::new();
+        for ask in asks {
+            let Ok(Question { execution, id }) = ask.value.decode("a question") else {
+                return Err(self.fail("I13", "a question cannot be read".into()));
+            };
+            if execution != program.execution {
+                let what = format!("execution {} asks for {execution}", program.execution);
+                return Err(self.fail("I16", what));
+            }
+            let answer = Payload::encode(&answer_to(execution, id), "an answer");
+            answers.insert(ask.id, answer.expect("invariant: numbers encode"));
+        }
+        Ok(answers)
+    }
+
+    /// Answers what a run asks while it is in progress.
+    /// Gives the run that goes on with the answer by itself, if the other had stopped by then.
+    async fn answer_early(
+        &self,
+        program: &Program,
+        after_ms: u64,
+    ) -> Told<Option<(RunId, RunOutcome)>> {
+        wait(after_ms).await;
+        let driver = self.driver;
+        let key = self.id.key();
+        let partition = key.partition(driver.storage.partitions());
+        let Ok(Some(record)) = driver.storage.read_header(partition, key).await else {
+            return Ok(None);
+        };
+        let Ok(header) = ThreadHeader::from_record(&record.header) else {
+            return Err(self.fail("I13", "the header cannot be read".into()));
+        };
+        let Some(ask) = header.asking.first() else { return Ok(None) };
+        let answers = self.answers(program, std::slice::from_ref(ask))?;
+        let run = self.submit(resume(answers), Multitask::Reject).await;
+        match self.outcome(run).await? {
+            RunOutcome::Joined(_) => driver.witness.reach(Goal::Joined),
+            RunOutcome::Refused(_) => {}
+            outcome => return Ok(Some((run, outcome))),
+        }
+        Ok(None)
+    }
+
+    /// The execution has completed with this value.
+    fn done(&mut self, program: &Program, value: &Payload) -> Told<()> {
+        let (expected, saved) = program.expected(self.previous);
+        let found = value.decode::<u64>("a result").ok();
+        if found != Some(expected) {
+            let what = format!(
+                "execution {} gave {found:?} instead of {expected}, previous {:?}",
+                program.execution, self.previous
+            );
+            return Err(self.fail("I16", what));
+        }
+        self.previous = Some(saved);
+        Ok(())
+    }
+
+    /// Removes the thread.
+    async fn delete(&self) {
+        let run = self.submit(Action::Delete, Multitask::Reject).await;
+        match self.outcome(run).await {
+            Ok(RunOutcome::Edited(_)) => {
+                self.driver.witness.reach(Goal::Deleted);
+                self.driver.state().deleted.insert(self.nth);
+            }
+            Ok(outcome) => drop(self.fail("P9", format!("delete ended: {outcome:?}"))),
+            Err(GivenUp) => {}
+        }
+    }
+
+    /// The thread works after a rollback of the storage: it is at some earlier point.
+    async fn finish_after_rollback(&mut self, program: Program) {
+        if self.driver.witness.has_complaints() {
+            return;
+        }
+        loop {
+            let run = self.start(&program, Multitask::Reject).await;
+            match self.outcome(run).await {
+                Ok(RunOutcome::Refused(Refusal::Busy { .. })) | Err(GivenUp) => wait(500).await,
+                Ok(RunOutcome::Done(value)) => {
+                    let found = value.decode::<u64>("a result").ok();
+                    let is_right = |saved: &Option<u64>| Some(program.expected(*saved).0) == found;
+                    if !self.saved.iter().any(is_right) {
+                        self.driver.witness.complain("I5", || {
+                            format!("thread {} went back to no state that it had", self.id)
+                        });
+                    }
+                    return;
+                }
+                Ok(outcome) => {
+                    return self.driver.witness.complain("I5", || {
+                        format!("thread {} after a rollback: {outcome:?}", self.id)
+                    });
+                }
+            }
+        }
+    }
+
+    fn note(&self, what: &'static str, run: RunId, text: impl FnOnce() -> String) {
+        let id = run.as_uuid().as_u64_pair();
+        let thread = &self.id;
+        self.driver.witness.note(1, what, &[id.0, id.1], || format!("{thread} {run} {}", text()));
+    }
+
+    fn fail(&self, invariant: &str, what: String) -> GivenUp {
+        if !self.driver.may_have_forgotten() {
+            let thread = &self.id;
+            self.driver.witness.complain(invariant, || format!("thread {thread}: {what}"));
+        }
+        GivenUp
+    }
+}
+
+fn resume(answers: BTreeMap<InterruptId, Payload>) -> Action {
+    Action::Resume(Answers::ById(answers))
+}

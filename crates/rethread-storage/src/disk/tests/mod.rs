@@ -1,0 +1,4 @@
+//! What needs the inside of the adapter.
+
+mod damage;
+mod full;
