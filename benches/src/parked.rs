@@ -80,10 +80,11 @@ pub(crate) async fn parked(
         .with("restart_until_ready_s", ready_in)
         .with("restart_until_first_resume_s", first_resume_in)
         .with("kill_until_first_resume_s", killed_resume_in);
+    let sampled: usize = keys.values().map(|(_, count)| count).sum();
     for (kind, (bytes, count)) in keys {
         sample = sample
             .with(format!("bytes_of_key {kind}"), bytes)
-            .with(format!("share_of_keys {kind}"), count as f64 / SAMPLE_KEYS as f64);
+            .with(format!("share_of_keys {kind}"), count as f64 / sampled as f64);
     }
     report.add("redis", spread(sample, "resume_ms", &times));
     Ok(())

@@ -10,13 +10,15 @@ use std::fmt::Debug;
 
 use libfuzzer_sys::fuzz_target;
 use rethread_core::checkpoint::Checkpoint;
+use rethread_core::dead_letter::DeadLetter;
 use rethread_core::event::Event;
 use rethread_core::header::ThreadHeader;
 use rethread_core::journal::Entry;
-use rethread_core::message::{InboxMessage, TaskOrder, WorkerMail};
+use rethread_core::message::{Command, InboxMessage, TaskOrder, WorkerMail};
 use rethread_core::record::Record;
+use rethread_core::worker_card::WorkerCard;
 
-const TYPES: u8 = 7;
+const TYPES: u8 = 10;
 
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, rest)) = data.split_first() else { return };
@@ -28,7 +30,10 @@ fuzz_target!(|data: &[u8]| {
         3 => read::<Event>(is_whole, rest),
         4 => read::<InboxMessage>(is_whole, rest),
         5 => read::<TaskOrder>(is_whole, rest),
-        _ => read::<WorkerMail>(is_whole, rest),
+        6 => read::<WorkerMail>(is_whole, rest),
+        7 => read::<Command>(is_whole, rest),
+        8 => read::<DeadLetter>(is_whole, rest),
+        _ => read::<WorkerCard>(is_whole, rest),
     }
 });
 

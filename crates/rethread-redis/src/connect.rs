@@ -27,6 +27,8 @@ pub(crate) async fn open(link: &Link, options: &RedisOptions) -> Result<Namespac
     }
     let durability = match (check_servers(link).await?, options.replicas) {
         (durability, 0) => durability,
+        // A primary that restarts empty empties its replicas.
+        (Durability::Volatile, _) => Durability::Volatile,
         (_, replicas) => Durability::Replicated(replicas),
     };
     let loads = script::all().into_iter().map(script::Script::load).collect();

@@ -30,6 +30,7 @@
 //! rt:{<ns>.s}:n             ZSET    names of the store's items, in order
 //! rt:{<ns>.s}:r             HASH    records of items, by name
 //! rt:{<ns>.s}:x             ZSET    names of items that expire, by time
+//! rt:{<any of these>}:last  STRING  written last before replicas are waited for; expires at once
 //! ```
 //!
 //! The braces are a hash tag: the keys of one partition share a slot, so one script may touch
@@ -110,6 +111,12 @@ pub(crate) struct ThreadKeys {
 /// The meta key of a namespace; needed before its number of partitions is known.
 pub(crate) fn meta(namespace: &str) -> String {
     format!("rt:{{{}.m}}:meta", escaped(namespace))
+}
+
+/// The key with the same hash tag that is written last before replicas are waited for.
+pub(crate) fn last_beside(key: &[u8]) -> Option<String> {
+    let tagged = &key[..=key.iter().position(|byte| *byte == b'}')?];
+    Some(format!("{}:last", std::str::from_utf8(tagged).ok()?))
 }
 
 impl Keys {

@@ -351,13 +351,9 @@ impl CoordinatorState {
         let Some(machine) = &self.machine else { return };
         let (thread, actor) = (self.key, myself.get_id());
         let (in_flight, due) = (machine.in_flight(), machine.poll_timeout());
-        // A run that neither a report nor a timer moves on waits for something that lives in
-        // this process only. So does one that waits for a job: loaded again it would ask for the
-        // job a second time.
+        // Loaded again it would ask for its jobs a second time.
         let waits_for_job = machine.is_running() && !self.jobs.is_empty();
-        let is_moved_by_others = !in_flight.is_empty() || due.is_some();
-        let is_bound_here = machine.is_running() && (waits_for_job || !is_moved_by_others);
-        let answer = if is_bound_here {
+        let answer = if waits_for_job || machine.is_bound_to_memory() {
             OwnerMessage::Stays { thread, actor }
         } else {
             myself.stop(None);

@@ -12,9 +12,10 @@ use rethread_sdk::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::link::Link;
 use crate::program::{Op, Program, conclude, fold, shared_value, value_of};
 use crate::random::mix;
-use crate::witness::{Body, Witness};
+use crate::witness::Body;
 
 /// Name of the entrypoint that runs programs.
 pub(crate) const ENTRYPOINT: &str = "interpret";
@@ -25,9 +26,7 @@ const NAMESPACE: &str = "sim";
 /// Where a body runs.
 #[derive(Debug)]
 pub(crate) struct Post {
-    pub(crate) witness: Arc<Witness>,
-    /// The incarnation of the host.
-    pub(crate) host: u32,
+    pub(crate) link: Arc<Link>,
 }
 
 /// A question.
@@ -112,7 +111,7 @@ async fn flaky(step: Step) -> Result<Stamped> {
 
 async fn broken(step: Step) -> Result<Stamped> {
     let stamp = begin(&step)?;
-    if post()?.witness.breaks(step.execution, step.id, step.n) {
+    if post()?.link.witness.breaks(step.execution, step.id, step.n) {
         return Err(Error::new(BROKEN, "it is broken for some time"));
     }
     Ok(Stamped { value: value_of(step.execution, step.id), stamp })
@@ -214,7 +213,7 @@ fn run_op(op: &Op, execution: u64) -> BoxFuture<'_, Result<u64>> {
 
 /// A body got the result of a call.
 fn got(execution: u64, id: u32, result: Stamped) -> Result<u64> {
-    post()?.witness.got(execution, id, result.stamp);
+    post()?.link.witness.got(execution, id, result.stamp);
     Ok(result.value)
 }
 
@@ -223,12 +222,14 @@ fn begin(step: &Step) -> Result<u64> {
     let scope = Scope::current().map_err(|_| Error::new("Sim", "outside of a run"))?;
     let info = scope.info();
     let post = post()?;
-    Ok(post.witness.body_started(Body {
-        host: post.host,
+    if post.link.is_dead() {
+        return Err(Error::new("Sim", "the host is gone"));
+    }
+    Ok(post.link.witness.body_started(Body {
+        host: post.link.host,
         program: step.execution,
         step: step.id,
         run: info.run,
-        execution: info.execution,
         call: info.scope,
         attempt: info.attempt,
     }))

@@ -151,7 +151,8 @@ impl Driver {
         let partitions = self.storage.partitions();
         for (run, (nth, count, digest)) in &self.state().logs {
             let partition = self.threads[*nth].key().partition(partitions);
-            let records = storage.with_model(|model| model.read_events(partition, *run, 0, 100_000));
+            let records =
+                storage.with_model(|model| model.read_events(partition, *run, 0, 100_000));
             let records = records.unwrap_or_default();
             let stored = records.iter().fold(0, |all, record| mix(all, xxh3_64(record)));
             if (records.len() as u64, stored) != (*count, *digest) {
@@ -348,7 +349,8 @@ impl Thread<'_> {
                     return Err(self.fail("I1", format!("{what} (run {run})")));
                 }
             };
-            let early = self.driver.random(|random| random.permille(250).then(|| random.below(150)));
+            let early =
+                self.driver.random(|random| random.permille(250).then(|| random.below(150)));
             outcome = match early {
                 None => self.outcome(run).await?,
                 Some(after_ms) => {
@@ -493,6 +495,7 @@ impl Thread<'_> {
                     }
                     return;
                 }
+                Ok(RunOutcome::Failed(failure)) if failure.kind == kind::POISONED => {}
                 Ok(outcome) => {
                     return self.driver.witness.complain("I5", || {
                         format!("thread {} after a rollback: {outcome:?}", self.id)

@@ -34,7 +34,8 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn new(now: u64) -> Self {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
-        let runtime = runtime.expect("invariant: a runtime without I/O needs nothing of the system");
+        let runtime =
+            runtime.expect("invariant: a runtime without I/O needs nothing of the system");
         let guard = runtime.enter();
         let origin = Instant::now();
         drop(guard);
@@ -79,7 +80,6 @@ pub(crate) struct Host {
 }
 
 struct Living {
-    // Dropped first: nothing on it runs any more when the node is dropped.
     machine: Machine,
     link: Arc<Link>,
     life: Arc<Mutex<Life>>,
@@ -112,7 +112,7 @@ impl Host {
         let life = Arc::<Mutex<Life>>::default();
         let machine = Machine::new(now);
         let guard = machine.runtime.enter();
-        let post = Post { witness: Arc::clone(&link.witness), host: id };
+        let post = Post { link: Arc::clone(&link) };
         let registry = app::registry(post).expect("invariant: names differ");
         let node = NodeId::new(&self.name).expect("invariant: a short text is an id");
         let storage = Arc::new(FaultyStorage(Arc::clone(&link)));
@@ -180,14 +180,17 @@ impl Host {
         self.paused_until = 0;
         self.returns_at = now + back_after;
         if let Some(living) = self.living.take() {
-            conclude(&living);
+            conclude(living);
         }
     }
 
     pub(crate) fn pause(&mut self, until: u64) {
         if let Some(living) = &self.living {
             living.link.witness.reach(Goal::Paused);
-            living.link.witness.note(living.link.host, "pause", &[until], || format!("until {until}"));
+            living
+                .link
+                .witness
+                .note(living.link.host, "pause", &[until], || format!("until {until}"));
             self.paused_until = until;
         }
     }
@@ -195,8 +198,18 @@ impl Host {
     pub(crate) fn cut(&self, until: u64) {
         if let Some(living) = &self.living {
             living.link.witness.reach(Goal::Cut);
-            living.link.witness.note(living.link.host, "cut", &[until], || format!("until {until}"));
+            living
+                .link
+                .witness
+                .note(living.link.host, "cut", &[until], || format!("until {until}"));
             living.link.cut(until);
+        }
+    }
+
+    /// Its connections break.
+    pub(crate) fn disconnect(&self) {
+        if let Some(living) = &self.living {
+            living.link.hand.doubt();
         }
     }
 
@@ -234,15 +247,22 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         if let Some(living) = self.living.take() {
-            conclude(&living);
+            conclude(living);
         }
     }
 }
 
-fn conclude(living: &Living) {
-    if let Life::Running(node) = &*lock(&living.life) {
+fn conclude(mut living: Living) {
+    living.link.die();
+    if let Life::Running(node) = std::mem::replace(&mut *lock(&living.life), Life::Left) {
         count(&living.link, &node.stats());
+        let _entered = living.machine.runtime.enter();
+        drop(node);
     }
+    // Actors that are dropped before they have ended keep each other in memory. Whatever they do
+    // in this last step reaches nobody.
+    let end = living.machine.reached + 1;
+    living.machine.step(end);
 }
 
 /// Looks at what a node counted.

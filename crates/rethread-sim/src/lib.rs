@@ -15,6 +15,7 @@
 mod app;
 mod driver;
 mod goals;
+mod hand;
 mod host;
 mod link;
 mod panics;

@@ -1,13 +1,14 @@
 //! The way of one host to the storage.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rethread_storage::memory::MemoryStorage;
-use rethread_storage::{Delivery, Result, StorageError};
+use rethread_storage::{Result, StorageError};
 
 use crate::goals::Goal;
+use crate::hand::Hand;
 use crate::random::Random;
 use crate::weather::Weather;
 use crate::witness::Witness;
@@ -37,9 +38,9 @@ pub(crate) struct Link {
     /// The incarnation of the host.
     pub(crate) host: u32,
     cut_until: AtomicU64,
+    is_dead: AtomicBool,
     random: Mutex<Random>,
-    /// Deliveries whose answer was lost: an adapter finds them again.
-    lost: Mutex<Vec<Delivery>>,
+    pub(crate) hand: Hand,
 }
 
 /// What becomes of one request.
@@ -66,13 +67,23 @@ impl Link {
             weather,
             host,
             cut_until: AtomicU64::new(0),
+            is_dead: AtomicBool::new(false),
             random: Mutex::new(random),
-            lost: Mutex::default(),
+            hand: Hand::default(),
         }
     }
 
     pub(crate) fn cut(&self, until: u64) {
         self.cut_until.store(until, Ordering::Relaxed);
+    }
+
+    /// Nothing goes through it any more.
+    pub(crate) fn die(&self) {
+        self.is_dead.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.is_dead.load(Ordering::Relaxed)
     }
 
     fn is_cut(&self) -> bool {
@@ -101,7 +112,8 @@ impl Link {
         }
         let mut random = self.random();
         let mut delay = || {
-            let most = if random.permille(rates.slow) { rates.slow_ms_max } else { rates.usual_ms_max };
+            let most =
+                if random.permille(rates.slow) { rates.slow_ms_max } else { rates.usual_ms_max };
             random.below(most + 1)
         };
         let (before_ms, after_ms) = (delay(), delay());
@@ -120,7 +132,7 @@ impl Link {
     where
         F: Future<Output = Result<T>>,
     {
-        if !self.witness.requested() {
+        if self.is_dead() || !self.witness.requested() {
             return std::future::pending().await;
         }
         let fate = self.fate();
@@ -163,20 +175,6 @@ impl Link {
     fn unknown(&self) -> StorageError {
         self.witness.reach(Goal::UnknownOutcome);
         StorageError::Unknown { reason: "no answer in this world".into() }
-    }
-
-    /// Deliveries whose answer was lost.
-    pub(crate) fn lose(&self, deliveries: Vec<Delivery>) {
-        self.lost().extend(deliveries);
-    }
-
-    /// Deliveries that got lost, to be given again.
-    pub(crate) fn take_lost(&self) -> Vec<Delivery> {
-        std::mem::take(&mut *self.lost())
-    }
-
-    fn lost(&self) -> std::sync::MutexGuard<'_, Vec<Delivery>> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -172,9 +172,7 @@ impl Maker<'_> {
             45..48 => Op::Caught { id },
             48..53 => Op::Cached { id, key: self.random.below(CACHE_KEYS) },
             53..56 => Op::Detached { id, ms: self.duration() },
-            56..61 if place == Place::Root => {
-                Op::Put { id, key: self.random.below(STORE_KEYS) }
-            }
+            56..61 if place == Place::Root => Op::Put { id, key: self.random.below(STORE_KEYS) },
             61..66 if place == Place::Root => Op::Get { key: self.random.below(STORE_KEYS) },
             66..71 => Op::Emit { id },
             71..75 if place == Place::Root => Op::Sleep { ms: self.random.between(1, 400) },

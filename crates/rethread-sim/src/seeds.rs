@@ -10,8 +10,8 @@ use std::time::Instant;
 use clap::Parser;
 
 use crate::goals::Goal;
-use crate::{panics, planted};
 use crate::world::{Ended, live};
+use crate::{panics, planted};
 
 /// Seeds that once failed; they come first.
 const REGRESSIONS: &[u64] = &[];
@@ -102,7 +102,8 @@ fn run_many(args: &Args) -> ExitCode {
                     if nth >= regressions + count {
                         return;
                     }
-                    let seed = match usize::try_from(nth).ok().and_then(|nth| REGRESSIONS.get(nth)) {
+                    let seed = match usize::try_from(nth).ok().and_then(|nth| REGRESSIONS.get(nth))
+                    {
                         Some(seed) => *seed,
                         None => args.from + nth - regressions,
                     };
@@ -150,7 +151,9 @@ impl Total {
         let first = ended.violations.into_iter().next().or(difference);
         if let Some(what) = first {
             println!("seed {seed}: {what}");
-            println!("replay: cargo test -p rethread-sim --release --test sim -- --seed {seed} --trace");
+            println!(
+                "replay: cargo test -p rethread-sim --release --test sim -- --seed {seed} --trace"
+            );
             self.failed.push((seed, what));
         }
     }

@@ -1,6 +1,6 @@
 //! The storage as one host sees it: the memory adapter, behind a connection that fails.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,7 +17,7 @@ use rethread_storage::{
 };
 
 use crate::goals::Goal;
-use crate::link::{Kind, Link};
+use crate::link::{Kind, Link, unavailable};
 
 /// A handle of one host.
 #[derive(Debug, Clone)]
@@ -30,16 +30,18 @@ impl FaultyStorage {
 
     /// Whether this wait misses its wake-up.
     async fn oversleeps(&self, wait: Duration) -> bool {
-        let oversleeps =
-            !wait.is_zero() && self.0.chance(self.0.weather.rates.wake_lost);
+        let oversleeps = !wait.is_zero() && self.0.chance(self.0.weather.rates.wake_lost);
         if oversleeps {
             tokio::time::sleep(wait).await;
         }
         oversleeps
     }
 
+    /// Takes orders. After an answer was lost, or the storage was put back, it looks first for
+    /// orders that are assigned to the worker without its knowing.
     async fn take<F>(
         &self,
+        worker: &WorkerId,
         deliveries: impl Fn() -> F + Sync,
         is_reclaim: bool,
     ) -> Result<Vec<Delivery>>
@@ -47,28 +49,43 @@ impl FaultyStorage {
         F: Future<Output = Result<Vec<Delivery>>> + Send,
     {
         let (link, deliveries) = (&self.0, &deliveries);
-        let lost = link.take_lost();
-        if !lost.is_empty() {
-            link.witness.reach_times(Goal::DeliveryLost, lost.len() as u64);
-            let found = link.send(Kind::Read, || std::future::ready(Ok(lost.clone()))).await;
-            if found.is_err() {
-                link.lose(lost);
+        if link.hand.is_in_doubt() {
+            let _alone = link.hand.gate.write().await;
+            let unknown = link.hand.not_held();
+            let receipts: Vec<_> = unknown.iter().map(|it| it.receipt.clone()).collect();
+            let receipts = &receipts;
+            let ours = link
+                .send(Kind::Read, || {
+                    link.hand.settle();
+                    self.inner().confirm(worker, receipts)
+                })
+                .await;
+            let Ok(ours) = ours else {
+                link.hand.doubt();
+                return Err(unavailable());
+            };
+            let found = unknown.into_iter().zip(ours).filter(|(_, is_ours)| *is_ours);
+            let found: Vec<_> = found.map(|(delivery, _)| delivery).collect();
+            if !found.is_empty() {
+                link.witness.reach_times(Goal::DeliveryLost, found.len() as u64);
+                link.hand.hold(&found);
+                return Ok(found);
             }
-            return found;
         }
-        let given = Mutex::new(Vec::new());
-        let found = link
-            .send(Kind::WriteOnce, || async {
+        let _shared = link.hand.gate.read().await;
+        let taken = link
+            .send(Kind::WriteOnce, || async move {
                 let found = deliveries().await?;
                 link.witness.given(link.host, &found, is_reclaim);
-                given.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&found);
+                link.hand.assign(&found);
                 Ok(found)
             })
             .await;
-        if found.is_err() {
-            link.lose(given.into_inner().unwrap_or_else(PoisonError::into_inner));
+        match &taken {
+            Ok(found) => link.hand.hold(found),
+            Err(_) => link.hand.doubt(),
         }
-        found
+        taken
     }
 }
 
@@ -153,7 +170,7 @@ impl Storage for FaultyStorage {
 
     async fn commit(&self, commit: Commit) -> Result<()> {
         let (link, commit) = (&self.0, &commit);
-        link.send(Kind::Write, || async move {
+        let sent = link.send(Kind::Write, || async move {
             let done = self.inner().commit(commit.clone()).await;
             match &done {
                 Ok(()) => link.witness.committed(link.host, commit),
@@ -162,8 +179,12 @@ impl Storage for FaultyStorage {
                 Err(_) => {}
             }
             done
-        })
-        .await
+        });
+        let done = sent.await;
+        if done.is_ok() {
+            link.witness.acknowledged(commit);
+        }
+        done
     }
 
     async fn load_thread(
@@ -237,15 +258,17 @@ impl Storage for FaultyStorage {
         wait: Duration,
     ) -> Result<Vec<Delivery>> {
         let wait = if self.oversleeps(wait).await { Duration::ZERO } else { wait };
-        self.take(|| self.inner().fetch(worker, queues, max, wait), false).await
+        self.take(worker, || self.inner().fetch(worker, queues, max, wait), false).await
     }
 
     async fn hand_in(&self, worker: &WorkerId, parts: Vec<HandIn>) -> Result<()> {
         let (link, parts) = (&self.0, &parts);
         link.send(Kind::Write, || async move {
             let mut is_taken = Vec::with_capacity(parts.len());
-            for part in parts {
+            for (nth, part) in parts.iter().enumerate() {
                 is_taken.push(match &part.finished {
+                    // Only the first of equals finishes it.
+                    Some(_) if parts[..nth].iter().any(|it| it.finished == part.finished) => false,
                     Some(receipt) => {
                         let asked = std::slice::from_ref(receipt);
                         self.inner().confirm(worker, asked).await?.first() == Some(&true)
@@ -255,6 +278,7 @@ impl Storage for FaultyStorage {
             }
             self.inner().hand_in(worker, parts.clone()).await?;
             link.witness.handed_in(link.host, parts, &is_taken);
+            link.hand.finish(parts.iter().filter_map(|part| part.finished.as_ref()));
             Ok(())
         })
         .await
@@ -272,7 +296,7 @@ impl Storage for FaultyStorage {
         max: usize,
     ) -> Result<Vec<Delivery>> {
         let reclaim = || self.inner().reclaim(worker, queues, dead_after, max);
-        self.take(reclaim, true).await
+        self.take(worker, reclaim, true).await
     }
 
     async fn confirm(&self, worker: &WorkerId, receipts: &[Receipt]) -> Result<Vec<bool>> {

@@ -10,7 +10,7 @@ use rethread_core::ids::{CallId, ExecutionId, InterruptId, PartitionId, RunId, T
 use rethread_core::journal::{Entry, Fact};
 use rethread_core::message::{AttemptOutcome, InboxMessage, TaskOrder};
 use rethread_core::record::Record;
-use rethread_storage::{Commit, Delivery, HandIn, JournalWrite};
+use rethread_storage::{Commit, Delivery, HandIn, JournalWrite, Lease};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::goals::Goal;
@@ -30,7 +30,6 @@ pub(crate) struct Body {
     pub(crate) program: u64,
     pub(crate) step: u32,
     pub(crate) run: RunId,
-    pub(crate) execution: ExecutionId,
     pub(crate) call: CallId,
     pub(crate) attempt: u32,
 }
@@ -78,6 +77,8 @@ pub(crate) struct Facts {
     cancelled: BTreeSet<RunId>,
     /// Whether something was put back to an earlier state.
     was_put_back: bool,
+    /// The last commit of each owner that it was told of, by its nonce.
+    acknowledged: BTreeMap<u128, (PartitionId, u64)>,
     /// Nonces of owners whose acknowledged commits were lost: they must notice.
     doubted: BTreeSet<u128>,
 }
@@ -197,13 +198,22 @@ impl Witness {
     pub(crate) fn put_back(&self, facts: Facts) {
         let mut now = self.facts();
         let mut doubted = std::mem::take(&mut now.doubted);
-        for (partition, (_, nonce, number)) in &now.owners {
+        let acknowledged = std::mem::take(&mut now.acknowledged);
+        for (nonce, (partition, number)) in &acknowledged {
             let stored = facts.owners.get(partition).map_or(0, |(_, _, number)| *number);
             if *number > stored {
                 doubted.insert(*nonce);
             }
         }
-        *now = Facts { was_put_back: true, got: BTreeMap::new(), doubted, ..facts };
+        let got = BTreeMap::new();
+        *now = Facts { was_put_back: true, got, doubted, acknowledged, ..facts };
+    }
+
+    /// An order was lost, and with it how often it was given.
+    pub(crate) fn order_lost(&self) {
+        self.note(0, "order lost", &[], String::new);
+        self.reach(Goal::OrderLost);
+        self.facts().attempts.clear();
     }
 
     // --- bodies ------------------------------------------------------------------------------
@@ -216,12 +226,17 @@ impl Witness {
             state.next_stamp += 1;
             state.next_stamp
         };
-        self.note(body.host, "body", &[body.program, body.step.into(), body.attempt.into()], || {
-            format!(
-                "{}/{} attempt {} run {} call {}",
-                body.program, body.step, body.attempt, body.run, body.call
-            )
-        });
+        self.note(
+            body.host,
+            "body",
+            &[body.program, body.step.into(), body.attempt.into()],
+            || {
+                format!(
+                    "{}/{} attempt {} run {} call {}",
+                    body.program, body.step, body.attempt, body.run, body.call
+                )
+            },
+        );
         let mut facts = self.facts();
         let is_recorded = facts.recorded.contains_key(&body.call);
         let counts = facts.given.entry(body.call).or_default();
@@ -229,7 +244,7 @@ impl Witness {
         let (given, starts) = *counts;
         let is_exact = !facts.was_put_back;
         drop(facts);
-        if is_recorded {
+        if is_recorded && is_exact {
             self.complain("I3", || format!("body starts after its result was recorded: {body:?}"));
         }
         if starts > given && is_exact {
@@ -269,7 +284,10 @@ impl Witness {
             let orders = commit.orders.len();
             let threads = commit.threads.len();
             let number = commit.number;
-            format!("p{partition} #{number} epoch {} threads {threads} orders {orders}", token.epoch)
+            format!(
+                "p{partition} #{number} epoch {} threads {threads} orders {orders}",
+                token.epoch
+            )
         });
         let mut facts = self.facts();
         if facts.doubted.contains(&token.nonce) {
@@ -308,9 +326,12 @@ impl Witness {
                 self.complain("I13", || "an order cannot be read".into());
                 continue;
             };
-            if facts.recorded.contains_key(&order.target.call) {
+            // A storage that was put back may give orders again whose reports an owner had read.
+            if facts.recorded.contains_key(&order.target.call) && !facts.was_put_back {
                 let target = order.target;
-                self.complain("P2", || format!("ordered although its result is recorded: {target:?}"));
+                self.complain("P2", || {
+                    format!("ordered although its result is recorded: {target:?}")
+                });
             }
         }
         if !commit.withdrawn.is_empty() {
@@ -319,6 +340,12 @@ impl Witness {
         if !commit.dead_letters.is_empty() {
             self.reach(Goal::DeadLetter);
         }
+    }
+
+    /// The owner was told that a commit was applied.
+    pub(crate) fn acknowledged(&self, commit: &Commit) {
+        let Lease { partition, token } = commit.lease;
+        self.facts().acknowledged.insert(token.nonce, (partition, commit.number));
     }
 
     fn see_events(&self, facts: &mut Facts, run: RunId, first: u64, records: &[bytes::Bytes]) {
@@ -392,7 +419,7 @@ impl Witness {
 
     fn see_result(&self, facts: &mut Facts, call: CallId, result: Recorded) {
         let known = *facts.recorded.entry(call).or_insert(result);
-        if known.digest != result.digest {
+        if known.digest != result.digest && !facts.was_put_back {
             self.complain("I2", || format!("call {call} has two results"));
         }
     }
@@ -431,7 +458,9 @@ impl Witness {
             if is_cancelled {
                 let (run, target) = (order.run, &order.target);
                 self.complain("I20", || {
-                    format!("order given after the cancel of run {run} was acknowledged: {target:?}")
+                    format!(
+                        "order given after the cancel of run {run} was acknowledged: {target:?}"
+                    )
                 });
             }
         }
@@ -447,15 +476,15 @@ impl Witness {
             self.note(host, "hand in", &numbers, || {
                 format!("{id:?} taken {is_taken} messages {}", part.messages.len())
             });
+            let report = part.messages.last().and_then(|last| InboxMessage::from_record(last).ok());
+            let Some(InboxMessage::Report(report)) = report else { continue };
+            if report.outcome == AttemptOutcome::Cancelled {
+                self.reach(Goal::BodyCancelled);
+            }
             if !is_taken {
                 self.reach(Goal::LateReportRefused);
                 continue;
             }
-            let Some(InboxMessage::Report(report)) =
-                part.messages.last().and_then(|message| InboxMessage::from_record(message).ok())
-            else {
-                continue;
-            };
             if part.finished.is_none() {
                 continue;
             }
@@ -473,7 +502,6 @@ impl Witness {
                     self.see_result(&mut self.facts(), report.target.call, result);
                 }
                 AttemptOutcome::Suspended => self.reach(Goal::SlotGivenUp),
-                AttemptOutcome::Cancelled => self.reach(Goal::BodyCancelled),
                 _ => {}
             }
         }

@@ -155,7 +155,8 @@ impl World {
     }
 
     fn step(&mut self, until: u64) {
-        let Self { plan, witness, weather, storage, hosts, clients, random, now, losses, .. } = self;
+        let Self { plan, witness, weather, storage, hosts, clients, random, now, losses, .. } =
+            self;
         witness.set_now(*now);
         clients.step(until);
         let link = |id: u32| {
@@ -175,8 +176,7 @@ impl World {
             host.step(&setting, *now, until);
             if *losses > 0 && storage.with_model(|model| model.lose_order(0)) {
                 *losses -= 1;
-                witness.note(0, "order lost", &[], String::new);
-                witness.reach(Goal::OrderLost);
+                witness.order_lost();
             }
         }
         self.now = until;
@@ -219,6 +219,9 @@ impl World {
                     self.storage.with_model(|now| *now = model);
                     self.witness.put_back(facts);
                     self.driver.rolled_back();
+                    for host in &self.hosts {
+                        host.disconnect();
+                    }
                 }
             }
         }

@@ -123,9 +123,17 @@ pub(crate) async fn serve(app: App, role: Role, settings: &Settings) -> Result<(
     }
     // The node has handles of its own; what is left of this one ends with the listener.
     drop(storage);
-    node.wait_ready().await?;
-    tracing::info!(?role, node = %id, ?durability, namespace = %settings.namespace, "ready");
-    let signal = stop.wait().await;
+    let ready = async {
+        node.wait_ready().await?;
+        tracing::info!(?role, node = %id, ?durability, namespace = %settings.namespace, "ready");
+        std::future::pending().await
+    };
+    // It may be told to stop before it is ready, as where the storage went away meanwhile.
+    let told: Result<_, ServiceError> = tokio::select! {
+        signal = stop.wait() => Ok(signal),
+        failed = ready => failed,
+    };
+    let signal = told?;
     if let Some(admin) = &admin {
         admin.begin_drain();
     }

@@ -1,13 +1,14 @@
 //! Everything that says why a thread does not go on.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rethread_core::event::{EventKind, Refusal, RunOutcome};
 use rethread_core::header::ThreadHeader;
-use rethread_core::ids::ThreadId;
+use rethread_core::ids::{QueueName, ThreadId};
 use rethread_core::message::{Action, TaskOrder};
 use rethread_core::outlook::Outlook;
-use rethread_storage::PartitionStatus;
+use rethread_storage::{OrderStatus, PartitionStatus};
 use tokio::time::timeout;
 
 use crate::admin::{Admin, WorkerInfo, decode};
@@ -84,23 +85,26 @@ impl Admin {
     async fn orders_of(&self, thread: &Thread) -> Result<Vec<PlacedOrder>> {
         let partition = thread.partition();
         let read = self.client.read(|storage| storage.list_orders(partition, ORDERS_MAX));
-        let mut placed = Vec::new();
-        let (mut queue, mut before) = (None, 0);
-        for status in read.await? {
-            if queue.as_ref() != Some(&status.queue) {
-                (queue, before) = (Some(status.queue.clone()), 0);
-            }
-            // What cannot be read is no order of this thread.
-            if let Ok(order) = decode::<TaskOrder>("order", &status.order)
-                && order.thread == *thread.id()
-            {
-                let worker = status.worker.as_ref().map(ToString::to_string);
-                placed.push(PlacedOrder { order, worker, age_ms: status.age_ms, before });
-            }
-            before += usize::from(status.worker.is_none());
-        }
-        Ok(placed)
+        Ok(place(thread.id(), read.await?))
     }
+}
+
+/// The orders of a thread among those of its partition, which stand in order within each queue.
+pub(super) fn place(thread: &ThreadId, orders: Vec<OrderStatus>) -> Vec<PlacedOrder> {
+    let mut placed = Vec::new();
+    let mut waiting = BTreeMap::<QueueName, usize>::new();
+    for status in orders {
+        let before = waiting.entry(status.queue).or_default();
+        // What cannot be read is no order of this thread.
+        if let Ok(order) = decode::<TaskOrder>("order", &status.order)
+            && order.thread == *thread
+        {
+            let worker = status.worker.as_ref().map(ToString::to_string);
+            placed.push(PlacedOrder { order, worker, age_ms: status.age_ms, before: *before });
+        }
+        *before += usize::from(status.worker.is_none());
+    }
+    placed
 }
 
 /// Asks the coordinator of the thread.

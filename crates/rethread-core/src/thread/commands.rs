@@ -62,6 +62,9 @@ impl ThreadMachine {
         if self.is_running() {
             return self.try_command_beside_run(now, command);
         }
+        if self.stands_in_line(&command) {
+            return self.enqueue(command);
+        }
         let Command { thread: _, run, settings, at, is_lenient, multitask: _, action } = command;
         let request = Request { run, settings, at, is_lenient };
         match action {

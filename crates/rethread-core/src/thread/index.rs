@@ -64,13 +64,17 @@ impl JournalIndex {
         let mut index = Self::default();
         // Failures and answers that stand, by call.
         let mut reopenable: BTreeMap<CallId, Vec<usize>> = BTreeMap::new();
+        // The calls whose failures they passed on.
+        let mut causes: BTreeMap<CallId, CallId> = BTreeMap::new();
         for (position, entry) in entries.iter().enumerate() {
             match &entry.fact {
                 Fact::Completed { delivery, .. } => {
+                    reopenable.remove(&delivery.call);
                     index.recorded.insert(delivery.call);
                     index.delivered(delivery, position);
                 }
-                Fact::Failed { delivery, .. } => {
+                Fact::Failed { delivery, failure } => {
+                    causes.extend(failure.cause.map(|cause| (delivery.call, cause)));
                     reopenable.entry(delivery.call).or_default().push(position);
                     index.recorded.insert(delivery.call);
                     index.delivered(delivery, position);
@@ -82,17 +86,24 @@ impl JournalIndex {
                     index.failures.clear();
                     for call in reopened {
                         index.reopened = true;
-                        index.recorded.remove(call);
-                        index.void.extend(reopenable.remove(call).unwrap_or_default());
+                        if let Some(positions) = reopenable.remove(call) {
+                            index.recorded.remove(call);
+                            index.void.extend(positions);
+                        }
                     }
                 }
-                // A later attempt of the caller tries a failed call again.
+                // A later attempt of the caller tries a failed call again, with what failed in it.
                 Fact::Called { caller, body, call, .. } => {
                     index.makers.insert(*call, *caller);
                     index.makers.entry(*caller).or_insert(*body);
-                    if let Some(positions) = reopenable.remove(call) {
-                        index.recorded.remove(call);
+                    let mut failed = Some(*call);
+                    while let Some((one, positions)) =
+                        failed.and_then(|one| Some((one, reopenable.remove(&one)?)))
+                    {
+                        index.reopened |= one != *call;
+                        index.recorded.remove(&one);
                         index.void.extend(positions);
+                        failed = causes.get(&one).copied();
                     }
                 }
                 Fact::Answered { interrupt, .. } => {
@@ -271,10 +282,13 @@ pub(super) fn calls_to_reopen(entries: &[Entry]) -> Vec<CallId> {
         return Vec::new();
     };
     let failed = |wanted: CallId| {
-        entries.iter().rev().find_map(|entry| match &entry.fact {
-            Fact::Failed { delivery, failure } if delivery.call == wanted => Some(failure),
+        let newest = entries.iter().rev().find_map(|entry| match &entry.fact {
+            Fact::Failed { delivery, failure } if delivery.call == wanted => Some(Some(failure)),
+            // It was tried again since, by a later attempt of its caller.
+            Fact::Completed { delivery, .. } if delivery.call == wanted => Some(None),
             _ => None,
-        })
+        });
+        newest.flatten()
     };
     // An error that was wrapped on its way out has lost its cause. If nothing was delivered
     // between a call's failure and the end of the run, that failure is what ended it.

@@ -183,6 +183,16 @@ impl ThreadMachine {
         matches!(self.state, State::Running(_))
     }
 
+    /// Whether a run is in progress that waits for something in this process, as a future that is
+    /// marked as local, or is still being replayed: a machine that is loaded again would not find
+    /// it, or would begin anew.
+    pub fn is_bound_to_memory(&self) -> bool {
+        match &self.state {
+            State::Running(execution) => execution.is_bound_to_memory(),
+            State::Resting { .. } => false,
+        }
+    }
+
     /// Calls with an attempt that is queued or running: what the shell must remember when it
     /// drops the machine to save memory.
     pub fn in_flight(&self) -> OpenCalls {
@@ -265,6 +275,7 @@ impl ThreadMachine {
             && execution.id() == called.target.execution
         {
             execution.handle_called(now, called, &mut self.turn, log);
+            self.replay_if_outdated();
             self.advance(now);
         }
         self.finish_turn(now);
@@ -413,6 +424,21 @@ impl ThreadMachine {
                 let status = ThreadStatus::Failed(failure.clone());
                 self.stop(now, status, progress, RunOutcome::Failed(failure));
             }
+        }
+    }
+
+    /// Plays the execution from the top, as after a load.
+    fn replay_if_outdated(&mut self) {
+        let is_outdated = matches!(&self.state, State::Running(it) if it.is_outdated());
+        let in_flight = self.in_flight();
+        match std::mem::replace(&mut self.state, State::at_rest(Vec::new())) {
+            State::Running(execution) if is_outdated => {
+                let (id, run) = (execution.id(), execution.run());
+                let journal = execution.into_journal();
+                let shown = journal.len();
+                self.run_execution(id, run, journal, shown, in_flight);
+            }
+            other => self.state = other,
         }
     }
 

@@ -53,7 +53,16 @@ impl ThreadMachine {
         }
     }
 
-    fn enqueue(&mut self, command: Command) -> Result<(), Refusal> {
+    /// Whether a command comes after others that wait although nothing runs: the code does not
+    /// fit the run that is to go on before them.
+    pub(super) fn stands_in_line(&self, command: &Command) -> bool {
+        matches!(command.action, Action::Start { .. })
+            && command.multitask == Multitask::Enqueue
+            && self.is_parked()
+            && !self.waiting.is_empty()
+    }
+
+    pub(super) fn enqueue(&mut self, command: Command) -> Result<(), Refusal> {
         let max = self.setup.limits.waiting_max;
         if self.waiting.len() >= max {
             return Err(Refusal::TooManyWaiting { max });

@@ -10,6 +10,7 @@ mod multitask;
 mod nested;
 mod policies;
 mod recovery;
+mod reopened;
 mod support;
 mod threads;
 mod travel;

@@ -1,5 +1,7 @@
 //! Requests that meet a run in progress, and those that stop one.
 
+use std::sync::Arc;
+
 use rethread_core::event::{Refusal, RunOutcome};
 use rethread_core::header::ThreadStatus;
 use rethread_core::ids::RunId;
@@ -462,4 +464,54 @@ fn random_requests_meet_random_runs() {
         assert!(!world.has_work(), "seed {seed}");
     }
     assert!(rolled_back > 100 && queued > 30, "{rolled_back} rolled back, {queued} queued");
+}
+
+#[test]
+fn no_body_starts_beside_a_report_that_a_cancel_overtook() {
+    for crash in [false, true] {
+        let mut world = World::new(Code::main(|_| async {
+            task("work", 1).await?;
+            task("work", 2).await
+        }));
+        world.start(());
+        messages(&mut world, 1);
+        world.submit(Action::Cancel(Cancel::default()));
+        let again = world.submit(Action::Retry);
+        world.run_order(0);
+        messages(&mut world, 2);
+        assert_eq!((world.store.queue.len(), world.store.inbox.len()), (1, 1));
+        if crash {
+            world.crash();
+        }
+        // The report comes to a call that is ordered again.
+        messages(&mut world, 1);
+        world.run_order(0);
+        settled(&mut world);
+        assert_eq!(world.outcome(again), &RunOutcome::Done(payload(2)));
+        assert!(world.store.queue.is_empty());
+    }
+}
+
+#[test]
+fn a_request_does_not_overtake_those_that_wait_on_a_parked_thread() {
+    let mut world = adding();
+    world.start(1_u64);
+    let second = start_with(&mut world, Multitask::Enqueue, 2);
+    messages(&mut world, 2);
+    world.crash();
+    let good = std::mem::replace(
+        &mut world.program,
+        Arc::new(Code::main(|_| async { task("other", 1).await })),
+    );
+    world.load();
+    assert!(matches!(world.status(), Some(ThreadStatus::Parked(_))), "{:?}", world.status());
+    let third = start_with(&mut world, Multitask::Enqueue, 3);
+    messages(&mut world, 1);
+    assert_eq!(world.store.waiting.len(), 2);
+    world.crash();
+    world.program = good;
+    let again = world.submit(Action::Retry);
+    settled(&mut world);
+    let outcomes = [again, second, third].map(|run| world.outcome(run).clone());
+    assert_eq!(outcomes, [1_u64, 3, 6].map(|sum| RunOutcome::Done(payload(sum))));
 }

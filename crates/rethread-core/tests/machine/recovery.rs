@@ -9,11 +9,11 @@ use futures::future::{Either, join, select};
 use rethread_core::event::RunOutcome;
 use rethread_core::failure::Failure;
 use rethread_core::header::ThreadStatus;
-use rethread_core::ids::RunId;
+use rethread_core::ids::{Millis, RunId};
 use rethread_core::message::{Action, AttemptOutcome};
 use rethread_core::policy::{Retry, TaskOptions};
 use rethread_core::replay::Scope;
-use rethread_core::thread::Limits;
+use rethread_core::thread::{Activity, Limits};
 
 use crate::support::rng::Rng;
 use crate::support::world::World;
@@ -382,4 +382,42 @@ fn calls_beyond_the_limit_fail_and_others_do_not() {
     world.settle(&mut Rng::new(1), Some(5));
     assert_done(&world, run, (8_u64, true));
     assert_eq!(world.starts("work"), 8);
+}
+
+/// Waits for `first` of this process or a timer, whatever ends first.
+fn first_or_a_minute<F: Future<Output = ()> + Send>(
+    first: impl Fn() -> F + Send + Sync + 'static,
+) -> World {
+    let first = Arc::new(first);
+    let mut world = World::new(Code::main(move |_| {
+        let first = Arc::clone(&first);
+        async move {
+            let sleeping = sleep(60_000);
+            select(Box::pin(first()), sleeping).await;
+            Ok(payload(()))
+        }
+    }));
+    world.start(());
+    world.handle_message();
+    world
+}
+
+fn is_bound(world: &World) -> bool {
+    world.machine.as_ref().is_some_and(|machine| machine.is_bound_to_memory())
+}
+
+#[test]
+fn what_goes_on_in_this_process_does_not_sleep_beside_a_timer() {
+    let now = Some(Activity::Due(Millis::default()));
+    let local = Switch::default();
+    let world = first_or_a_minute(move || local.clone().local());
+    assert_eq!((world.store.activity, is_bound(&world)), (now, true));
+
+    let busy = Switch::default();
+    let world = first_or_a_minute(move || busy.clone().busy());
+    assert_eq!((world.store.activity, is_bound(&world)), (now, true), "it is to be polled again");
+
+    let world = first_or_a_minute(std::future::pending);
+    let then = Some(Activity::Due(world.now.plus(60_000)));
+    assert_eq!((world.store.activity, is_bound(&world)), (then, false));
 }

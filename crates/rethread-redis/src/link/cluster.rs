@@ -72,7 +72,7 @@ impl Cluster {
         let address = format!("cluster {}", names.join(","));
         let mut known = HashMap::new();
         for seed in &seeds {
-            let node = Node::new(seed.clone(), settings)?;
+            let node = Node::of_cluster(seed.clone(), settings)?;
             known.insert(node.address().to_owned(), Arc::new(node));
         }
         Ok(Self::with(seeds, address, settings, known))
@@ -260,7 +260,7 @@ impl Cluster {
             .and_then(|(host, port)| Some((host, port.parse().ok()?)))
             .ok_or_else(|| malformed(what, "it is not host:port"))?;
         let seed = self.seeds.first().ok_or_else(|| malformed(what, "no seed is known"))?;
-        let node = Arc::new(Node::new(sibling(seed, host, port), &self.settings)?);
+        let node = Arc::new(Node::of_cluster(sibling(seed, host, port), &self.settings)?);
         known.insert(address.to_owned(), Arc::clone(&node));
         Ok(node)
     }

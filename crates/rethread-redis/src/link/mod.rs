@@ -45,7 +45,7 @@ struct Inner {
 #[derive(Debug)]
 enum Way {
     Single(Box<Node>),
-    Cluster(Cluster),
+    Cluster(Box<Cluster>),
 }
 
 impl Link {
@@ -54,7 +54,7 @@ impl Link {
         let settings = Settings::new(options)?;
         let way = match address::read(&options.url)? {
             Entrance::Single(info) => Way::Single(Box::new(Node::new(*info, &settings)?)),
-            Entrance::Cluster(seeds) => Way::Cluster(Cluster::new(seeds, &settings)?),
+            Entrance::Cluster(seeds) => Way::Cluster(Box::new(Cluster::new(seeds, &settings)?)),
         };
         Ok(Self(Arc::new(Inner { way, settings, replicas: options.replicas })))
     }
@@ -64,7 +64,7 @@ impl Link {
         let settings = self.0.settings.clone();
         let way = match &self.0.way {
             Way::Single(node) => Way::Single(Box::new(node.another(&settings))),
-            Way::Cluster(cluster) => Way::Cluster(cluster.another(&settings)),
+            Way::Cluster(cluster) => Way::Cluster(Box::new(cluster.another(&settings))),
         };
         Self(Arc::new(Inner { way, settings, replicas: self.0.replicas }))
     }

@@ -34,6 +34,8 @@ pub(super) struct Node {
     address: String,
     connect_timeout: Duration,
     response_timeout: Duration,
+    // A replica of a cluster sends commands on to its primary; any other must not be used.
+    may_be_replica: bool,
     live: Mutex<Option<Live>>,
     idle_waiters: Mutex<Vec<Live>>,
     // Held while a connection is made, so that there is one attempt at a time.
@@ -74,12 +76,18 @@ impl Node {
         Ok(Self::with(settings.client(info)?, address, settings))
     }
 
+    /// The same for a node of a cluster.
+    pub(super) fn of_cluster(info: ConnectionInfo, settings: &Settings) -> Result<Self> {
+        Ok(Self { may_be_replica: true, ..Self::new(info, settings)? })
+    }
+
     fn with(client: Client, address: String, settings: &Settings) -> Self {
         Self {
             client,
             address,
             connect_timeout: settings.connect_timeout,
             response_timeout: settings.response_timeout,
+            may_be_replica: false,
             live: Mutex::new(None),
             idle_waiters: Mutex::new(Vec::new()),
             attempts: tokio::sync::Mutex::default(),
@@ -88,7 +96,8 @@ impl Node {
 
     /// A way to the same server whose connections are its own.
     pub(super) fn another(&self, settings: &Settings) -> Self {
-        Self::with(self.client.clone(), self.address.clone(), settings)
+        let other = Self::with(self.client.clone(), self.address.clone(), settings);
+        Self { may_be_replica: self.may_be_replica, ..other }
     }
 
     /// Where the server is, without user and password.
@@ -251,7 +260,9 @@ impl Node {
         let answer = connection.send_packed_command(&ask).await;
         let answer = answer.map_err(|error| unanswered(&error, Effect::Read, &self.address))?;
         let server = Server::read(&reply::text(self.checked(answer)?, "INFO of Redis")?);
-        server.check_role(&self.address)?;
+        if !self.may_be_replica {
+            server.check_role(&self.address)?;
+        }
         if let Some(change) = before.and_then(|before| server.change_since(before)) {
             tracing::warn!(
                 address = self.address,

@@ -6,8 +6,10 @@ use redis::{Cmd, Value, cmd};
 use rethread_storage::{Result, StorageError};
 
 use super::node::Node;
+use super::slot::key_of;
 use super::{Link, is_unknown_script, pipeline};
 use crate::error::Effect;
+use crate::keys::last_beside;
 use crate::lease::millis;
 use crate::script::Script;
 
@@ -78,20 +80,28 @@ impl Tail {
         Self { bell: None, replicas: 0, patience: Duration::ZERO }
     }
 
-    fn cmds(&self) -> impl Iterator<Item = Cmd> {
-        let ring = self.bell.as_ref().map(|bell| {
+    /// The commands behind these.
+    fn cmds(&self, calls: &[Cmd]) -> Vec<Cmd> {
+        let mut cmds = Vec::new();
+        if let Some(bell) = &self.bell {
             let mut publish = cmd("PUBLISH");
             publish.arg(bell).arg("");
-            publish
-        });
-        // Counts replicas that have all that this server had written by then, so that a write
-        // that is sent again waits for what its first try wrote.
-        let wait = (self.replicas > 0).then(|| {
+            cmds.push(publish);
+        }
+        if self.replicas > 0 {
+            // `WAIT` counts replicas that have all that the server had written up to the last
+            // write of this connection; before 7.2, up to its last command. A write that is sent
+            // again may change nothing, and must wait for what its first try wrote.
+            if let Some(key) = calls.iter().find_map(key_of).and_then(last_beside) {
+                let mut set = cmd("SET");
+                set.arg(key).arg("").arg("PX").arg(1);
+                cmds.push(set);
+            }
             let mut wait = cmd("WAIT");
             wait.arg(self.replicas).arg(millis(self.patience).max(1));
-            wait
-        });
-        ring.into_iter().chain(wait)
+            cmds.push(wait);
+        }
+        cmds
     }
 
     fn judge(&self, answers: &[Value], address: &str) -> Result<()> {
@@ -123,7 +133,8 @@ pub(super) async fn send(
     tail: &Tail,
 ) -> Result<Vec<Written>> {
     let count = cmds.len();
-    let cmds = pipeline(cmds.into_iter().chain(tail.cmds()).collect());
+    let behind = tail.cmds(&cmds);
+    let cmds = pipeline(cmds.into_iter().chain(behind.iter().cloned()).collect());
     let wait = (tail.replicas > 0).then_some(tail.patience);
     let (mut values, mut kept) = send_once(node, &cmds, count, effect, wait, tail).await?;
     let unknown: Vec<usize> =
@@ -131,7 +142,7 @@ pub(super) async fn send(
     if let Some(script) = script.filter(|_| !unknown.is_empty()) {
         let calls = cmds.cmd_iter().enumerate().filter(|(index, _)| unknown.contains(index));
         let again = std::iter::once(script.load()).chain(calls.map(|(_, call)| call.clone()));
-        let again = pipeline(again.chain(tail.cmds()).collect());
+        let again = pipeline(again.chain(behind).collect());
         let count = unknown.len() + 1;
         let (answers, kept_now) = send_once(node, &again, count, effect, wait, tail).await?;
         for (index, answer) in unknown.into_iter().zip(answers.into_iter().skip(1)) {

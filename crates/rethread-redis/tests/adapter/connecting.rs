@@ -59,6 +59,11 @@ async fn durability_follows_the_append_only_file() {
     let storage = RedisStorage::connect(RedisOptions::new(without.url())).await.expect("connects");
     assert_eq!(storage.durability(), Durability::Volatile);
     assert_eq!(storage.partitions(), RedisOptions::PARTITIONS_DEFAULT);
+    // A restart of the primary empties its replicas too.
+    let mut options = RedisOptions::new(without.url());
+    options.replicas = 1;
+    let storage = RedisStorage::connect(options).await.expect("connects");
+    assert_eq!(storage.durability(), Durability::Volatile);
 }
 
 #[tokio::test]

@@ -56,6 +56,31 @@ async fn a_write_that_no_replica_confirms_has_an_unknown_outcome_and_one_effect(
     assert_eq!(inbox(&primary.storage).await, ["m", "n"]);
 }
 
+/// What was written to a server since it started.
+async fn changes(server: &RedisServer) -> u64 {
+    let info = tell(server, &["INFO", "persistence"]).await;
+    let info: String = redis::from_redis_value(info).expect("a text");
+    let count = info.lines().find_map(|it| it.strip_prefix("rdb_changes_since_last_save:"));
+    count.and_then(|count| count.trim().parse().ok()).expect("a number")
+}
+
+/// From Redis 7.2 on, `WAIT` waits for the last write of its connection only.
+#[tokio::test]
+async fn a_repetition_that_changes_nothing_has_something_to_wait_for() {
+    let Pair { primary, replica: _replica, storage } = pair(Duration::from_secs(5)).await;
+    let (lease, last) = primary.own(P0).await;
+    let id = op();
+    eventually("it is confirmed", async || storage.submit(P0, id, text("m")).await.map(Some)).await;
+    storage.commit(Commit::new(lease, last + 1)).await.expect("commits");
+    let before = changes(&primary.server).await;
+    storage.submit(P0, id, text("m")).await.expect("is repeated");
+    let between = changes(&primary.server).await;
+    assert!(between > before, "{before}");
+    storage.commit(Commit::new(lease, last + 1)).await.expect("is repeated");
+    assert!(changes(&primary.server).await > between, "{between}");
+    assert_eq!(inbox(&primary.storage).await, ["m"]);
+}
+
 #[tokio::test]
 async fn what_was_acknowledged_is_on_the_replica_that_is_promoted() {
     let Pair { primary, replica, storage } = pair(Duration::from_secs(5)).await;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rethread_core::ids::{NodeId, OpId, PartitionId, QueueName, WorkerId};
-use rethread_redis::testing::RedisCluster;
+use rethread_redis::testing::{RedisCluster, RedisServer};
 use rethread_redis::{RedisOptions, RedisStorage};
 use rethread_storage::{
     Acquisition, Commit, HandIn, InboxCursor, Lease, OrderGroup, QueuedOrder, Storage, StorageError,
@@ -58,6 +58,44 @@ async fn a_single_connection_to_a_node_says_what_to_do() {
     let error = last.expect_err("one of them does not have the slot");
     assert!(matches!(error, StorageError::Config { .. }), "{error}");
     assert!(error.to_string().contains("redis+cluster://"), "{error}");
+}
+
+/// A name in front of a cluster leads to any of its nodes.
+#[tokio::test]
+async fn a_replica_is_a_way_into_the_cluster() {
+    let cluster = RedisCluster::start();
+    let replica = RedisServer::start_with(&["--cluster-enabled", "yes"]);
+    let client = redis::Client::open(replica.url()).expect("a url");
+    let mut raw = client.get_multiplexed_async_connection().await.expect("connects");
+    let primary = text(ask(&cluster, 0, &["CLUSTER".to_owned(), "MYID".to_owned()]).await);
+    let port = cluster.nodes()[0].port();
+    let mut meet = redis::cmd("CLUSTER");
+    meet.arg("MEET").arg("127.0.0.1").arg(port);
+    meet.exec_async(&mut raw).await.expect("meets");
+    let deadline = Instant::now() + LONG;
+    let mut follows = false;
+    loop {
+        if !follows {
+            let mut follow = redis::cmd("CLUSTER");
+            follow.arg("REPLICATE").arg(&primary);
+            follows = follow.exec_async(&mut raw).await.is_ok();
+        }
+        let info: String = redis::cmd("INFO").query_async(&mut raw).await.expect("answers");
+        let cluster: String =
+            redis::cmd("CLUSTER").arg("INFO").query_async(&mut raw).await.expect("answers");
+        if info.contains("master_link_status:up") && cluster.contains("cluster_state:ok") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it does not follow: {cluster}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let url = format!("redis+cluster://127.0.0.1:{}", replica.port());
+    let options = RedisOptions::new(url).namespace("by a replica").partitions(4);
+    let storage = RedisStorage::connect(options).await.expect("connects");
+    for partition in (0..4).map(PartitionId) {
+        let (lease, last) = own(&storage, partition).await;
+        storage.commit(Commit::new(lease, last + 1)).await.expect("commits");
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@
 //! A message is consumed by the commit that holds everything that came of it, so a crash at any
 //! point leaves it in the inbox or its effects in the storage.
 
+mod audit;
 mod consumption;
 mod dead_letters;
 mod flush;
@@ -98,6 +99,8 @@ pub(crate) enum OwnerMessage {
     Done(Done),
     /// Threads that are not in memory may be due.
     Due,
+    /// The storage has lost commits that it acknowledged.
+    RolledBack,
     /// Look for idle threads.
     Sweep,
     /// Look for calls whose orders are lost.
@@ -220,6 +223,7 @@ impl Actor for PartitionOwner {
             OwnerMessage::Flushed(flushed) => state.flushed(flushed),
             OwnerMessage::Done(done) => state.job_done(done),
             OwnerMessage::Due => state.wake_due(),
+            OwnerMessage::RolledBack => state.give_up("storage rolled back"),
             OwnerMessage::Sweep => state.sweep(),
             OwnerMessage::LookForLost => state.look_for_lost(),
             OwnerMessage::ToldInFlight(answer) => state.told_in_flight(answer),

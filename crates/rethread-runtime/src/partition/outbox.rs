@@ -5,12 +5,13 @@ use rethread_core::ids::{CallId, ThreadKey};
 use rethread_core::thread::Job;
 use rethread_storage::{
     CheckpointWrite, EventWrite, InboxCursor, JournalWrite, OrderGroup, QueuedOrder, ThreadWrite,
+    WaitingChange,
 };
 use tracing::Span;
 
 use crate::coordinator::{Addressee, Turned};
 
-/// Most records (entries, events, checkpoints, orders) of one commit. One write is never split,
+/// Most records (entries, events, checkpoints, waiting commands, orders) of one commit. One write is never split,
 /// so a single one may have more.
 const RECORDS_MAX: usize = 1_000;
 /// Most bytes of one commit, with the same exception.
@@ -145,7 +146,12 @@ fn write_size(write: &ThreadWrite) -> (usize, usize) {
     };
     let events = write.events.iter().flat_map(|events| &events.records);
     let checkpoints = write.checkpoints.iter().map(|checkpoint| &checkpoint.record);
+    let waiting = write.waiting.iter().filter_map(|change| match change {
+        WaitingChange::Append(command) => Some(command),
+        WaitingChange::DropFirst(_) => None,
+    });
     let records = journal.iter().chain(events).chain(checkpoints).chain(&write.header);
+    let records = records.chain(waiting);
     let none = (write.drop_checkpoints.len(), 0);
     records.fold(none, |(count, bytes), record| (count + 1, bytes + record.len()))
 }
@@ -337,6 +343,19 @@ mod tests {
         let big = || JournalWrite::Append(vec![Bytes::from(vec![0; BYTES_MAX / 2 + 1])]);
         outbox.push(turn(1, big(), 0));
         outbox.push(turn(2, big(), 0));
+        assert_eq!(outbox.take_batch().turns, [key(1)]);
+        assert_eq!(outbox.take_batch().turns, [key(2)]);
+    }
+
+    #[test]
+    fn commands_that_wait_take_room() {
+        let mut outbox = Outbox::default();
+        for thread in [1, 2] {
+            let command = Bytes::from(vec![0; BYTES_MAX / 2 + 1]);
+            let waiting = vec![WaitingChange::Append(command)];
+            let write = ThreadWrite { waiting, ..ThreadWrite::none(key(thread)) };
+            outbox.push(Turned { write: Some(write), ..Turned::none(key(thread)) });
+        }
         assert_eq!(outbox.take_batch().turns, [key(1)]);
         assert_eq!(outbox.take_batch().turns, [key(2)]);
     }

@@ -182,6 +182,7 @@ impl OwnerState {
     pub(super) fn look_for_lost(&mut self) {
         let wait = self.sweep.every.max(self.sweep.took * TIMES_AS_LONG);
         self.sweep.arm(wait, &self.myself);
+        self.audit();
         match &mut self.sweep.stage {
             Stage::Resting => self.ask_for_calls(),
             Stage::Asking { found, .. } => {

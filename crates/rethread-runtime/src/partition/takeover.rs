@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ractor::ActorRef;
 use rethread_core::ids::{Millis, PartitionId, ThreadKey};
-use rethread_core::message::{InboxMessage, OpenCalls, TaskOrder};
+use rethread_core::message::{InboxMessage, OpenCalls, Target, TaskOrder};
 use rethread_core::planted;
 use rethread_core::record::Record;
 use rethread_storage::{InboxCursor, Result, Storage};
@@ -76,7 +76,7 @@ pub(super) async fn scan_in_flight(
     for queued in storage.queued_orders(partition).await? {
         // What cannot be read becomes a dead letter when a worker is given it.
         if let Ok(TaskOrder { target, .. }) = TaskOrder::from_record(&queued.order) {
-            in_flight.entry(target.thread).or_default().insert(target.open_call(), target.attempt);
+            note(&mut in_flight, &target);
         }
     }
     let mut cursor = InboxCursor::START;
@@ -87,10 +87,16 @@ pub(super) async fn scan_in_flight(
         for item in &page {
             // What cannot be read is reported when it is routed.
             if let Ok(InboxMessage::Report(report)) = InboxMessage::from_record(&item.message) {
-                let target = report.target;
-                let calls = in_flight.entry(target.thread).or_default();
-                calls.insert(target.open_call(), target.attempt);
+                note(&mut in_flight, &report.target);
             }
         }
     }
+}
+
+/// Notes an attempt. Of a call that was cancelled and is ordered again there may be the report of
+/// an earlier one too.
+fn note(in_flight: &mut InFlight, target: &Target) {
+    let calls = in_flight.entry(target.thread).or_default();
+    let newest = calls.entry(target.open_call()).or_insert(target.attempt);
+    *newest = target.attempt.max(*newest);
 }

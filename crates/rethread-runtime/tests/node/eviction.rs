@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use rethread_sdk::{Entrypoint, Error, Registry, sleep};
+use rethread_sdk::{Entrypoint, Error, Registry, Task, local, sleep};
 use tokio::time::timeout;
 
 use crate::runs::doubling;
@@ -43,5 +43,30 @@ async fn a_timer_outlives_everything_that_is_known_of_its_thread() {
     let done = timeout(DEADLINE, driver.done::<u64>("t", run)).await;
     assert_eq!(done, Ok(1));
     assert_eq!(node.stats().threads_loaded, 2, "it left memory while it slept");
+    node.shutdown().await.expect("shuts down");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thread_that_waits_for_something_of_its_process_stays_in_memory() {
+    let same = Task::new("same", |n: u64| async move { Ok::<_, Error>(n) });
+    let here = same.clone();
+    let main = Entrypoint::new("main", move |(): ()| {
+        let here = here.clone();
+        async move {
+            tokio::select! {
+                biased;
+                () = local(tokio::time::sleep(Duration::from_millis(50))) => here.call((1,)).await,
+                _ = sleep(Duration::from_secs(3)) => here.call((2,)).await,
+            }
+        }
+    });
+    let driver = Driver::in_memory(1);
+    let registry = Registry::builder().task(same).entrypoint(main).build().expect("builds");
+    let mut options = options("a", &driver, registry);
+    options.evict_after = Duration::ZERO;
+    let node = start(options).await;
+    let run = driver.start("t", "main", ()).await;
+    let done = timeout(DEADLINE, driver.done::<u64>("t", run)).await;
+    assert_eq!(done, Ok(1));
     node.shutdown().await.expect("shuts down");
 }

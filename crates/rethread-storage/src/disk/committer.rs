@@ -183,7 +183,7 @@ impl Committer {
     fn fail(&mut self, failure: &Unwritten) {
         let error = failure.to_writers();
         tracing::error!(%error, "the data directory takes no more writes");
-        self.failure = Some(failure.from_now_on());
+        self.failure = Some(failure.to_later_writers());
     }
 
     fn serve(&mut self, requests: Vec<Request>) {

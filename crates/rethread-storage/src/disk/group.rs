@@ -4,9 +4,10 @@ use std::collections::btree_map;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use fjall::{OwnedWriteBatch, PersistMode, Readable};
+use fjall::{Keyspace, OwnedWriteBatch, PersistMode, Readable, UserValue};
 use rethread_core::ids::{Millis, OpId, PartitionId, ThreadKey};
 
+use super::ages;
 use super::keys;
 use super::shelf::{Shelf, ShelfWrite};
 use super::sweep;
@@ -15,6 +16,7 @@ use super::unwritten::Unwritten;
 use super::values::{Kept, Standing, encode_counters, encode_counts, encode_letter, encode_order};
 use crate::live::{Counts, Letters, Opened, OrderId, Origin};
 use crate::memory::last_event;
+use crate::wake::lock;
 use crate::{Activity, Commit, DeadLetterId, JournalWrite, Result, ThreadWrite, WaitingChange};
 
 /// Longer journals are left to the sweeper when they are replaced.
@@ -24,6 +26,8 @@ const ENTRIES_DROPPED_AT_ONCE_MAX: u64 = 128;
 pub(super) struct Group<'a> {
     tables: &'a Tables,
     batch: OwnedWriteBatch,
+    /// Which tables it writes; see `ages`.
+    is_written: [bool; ages::TABLES],
     /// Threads that were prepared, as they stand after this group.
     standings: BTreeMap<(PartitionId, ThreadKey), Prepared>,
     counters: BTreeMap<PartitionId, (u64, u64)>,
@@ -48,11 +52,29 @@ impl<'a> Group<'a> {
         Self {
             tables,
             batch,
+            is_written: [false; ages::TABLES],
             standings: BTreeMap::new(),
             counters: BTreeMap::new(),
             fresh_checkpoints: BTreeSet::new(),
             doomed_checkpoints: Vec::new(),
             kept: BTreeMap::new(),
+        }
+    }
+
+    fn put(&mut self, table: &Keyspace, key: Vec<u8>, value: impl Into<UserValue>) {
+        self.mark(table);
+        self.batch.insert(table, key, value);
+    }
+
+    fn take(&mut self, table: &Keyspace, key: Vec<u8>) {
+        self.mark(table);
+        self.batch.remove(table, key);
+    }
+
+    fn mark(&mut self, table: &Keyspace) {
+        let is_it = self.tables.all().map(|one| std::ptr::eq(one, table));
+        for (is_written, is_it) in self.is_written.iter_mut().zip(is_it) {
+            *is_written |= is_it;
         }
     }
 
@@ -92,28 +114,28 @@ impl<'a> Group<'a> {
         op: OpId,
         message: &Bytes,
     ) {
-        self.batch.insert(&self.tables.live, keys::inbox(partition, number), &message[..]);
-        self.batch.insert(&self.tables.live, keys::op(partition, op), &b""[..]);
+        self.put(&self.tables.live, keys::inbox(partition, number), &message[..]);
+        self.put(&self.tables.live, keys::op(partition, op), &b""[..]);
     }
 
     pub(super) fn forget_ops(&mut self, partition: PartitionId, ops: &[OpId]) {
         for op in ops {
-            self.batch.remove(&self.tables.live, keys::op(partition, *op));
+            self.take(&self.tables.live, keys::op(partition, *op));
         }
     }
 
     pub(super) fn set_counts(&mut self, partition: PartitionId, order: OrderId, counts: Counts) {
         let key = keys::fetches(partition, order);
-        self.batch.insert(&self.tables.live, key, encode_counts(counts));
+        self.put(&self.tables.live, key, encode_counts(counts));
     }
 
     pub(super) fn remove_order(&mut self, partition: PartitionId, order: OrderId) {
-        self.batch.remove(&self.tables.live, keys::order(partition, order));
-        self.batch.remove(&self.tables.live, keys::fetches(partition, order));
+        self.take(&self.tables.live, keys::order(partition, order));
+        self.take(&self.tables.live, keys::fetches(partition, order));
     }
 
     pub(super) fn remove_letter(&mut self, partition: PartitionId, id: DeadLetterId) {
-        self.batch.remove(&self.tables.live, keys::letter(partition, id));
+        self.take(&self.tables.live, keys::letter(partition, id));
     }
 
     /// Adds a commit that was prepared; logs that end with it are dropped at `drop_at`.
@@ -128,7 +150,7 @@ impl<'a> Group<'a> {
         for origin in &opened.consumed {
             match origin {
                 Origin::Submitted(number) => {
-                    self.batch.remove(&self.tables.live, keys::inbox(partition, *number));
+                    self.take(&self.tables.live, keys::inbox(partition, *number));
                 }
                 Origin::HandedIn(Some(finished)) => self.remove_order(partition, finished.order),
                 Origin::HandedIn(None) => {}
@@ -139,17 +161,17 @@ impl<'a> Group<'a> {
         }
         for (order, id) in commit.orders.iter().zip(opened.first_order..) {
             let key = keys::order(partition, id);
-            self.batch.insert(&self.tables.live, key, encode_order(order, now));
+            self.put(&self.tables.live, key, encode_order(order, now));
         }
         for (record, id) in commit.dead_letters.iter().zip(Letters::ids_of(commit.number)) {
             let key = keys::letter(partition, id);
-            self.batch.insert(&self.tables.live, key, encode_letter(now, record));
+            self.put(&self.tables.live, key, encode_letter(now, record));
         }
         for id in &opened.dropped_letters {
             self.remove_letter(partition, *id);
         }
         for key in std::mem::take(&mut self.doomed_checkpoints) {
-            self.batch.remove(&self.tables.checkpoints, key);
+            self.take(&self.tables.checkpoints, key);
         }
         for write in &commit.threads {
             self.thread(partition, write, now, drop_at);
@@ -173,7 +195,7 @@ impl<'a> Group<'a> {
             self.delete(partition, thread, &mut standing, now);
         }
         if let Some(header) = &write.header {
-            self.batch.insert(&tables.threads, keys::header(partition, thread), &header[..]);
+            self.put(&tables.threads, keys::header(partition, thread), &header[..]);
         }
         self.journal(partition, thread, &mut standing, &write.journal, now);
         for change in &write.waiting {
@@ -182,18 +204,18 @@ impl<'a> Group<'a> {
         for id in &write.drop_checkpoints {
             let key = keys::checkpoint(partition, thread, *id);
             self.fresh_checkpoints.remove(&key);
-            self.batch.remove(&tables.checkpoints, key);
+            self.take(&tables.checkpoints, key);
         }
         for checkpoint in &write.checkpoints {
             let key = keys::checkpoint(partition, thread, checkpoint.id);
             self.fresh_checkpoints.insert(key.clone());
-            self.batch.insert(&tables.checkpoints, key, &checkpoint.record[..]);
+            self.put(&tables.checkpoints, key, &checkpoint.record[..]);
         }
         standing.base = write.base.or(standing.base.filter(|base| !write.drops(*base)));
         for events in &write.events {
             for (record, number) in events.records.iter().zip(events.first_seq..) {
                 let key = keys::event(partition, events.run, number);
-                self.batch.insert(&tables.events, key, &record[..]);
+                self.put(&tables.events, key, &record[..]);
             }
             standing.last_event = last_event(events).or(standing.last_event);
             if events.ends {
@@ -203,9 +225,9 @@ impl<'a> Group<'a> {
         let active = keys::active(partition, thread);
         match write.activity_change() {
             None => {}
-            Some(Activity::Parked) => self.batch.remove(&tables.live, active),
+            Some(Activity::Parked) => self.take(&tables.live, active),
             Some(Activity::Due(at)) => {
-                self.batch.insert(&tables.live, active, &at.0.to_be_bytes()[..]);
+                self.put(&tables.live, active, &at.0.to_be_bytes()[..]);
             }
         }
         let is_refusal = write.header.is_none() && write.events.iter().any(|events| events.ends);
@@ -232,12 +254,12 @@ impl<'a> Group<'a> {
         now: Millis,
     ) {
         let prefix = keys::thread(partition, thread);
-        self.batch.remove(&self.tables.threads, keys::header_of(&prefix));
+        self.take(&self.tables.threads, keys::header_of(&prefix));
         let from_here = self.fresh_checkpoints.range(prefix.clone()..);
         let fresh: Vec<_> = from_here.take_while(|key| key.starts_with(&prefix)).cloned().collect();
         for key in fresh {
             self.fresh_checkpoints.remove(&key);
-            self.batch.remove(&self.tables.checkpoints, key);
+            self.take(&self.tables.checkpoints, key);
         }
         self.journal(partition, thread, standing, &JournalWrite::Replace(Vec::new()), now);
         self.waiting(partition, thread, standing, &WaitingChange::DropFirst(usize::MAX));
@@ -262,7 +284,7 @@ impl<'a> Group<'a> {
                 } else {
                     for number in 0..count {
                         let key = keys::entry(partition, thread, old, number);
-                        self.batch.remove(&self.tables.journals, key);
+                        self.take(&self.tables.journals, key);
                     }
                 }
                 standing.generation += 1;
@@ -272,7 +294,7 @@ impl<'a> Group<'a> {
         };
         for entry in entries {
             let key = keys::entry(partition, thread, standing.generation, standing.entries);
-            self.batch.insert(&self.tables.journals, key, &entry[..]);
+            self.put(&self.tables.journals, key, &entry[..]);
             standing.entries += 1;
         }
     }
@@ -288,14 +310,14 @@ impl<'a> Group<'a> {
         match change {
             WaitingChange::Append(command) => {
                 let key = keys::waiting(partition, thread, *end);
-                self.batch.insert(&self.tables.live, key, &command[..]);
+                self.put(&self.tables.live, key, &command[..]);
                 *end += 1;
             }
             WaitingChange::DropFirst(count) => {
                 let left = first.saturating_add(*count as u64).min(*end);
                 for number in *first..left {
                     let key = keys::waiting(partition, thread, number);
-                    self.batch.remove(&self.tables.live, key);
+                    self.take(&self.tables.live, key);
                 }
                 *first = left;
             }
@@ -340,7 +362,7 @@ impl<'a> Group<'a> {
 
     /// Leaves keys to the sweeper; what they are says `what`, see there.
     fn discard(&mut self, due: Millis, what: u8, key: &[u8]) {
-        self.batch.insert(&self.tables.live, keys::garbage(due, what, key), &b""[..]);
+        self.put(&self.tables.live, keys::garbage(due, what, key), &b""[..]);
     }
 
     /// Makes the writes, all or none.
@@ -348,22 +370,35 @@ impl<'a> Group<'a> {
     /// # Errors
     /// The tables refuse all further writes.
     pub(super) fn write(mut self, mode: PersistMode) -> Result<(), Unwritten> {
-        for ((partition, thread), prepared) in &self.standings {
+        for ((partition, thread), prepared) in std::mem::take(&mut self.standings) {
             if prepared.is_changed {
-                let key = keys::standing(*partition, *thread);
-                self.batch.insert(&self.tables.threads, key, prepared.standing.encode());
+                let key = keys::standing(partition, thread);
+                self.put(&self.tables.threads, key, prepared.standing.encode());
             }
         }
         for ((shelf, key), kept) in std::mem::take(&mut self.kept) {
             match kept {
-                Some(kept) => self.batch.insert(shelf.table(self.tables), key, kept.encode()),
-                None => self.batch.remove(shelf.table(self.tables), key),
+                Some(kept) => self.put(shelf.table(self.tables), key, kept.encode()),
+                None => self.take(shelf.table(self.tables), key),
             }
         }
-        for (partition, counters) in &self.counters {
-            let value = encode_counters(*counters);
-            self.batch.insert(&self.tables.live, keys::ledger(*partition), value);
+        for (partition, counters) in std::mem::take(&mut self.counters) {
+            let value = encode_counters(counters);
+            self.put(&self.tables.live, keys::ledger(partition), value);
         }
-        self.batch.durability(Some(mode)).commit().map_err(|error| Unwritten::new(&error))
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let mut ages = lock(&self.tables.ages);
+        let next = ages.next(self.is_written);
+        for (nth, table) in self.tables.all().into_iter().enumerate() {
+            if nth == 0 || self.is_written[nth] {
+                self.batch.insert(table, ages::KEY, next.encode(nth));
+            }
+        }
+        let written = self.batch.durability(Some(mode)).commit();
+        written.map_err(|error| Unwritten::new(&error))?;
+        *ages = next;
+        Ok(())
     }
 }

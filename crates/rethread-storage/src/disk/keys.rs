@@ -10,6 +10,8 @@
 //! items        sortable form of the name                     end ‖ record
 //! cache        group ‖ entry                                 end ‖ value
 //! ```
+//!
+//! Behind all of them, each table has its age; see `ages`.
 
 use rethread_core::ids::{CheckpointId, Millis, OpId, PartitionId, RunId, ThreadKey};
 
@@ -112,12 +114,12 @@ pub(super) fn standing_of(thread: &[u8]) -> Vec<u8> {
     join([thread, b"m"])
 }
 
-/// Reads a key of the threads table: partition, thread, and whether it is that of a header.
-pub(super) fn parse_thread(key: &[u8]) -> Option<(PartitionId, ThreadKey, bool)> {
+/// Reads a key of the threads table: the thread, and whether it is that of a header.
+pub(super) fn parse_thread(key: &[u8]) -> Option<(ThreadKey, bool)> {
     let mut reader = Reader(key);
-    let partition = PartitionId(reader.short()?);
+    reader.short()?;
     let thread = ThreadKey::from_bytes(reader.id()?);
-    Some((partition, thread, reader.0 == b"h"))
+    Some((thread, reader.0 == b"h"))
 }
 
 pub(super) fn journal(partition: PartitionId, thread: ThreadKey, generation: u64) -> Vec<u8> {

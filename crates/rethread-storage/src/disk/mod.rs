@@ -18,6 +18,7 @@
 //! is there can be read all the time. After a write that failed, the directory takes no more
 //! writes until it is opened again: memory and disk may differ.
 
+mod ages;
 mod committer;
 mod directory;
 mod group;
@@ -161,14 +162,17 @@ impl DiskStorage {
     }
 
     /// Stores how often the orders were fetched, before anybody starts them: an order that
-    /// kills its process is counted.
+    /// kills its process is counted. Where that fails, or nobody waits for it any more, they go
+    /// back to their queues: nobody else would take them from a worker that lives.
     async fn count_fetches(
         &self,
         worker: &WorkerId,
-        mut deliveries: Vec<Delivery>,
+        deliveries: Vec<Delivery>,
     ) -> Result<Vec<Delivery>> {
-        if !deliveries.is_empty() {
-            let counts = deliveries
+        let mut taken = Taken { storage: self, worker, deliveries };
+        if !taken.deliveries.is_empty() {
+            let counts = taken
+                .deliveries
                 .iter()
                 .map(|delivery| {
                     let receipt = &delivery.receipt;
@@ -178,10 +182,27 @@ impl DiskStorage {
                 .collect();
             self.ask(|reply| Request::Fetched { counts, reply }).await?;
         }
+        let mut deliveries = std::mem::take(&mut taken.deliveries);
         // Some may have been withdrawn meanwhile: nobody gets them any more.
         let is_left = |it: &Delivery| self.with(|live| live.is_assigned(worker, &it.receipt));
         deliveries.retain(is_left);
         Ok(deliveries)
+    }
+}
+
+/// Orders that were assigned to a worker and have not reached it: dropped, they go back.
+struct Taken<'a> {
+    storage: &'a DiskStorage,
+    worker: &'a WorkerId,
+    deliveries: Vec<Delivery>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if !self.deliveries.is_empty() {
+            self.storage.with(|live| live.put_back(self.worker, &self.deliveries));
+            self.storage.inner.wakes.queues_changed();
+        }
     }
 }
 

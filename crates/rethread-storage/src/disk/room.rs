@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use crate::StorageError;
 
+type FreeBytes = dyn Fn(&Path) -> io::Result<u64> + Send + Sync;
+
 /// Tells how many bytes are free on the disk of a directory.
 #[derive(Clone)]
-pub(super) struct Probe(Arc<dyn Fn(&Path) -> io::Result<u64> + Send + Sync>);
+pub(super) struct Probe(Arc<FreeBytes>);
 
 impl Probe {
     /// Asks the operating system.

@@ -6,6 +6,7 @@ use fjall::{Keyspace, Readable, Slice};
 use rethread_core::ids::Millis;
 use rethread_core::store::Namespace;
 
+use super::ages;
 use super::sweep;
 use super::tables::{Tables, unreadable};
 use super::values::{Kept, damaged};
@@ -80,7 +81,7 @@ impl Shelf {
         let mut keys = Vec::new();
         for pair in behind.take(max) {
             let key = pair.key().map_err(unreadable)?;
-            if !key.starts_with(prefix) {
+            if !key.starts_with(prefix) || key[..] == ages::KEY {
                 break;
             }
             keys.push(key.to_vec());
@@ -108,7 +109,7 @@ pub(super) fn scan_items(
             break;
         }
         let (key, value) = pair.into_inner().map_err(unreadable)?;
-        if !key.starts_with(&prefix) {
+        if !key.starts_with(&prefix) || key[..] == ages::KEY {
             break;
         }
         if Kept::stored_lasts(&value, now)? {
@@ -133,7 +134,7 @@ pub(super) fn item_namespaces(
     'namespaces: loop {
         for pair in view.range(&tables.items, from.clone()..) {
             let (key, value) = pair.into_inner().map_err(unreadable)?;
-            if !key.starts_with(&prefix) {
+            if !key.starts_with(&prefix) || key[..] == ages::KEY {
                 break 'namespaces;
             }
             if Kept::stored_lasts(&value, now)? {

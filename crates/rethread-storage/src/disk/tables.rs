@@ -3,12 +3,15 @@
 use std::fmt;
 use std::fs::File;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable, Snapshot};
 use rethread_core::ids::{CheckpointId, PartitionId, RunId, ThreadKey};
 
+use super::ages::Ages;
 use super::directory::Directory;
 use super::keys;
 use super::tail::Tails;
@@ -33,6 +36,8 @@ pub(super) struct Tables {
     pub(super) items: Keyspace,
     pub(super) cache: Keyspace,
     pub(super) db: Database,
+    /// The groups that they were written with last.
+    pub(super) ages: Mutex<Ages>,
     /// What opening them cut off the newest journal.
     pub(super) cut_off_bytes: u64,
     // Fields are dropped in order: the directory is freed after the tables are closed.
@@ -51,11 +56,12 @@ impl Tables {
         let mut directory = Directory::open(path)?;
         let failed = |error| cannot_open(path, error);
         let tails = Tails::look(path, &directory.tables())?;
-        let db = Database::builder(directory.tables())
+        let builder = Database::builder(directory.tables())
             .max_journaling_size(JOURNAL_BYTES_MAX)
-            .cache_size(cache_bytes)
-            .open()
-            .map_err(failed)?;
+            .cache_size(cache_bytes);
+        // Some damage makes the tables panic.
+        let opened = catch_unwind(AssertUnwindSafe(|| builder.open()));
+        let db = opened.map_err(|_| damaged("the journal of the tables"))?.map_err(failed)?;
         let cut_off_bytes = tails.compare(path)?;
         let table = |name: &str| {
             let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
@@ -72,6 +78,7 @@ impl Tables {
         let partitions = directory.settle_partitions(partitions)?;
         let lock = directory.into_lock();
         let tables = Self {
+            ages: Mutex::default(),
             live,
             threads,
             journals,
@@ -83,7 +90,8 @@ impl Tables {
             cut_off_bytes,
             _lock: lock,
         };
-        Ok((tables, partitions))
+        let ages = Ages::check(&tables.view(), tables.all())?;
+        Ok((Self { ages: Mutex::new(ages), ..tables }, partitions))
     }
 
     /// A view of all tables between two commits.
@@ -159,16 +167,15 @@ impl Tables {
         max: usize,
     ) -> Result<ThreadPage> {
         let first = keys::thread(partition, paging::first_key(from.unwrap_or(0)));
+        let last = keys::header(partition, ThreadKey::from_bytes([0xff; 16]));
         let view = self.view();
-        let pairs = view.range(&self.threads, first..).map(|pair| {
+        let pairs = view.range(&self.threads, first..=last).map(|pair| {
             let (key, value) = pair.into_inner().map_err(unreadable)?;
-            let (of, thread, is_header) =
-                keys::parse_thread(&key).ok_or_else(|| damaged("a key"))?;
-            Ok((of, thread, is_header.then(|| Bytes::copy_from_slice(&value))))
+            let (thread, is_header) = keys::parse_thread(&key).ok_or_else(|| damaged("a key"))?;
+            Ok((thread, is_header.then(|| Bytes::copy_from_slice(&value))))
         });
-        let ours = pairs.take_while(|pair| pair.as_ref().map_or(true, |(of, ..)| *of == partition));
-        let headers = ours.filter_map(|pair| match pair {
-            Ok((_, thread, header)) => Some(Ok((thread, header?))),
+        let headers = pairs.filter_map(|pair| match pair {
+            Ok((thread, header)) => Some(Ok((thread, header?))),
             Err(error) => Some(Err(error)),
         });
         paging::page(headers, max)

@@ -28,7 +28,7 @@ impl Unwritten {
     }
 
     /// What those are told who want to write later.
-    pub(super) fn from_now_on(&self) -> StorageError {
+    pub(super) fn to_later_writers(&self) -> StorageError {
         let reason = format!("restart the process, an earlier write failed: {}", self.reason);
         match self.is_full {
             true => StorageError::Full { reason },

@@ -295,6 +295,11 @@ impl Live {
     }
 
     #[cfg(feature = "disk")]
+    pub(crate) fn put_back(&mut self, worker: &WorkerId, deliveries: &[Delivery]) {
+        self.work.put_back(worker, deliveries);
+    }
+
+    #[cfg(feature = "disk")]
     pub(crate) fn is_assigned(&self, worker: &WorkerId, receipt: &Receipt) -> bool {
         self.work.is_assigned(worker, receipt)
     }

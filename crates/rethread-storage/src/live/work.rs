@@ -254,6 +254,23 @@ impl Work {
             .collect()
     }
 
+    /// Puts orders that never reached the worker back to the head of their queues, uncounted.
+    #[cfg(feature = "disk")]
+    pub(crate) fn put_back(&mut self, worker: &WorkerId, deliveries: &[Delivery]) {
+        for Delivery { receipt, .. } in deliveries.iter().rev() {
+            if !self.is_assigned(worker, receipt) {
+                continue;
+            }
+            let id = receipt.id.0;
+            self.unassign(worker, id);
+            if let Some(order) = self.orders.get_mut(&id) {
+                order.holder = None;
+                order.counts.fetches = order.counts.fetches.saturating_sub(1);
+                self.queues.entry(order.queue.clone()).or_default().push_front(id);
+            }
+        }
+    }
+
     /// Puts a worker's orders back to the head of their queues, uncounted, and forgets the
     /// worker. Returns the counts of these orders.
     pub(crate) fn retire(&mut self, worker: &WorkerId, queues: &[QueueName]) -> Vec<Counted> {
@@ -280,7 +297,6 @@ impl Work {
         self.orders.get(&id).is_some_and(|order| queues.contains(&order.queue))
     }
 
-    /// The orders of a partition, in the order in which they were made.
     /// Loses an order that no worker has; false if there are not as many.
     pub(crate) fn lose(&mut self, nth: usize) -> bool {
         let free = self.orders.iter().filter(|(_, order)| order.holder.is_none());
@@ -292,6 +308,7 @@ impl Work {
         true
     }
 
+    /// The orders of a partition, in the order in which they were made.
     pub(crate) fn of_partition(&self, partition: PartitionId) -> impl Iterator<Item = &Order> {
         self.orders.values().filter(move |order| order.partition == partition)
     }

@@ -26,6 +26,9 @@ const ENOSPC: i32 = 28;
 /// Commits of a child.
 const COMMITS: u64 = 12;
 
+/// About how many places are tried by default.
+const SAMPLES: u64 = 20;
+
 /// Refused writes that a child tries after the first.
 const REFUSED: u64 = 3;
 
@@ -52,23 +55,28 @@ fn at_every_place(test: &str, call: &str, error: i32) {
     let all = std::env::var(PLACES).as_deref() == Ok("all");
     let tools = TempDir::new().expect("a temporary directory");
     let shim = compile_shim(tools.path());
-    let (mut places, mut refusals) = (0, 0);
-    for place in 1_u64.. {
-        // The first ones open the directory; the others repeat themselves.
-        if !all && place > 12 && !place.is_multiple_of(7) {
+    let faultless = Fault { call, place: 0, error, lasts: false };
+    let directory = TempDir::new().expect("a temporary directory");
+    let told = run(test, &shim, directory.path(), faultless);
+    assert!(told.is_done && told.calls > COMMITS, "{told:?}");
+    let (mut places, mut closed, mut refusals) = (0, 0, 0);
+    // The first ones open the directory, and the last ones close it.
+    for place in 1..=told.calls {
+        if !all && !place.is_multiple_of(told.calls / SAMPLES + 1) {
             continue;
         }
         let directory = TempDir::new().expect("a temporary directory");
         let fault = Fault { call, place, error, lasts: place.is_multiple_of(2) };
         let told = run(test, &shim, directory.path(), fault);
         places += 1;
+        closed += u64::from(told.is_closed);
         refusals += u64::from(told.was_refused);
         check(directory.path(), &told, fault);
-        if told.is_done {
-            break;
-        }
     }
-    println!("{call} fails with {error}: {places} places, {refusals} with refused writes");
+    println!(
+        "{call} fails with {error}: at {places} of {} places, {closed} while it opened, {refusals} with refused writes from then on",
+        told.calls
+    );
     assert!(refusals > 0, "the faults were seen");
 }
 
@@ -105,23 +113,30 @@ struct Told {
     is_done: bool,
     /// It did not get to the first write.
     is_closed: bool,
+    /// How many calls it made.
+    calls: u64,
 }
 
 fn run(test: &str, shim: &Path, directory: &Path, fault: Fault<'_>) -> Told {
+    let count = shim.with_extension("count");
     let output = Command::new(std::env::current_exe().expect("the path of this test"))
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env(DIRECTORY, directory)
         .env("LD_PRELOAD", shim)
         .env("SHIM_DIRECTORY", directory)
+        .env("SHIM_COUNT", &count)
         .env("SHIM_CALL", fault.call)
         .env("SHIM_AT", fault.place.to_string())
         .env("SHIM_ERROR", fault.error.to_string())
         .env("SHIM_LASTS", u8::from(fault.lasts).to_string())
         .output()
         .expect("a child process");
-    let mut told = Told::default();
+    let calls = std::fs::read_to_string(count).ok().and_then(|count| count.parse().ok());
+    let mut told = Told { calls: calls.expect("the library counted"), ..Told::default() };
     let text = String::from_utf8_lossy(&output.stdout);
     for line in text.lines() {
+        // The first of them follows the name of the test.
+        let line = line.rsplit("... ").next().unwrap_or(line);
         let mut words = line.split(' ');
         match (words.next(), words.next().and_then(|n| n.parse().ok())) {
             (Some("committed"), Some(number)) => told.committed = number,

@@ -17,11 +17,12 @@ impl SecretUrl {
     /// secrets too.
     fn shown(&self) -> String {
         let Some((scheme, rest)) = self.0.split_once("://") else { return "***".into() };
-        let rest = rest.split(['?', '#']).next().unwrap_or_default();
-        // A password may hold a slash or an @ that should have been encoded.
-        match rest.rsplit_once('@') {
+        let (place, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
+        // A password may hold a slash, an @, a ? or a # that should have been encoded.
+        match place.rsplit_once('@') {
+            _ if query.contains('@') => format!("{scheme}://***"),
             Some((_, host)) => format!("{scheme}://***@{host}"),
-            None => format!("{scheme}://{rest}"),
+            None => format!("{scheme}://{place}"),
         }
     }
 }
@@ -66,6 +67,8 @@ mod tests {
             ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
             ("redis://:hunter2@host:6379", "redis://***@host:6379"),
             ("rediss://ada:hunter2/@@host/1", "rediss://***@host/1"),
+            ("redis://:hunter?2@host:6379", "redis://***"),
+            ("redis://ada:hunter#2@host", "redis://***"),
             ("redis+unix:///run/redis.sock?pass=hunter2", "redis+unix:///run/redis.sock"),
             ("hunter2", "***"),
         ] {

@@ -36,15 +36,16 @@ pub(super) fn start(
     endpoint: &SecretUrl,
     service: &str,
 ) -> Result<(BoxedLayer, Exporter), SettingsError> {
-    let url = format!("{}/v1/traces", endpoint.reveal().trim_end_matches('/'));
+    let base = endpoint.reveal().trim_end_matches('/');
     let built = SpanExporter::builder()
         .with_http()
         .with_protocol(Protocol::HttpBinary)
-        .with_endpoint(url)
+        .with_endpoint(format!("{base}/v1/traces"))
         .build();
     let exporter = built.map_err(|error| SettingsError::OutOfRange {
         name: "otlp_endpoint",
-        reason: error.to_string(),
+        // The error may show the address, and with it a password.
+        reason: error.to_string().replace(base, &endpoint.to_string()),
     })?;
     let provider = SdkTracerProvider::builder()
         .with_resource(Resource::builder().with_service_name(service.to_owned()).build())

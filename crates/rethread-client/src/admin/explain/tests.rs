@@ -1,21 +1,25 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rethread_core::event::Refusal;
 use rethread_core::failure::Failure;
 use rethread_core::header::ThreadHeader;
 use rethread_core::ids::{
-    CallId, CallKind, CheckpointId, ExecutionId, InterruptId, NodeId, PartitionId, QueueName, RunId,
+    CallId, CallKind, CheckpointId, ExecutionId, InterruptId, NodeId, PartitionId, QueueName,
+    RunId, WorkerId,
 };
 use rethread_core::message::{Target, TaskOrder};
 use rethread_core::outlook::StuckReplay;
 use rethread_core::payload::Payload;
 use rethread_core::policy::Timeouts;
+use rethread_core::record::Record;
 use rethread_core::settings::RunConfig;
-use rethread_storage::{PartitionHolder, PartitionStatus};
+use rethread_storage::{OrderStatus, PartitionHolder, PartitionStatus};
 
 use super::*;
 use crate::admin::WorkerInfo;
+use crate::admin::situation::place;
 
 const NOW: Millis = Millis(1_000_000);
 
@@ -106,6 +110,20 @@ fn order(n: u8, worker: Option<&str>, before: usize) -> PlacedOrder {
         trace: None,
     };
     PlacedOrder { order, worker: worker.map(str::to_owned), age_ms: 41_000, before }
+}
+
+#[test]
+fn what_waits_before_an_order_is_counted_in_its_own_queue() {
+    let foreign = |queue: &str, worker: Option<&str>| OrderStatus {
+        queue: QueueName::new(queue).expect("valid"),
+        order: Bytes::new(),
+        worker: worker.map(|name| WorkerId::new(name).expect("valid")),
+        age_ms: 0,
+    };
+    let ours = OrderStatus { order: order(1, None, 0).order.to_record(), ..foreign("a", None) };
+    let orders = [foreign("a", None), foreign("b", None), foreign("a", Some("w")), ours];
+    let placed = place(&thread(), orders.to_vec());
+    assert_eq!(placed.iter().map(|order| order.before).collect::<Vec<_>>(), [1]);
 }
 
 fn worker(name: &str, silent_for_ms: u64, serves: &str, tasks: &[&str]) -> WorkerInfo {

@@ -57,7 +57,7 @@ impl Execution {
         let reported = self.reported_attempt(id);
         let open = OpenCall { execution: self.id, call: id };
         let in_flight = self.in_flight.remove(&open).or(self.giving_up.remove(&id));
-        if let Some(attempt) = reported.or(in_flight) {
+        if let Some(attempt) = reported.max(in_flight) {
             self.calls.set_state(id, CallState::InFlight { attempt });
         } else if attempts.retry_at > now {
             self.calls.set_state(id, CallState::Backoff { attempt, until: attempts.retry_at });

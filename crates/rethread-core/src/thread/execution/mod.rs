@@ -152,6 +152,8 @@ pub(super) struct Execution {
     ended_children: BTreeMap<CallId, BodyEnd>,
     root_end: Option<BodyEnd>,
     mismatch: Option<ReplayMismatch>,
+    /// Whether a child that failed is tried again: only a replay finds what it has done before.
+    is_outdated: bool,
     /// The limit of the engine that it has reached.
     exceeded: Option<Failure>,
     /// Bytes of the values in the journal.
@@ -290,6 +292,7 @@ impl Execution {
             ended_children: BTreeMap::new(),
             root_end: None,
             mismatch: None,
+            is_outdated: false,
             exceeded: None,
             looked: false,
             stuck_until: None,
@@ -316,6 +319,15 @@ impl Execution {
         let given_up = self.giving_up.iter().map(|(call, attempt)| (open(*call), *attempt));
         let others = self.in_flight.iter().map(|(open, attempt)| (*open, *attempt));
         mine.chain(given_up).chain(others).collect()
+    }
+
+    pub(super) fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// Whether it must be replayed from its journal to go on.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.is_outdated
     }
 
     /// An attempt of an execution that was given up has ended.
@@ -437,8 +449,17 @@ impl Execution {
             && self.looking_up.is_empty()
             && self.filling.is_empty()
             && !self.has_locals()
-            && !self.bodies.values().any(Body::may_wait_for_foreign);
+            && !self.bodies.values().any(|body| body.is_woken() || body.may_wait_for_foreign());
         self.next_due().filter(|_| sleeps)
+    }
+
+    /// Whether it is moved on by something that would be lost with the memory.
+    pub(super) fn is_bound_to_memory(&self) -> bool {
+        let is_moved_by_others = !self.in_flight().is_empty() || self.sleeps_until().is_some();
+        !self.is_live()
+            || self.has_locals()
+            || self.bodies.values().any(Body::is_woken)
+            || !is_moved_by_others
     }
 
     fn has_locals(&self) -> bool {

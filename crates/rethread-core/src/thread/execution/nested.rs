@@ -64,6 +64,10 @@ impl Execution {
                             if !is_made_now {
                                 self.record_nested(now, &target, &worker, &nested, turn);
                             }
+                            if self.bodies_began_for(call) {
+                                self.is_outdated = true;
+                                continue;
+                            }
                             self.forget_failures(call);
                             self.begin_nested(call, attempt, now);
                         }
@@ -83,6 +87,13 @@ impl Execution {
                 Some(_) => {}
             }
         }
+    }
+
+    /// Whether the call is one of a child entrypoint. What such a child has done stands in the
+    /// journal, in the order in which its body must find it again.
+    fn bodies_began_for(&self, call: CallId) -> bool {
+        let request = self.calls.get(call).map(|call| &call.request);
+        matches!(request, Some(CallRequest::Entrypoint { .. }))
     }
 
     fn record_nested(

@@ -132,6 +132,12 @@ impl Execution {
             | CallState::Settled => return,
         };
         let attempt = report.target.attempt;
+        if attempt < current && matches!(state, CallState::InFlight { .. }) {
+            // The order of the later attempt is out: its body must not start when a result is
+            // recorded already. A report comes this late if its run was cancelled and went on
+            // before it was read.
+            return;
+        }
         self.calls.set_waiting(id, false);
         if !matches!(report.outcome, AttemptOutcome::UnknownTask)
             && let Some(attempts) = self.attempts.get_mut(&id)
@@ -141,7 +147,7 @@ impl Execution {
         match self.limited(&name, report.outcome) {
             AttemptOutcome::Completed(value) => self.arrive(id, Ok(value)),
             AttemptOutcome::Cached(value) => self.arrive_from(id, Ok(value), true),
-            _ if attempt < current || !matches!(state, CallState::InFlight { .. }) => {}
+            _ if !matches!(state, CallState::InFlight { .. }) => {}
             AttemptOutcome::Failed { failure, predicates } => {
                 self.settle_failure(now, id, attempt, failure, &predicates, turn);
             }

@@ -192,7 +192,11 @@ impl World {
             _ => None,
         });
         let queued = self.store.queue.iter().map(|order| &order.target);
-        let in_flight = queued.chain(reported).map(|target| (target.open_call(), target.attempt));
+        let mut in_flight = OpenCalls::new();
+        for target in queued.chain(reported) {
+            let newest = in_flight.entry(target.open_call()).or_default();
+            *newest = target.attempt.max(*newest);
+        }
         // Records travel through their stored form.
         let journal = self.store.journal.iter().map(|entry| {
             Entry::from_record(&entry.to_record()).expect("a journal entry survives storage")
@@ -202,7 +206,7 @@ impl World {
             last_event: self.store.events.get(&header.run).map_or(0, |log| log.len() as u64),
             journal: journal.collect(),
             base: self.store.base.map(|id| self.store.checkpoints[&id].clone()),
-            in_flight: in_flight.collect(),
+            in_flight,
             header,
         };
         self.machine = Some(ThreadMachine::load(self.setup(), self.now, stored));

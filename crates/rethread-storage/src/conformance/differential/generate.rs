@@ -20,8 +20,8 @@ const GROUPS: u8 = 3;
 const PREFIXES: u8 = 4;
 
 /// The sequence of a seed.
-pub(super) fn sequence(seed: u64) -> Vec<Op> {
-    let mut generator = Generator { random: Random::new(seed), label: 0 };
+pub(super) fn sequence(random: Random) -> Vec<Op> {
+    let mut generator = Generator { random, label: 0 };
     let length = 10 + generator.random.below(50);
     // Hardly anything is possible without an owner.
     let first = (0..PARTITIONS).map(|partition| Op::Acquire { partition, node: 0, lasts: true });

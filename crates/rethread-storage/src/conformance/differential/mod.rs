@@ -58,13 +58,28 @@ impl Campaign {
     {
         for n in 0..self.sequences {
             let seed = self.seed.wrapping_add(n);
-            let ops = generate::sequence(Random::new(seed).next());
+            let ops = generate::sequence(Random::new(Random::new(seed).next()));
             if let Some(difference) = compare(&ops, &make).await {
                 let (ops, difference) = shorten(ops, difference, &make).await;
                 return Err(report(seed, &ops, &difference));
             }
         }
         Ok(())
+    }
+}
+
+/// Compares one sequence, which the bytes choose, on a storage as [`Campaign::run`] does.
+///
+/// # Errors
+/// The sequence and the difference, in words.
+pub async fn compare_chosen<G, F>(bytes: &[u8], make: impl Fn() -> F) -> Result<(), String>
+where
+    F: Future<Output = (Arc<dyn Storage>, G)>,
+{
+    let ops = generate::sequence(Random::of(bytes));
+    match compare(&ops, &make).await {
+        None => Ok(()),
+        Some(difference) => Err(report(0, &ops, &difference)),
     }
 }
 

@@ -11,7 +11,15 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::layer;
+use crate::settings::SecretUrl;
 use crate::{App, Embedded};
+
+#[test]
+fn an_address_that_cannot_be_used_is_refused_without_its_password() {
+    let endpoint = SecretUrl::from("http://ada:hunter2@no host:4318/");
+    let error = super::start(&endpoint, "s").map(drop).expect_err("it is no address").to_string();
+    assert!(error.contains("otlp_endpoint") && !error.contains("hunter2"), "{error}");
+}
 
 /// Keeps what has ended.
 #[derive(Debug, Clone, Default)]
