@@ -62,7 +62,7 @@ impl Machine {
 enum Life {
     #[default]
     Starting,
-    Running(Node),
+    Running(Box<Node>),
     Leaving,
     Left,
 }
@@ -138,7 +138,7 @@ impl Host {
         machine.runtime.spawn(async move {
             loop {
                 if let Ok(node) = Node::start(options.clone()).await {
-                    *lock(&slot) = Life::Running(node);
+                    *lock(&slot) = Life::Running(Box::new(node));
                     return;
                 }
                 tokio::time::sleep(RESTART_WAIT).await;

@@ -19,6 +19,17 @@ const BUGS: &[&str] = &[
     "delete-forgets-a-key",
 ];
 
+/// Names the bug that a process has.
+const VARIABLE: &str = "RETHREAD_TEST_PLANTED";
+
+/// Plants the bug that the environment names, in a build that has any.
+pub(crate) fn plant() {
+    #[cfg(rethread_planted)]
+    if let Ok(bug) = std::env::var(VARIABLE) {
+        rethread_core::planted::plant(bug);
+    }
+}
+
 /// Lives through the worlds of so many seeds with each of the bugs.
 pub(crate) fn catch_all(seeds: u64) -> ExitCode {
     if !cfg!(rethread_planted) {
@@ -32,7 +43,7 @@ pub(crate) fn catch_all(seeds: u64) -> ExitCode {
     let mut missed = 0;
     for bug in BUGS {
         let mut run = Command::new(&program);
-        run.env("RETHREAD_PLANTED", bug).args(["--seeds", &seeds.to_string()]);
+        run.env(VARIABLE, bug).args(["--seeds", &seeds.to_string()]);
         let found = match run.output() {
             Ok(output) if output.status.success() => None,
             Ok(output) => {

@@ -55,6 +55,7 @@ struct Args {
 pub fn main() -> ExitCode {
     let args = Args::parse();
     panics::keep();
+    planted::plant();
     if args.planted_all {
         return planted::catch_all(args.seeds.unwrap_or(10_000));
     }

@@ -401,10 +401,10 @@ impl Witness {
                         facts.was_put_back = true;
                     }
                 }
-                Fact::Answered { interrupt, .. } => {
-                    if !facts.answered.entry(thread).or_default().insert(interrupt) {
-                        self.complain("I6", || format!("interrupt {interrupt} is answered twice"));
-                    }
+                Fact::Answered { interrupt, .. }
+                    if !facts.answered.entry(thread).or_default().insert(interrupt) =>
+                {
+                    self.complain("I6", || format!("interrupt {interrupt} is answered twice"));
                 }
                 Fact::Completed { delivery, value, .. } => {
                     if let Some(execution) = facts.executions.get(&thread).copied() {

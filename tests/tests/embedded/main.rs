@@ -140,7 +140,7 @@ async fn work_until_killed(directory: &Path, first: u64) {
 /// The last process lets everything end.
 fn finish(directory: &Path, accepted: &BTreeSet<u64>) {
     let mut child = Command::new(std::env::current_exe().expect("the path of this test"));
-    child.args(["what_was_accepted_ends", "--nocapture", "--test-threads=1", "--ignored"]);
+    child.args(["what_was_accepted_ends", "--nocapture", "--test-threads=1", "--exact"]);
     let runs: Vec<_> = accepted.iter().map(u64::to_string).collect();
     let status = child
         .env(DIRECTORY, directory)
@@ -151,7 +151,6 @@ fn finish(directory: &Path, accepted: &BTreeSet<u64>) {
 }
 
 #[tokio::test]
-#[ignore = "the last process of the test above"]
 async fn what_was_accepted_ends() {
     let Ok(runs) = std::env::var(ACCEPTED) else { return };
     let directory = directory().expect("it is set");
