@@ -271,6 +271,7 @@ fn count(link: &Link, stats: &StatsSnapshot) {
     for (goal, times) in [
         (Goal::ThreadLoaded, stats.threads_loaded),
         (Goal::Repaired, stats.repaired_orders),
+        (Goal::RollbackNoticed, stats.rollbacks),
         (Goal::Rebalanced, stats.partitions_released),
         (Goal::Poisoned, stats.quarantined_tasks),
     ] {

@@ -98,13 +98,14 @@ impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
         let mut random = Random::of(&[seed, 1]);
         let random = &mut random;
+        let mut extra = Random::of(&[seed, 6]);
         let hosts = hosts(random);
         let heals_at = random.between(1_000, 6_000);
         let has_rollback = random.permille(80);
         // Some worlds are calm: what happens there has no excuse.
         let is_calm = random.permille(60);
         let has_rollback = has_rollback && !is_calm;
-        let mut faults = faults(random, hosts.len(), heals_at, has_rollback);
+        let mut faults = faults(random, &mut extra, hosts.len(), heals_at, has_rollback);
         let mut rates = rates(random);
         if is_calm {
             faults.clear();
@@ -200,7 +201,13 @@ fn rates(random: &mut Random) -> Rates {
     rates
 }
 
-fn faults(random: &mut Random, hosts: usize, until: u64, has_rollback: bool) -> Vec<Fault> {
+fn faults(
+    random: &mut Random,
+    extra: &mut Random,
+    hosts: usize,
+    until: u64,
+    has_rollback: bool,
+) -> Vec<Fault> {
     use FaultKind::{Crash, Cut, Down, Drain, Full, Leases, Order, Pause, Rollback, Snapshot};
     let mut kinds = vec![Crash, Crash, Crash, Pause, Pause, Cut, Cut, Drain, Drain];
     kinds.extend([Down, Full, Leases, Order]);
@@ -224,6 +231,12 @@ fn faults(random: &mut Random, hosts: usize, until: u64, has_rollback: bool) -> 
         let back_at = at + random.between(20, 1_500);
         faults.push(Fault { at, kind: Snapshot, host: 0, ms: 0 });
         faults.push(Fault { at: back_at, kind: Rollback, host: 0, ms: 0 });
+        // Owners that change around it: then an epoch is given out twice.
+        for at in [at, back_at] {
+            if extra.permille(300) {
+                faults.push(Fault { at: at + extra.below(200), kind: Leases, host: 0, ms: 0 });
+            }
+        }
     }
     faults.sort_by_key(|fault| fault.at);
     faults

@@ -14,7 +14,7 @@ use crate::world::{Ended, live};
 use crate::{panics, planted};
 
 /// Seeds that once failed; they come first.
-const REGRESSIONS: &[u64] = &[];
+const REGRESSIONS: &[u64] = &[295, 593, 883, 1362, 1486, 3552, 3843, 4122];
 /// Seeds of a plain `cargo test`.
 const SEEDS: u64 = 300;
 /// Every so many seeds one runs twice, and must do the same.

@@ -175,7 +175,6 @@ impl Storage for FaultyStorage {
             match &done {
                 Ok(()) => link.witness.committed(link.host, commit),
                 Err(StorageError::Fenced { .. }) => link.witness.reach(Goal::FencedCommit),
-                Err(StorageError::RolledBack { .. }) => link.witness.reach(Goal::RollbackNoticed),
                 Err(_) => {}
             }
             done

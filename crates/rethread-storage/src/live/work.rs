@@ -297,9 +297,10 @@ impl Work {
         self.orders.get(&id).is_some_and(|order| queues.contains(&order.queue))
     }
 
-    /// Loses an order that no worker has; false if there are not as many.
+    /// Loses an order that no worker has ever had; false if there are not as many. Such a loss
+    /// takes no number of an attempt with it that was used already.
     pub(crate) fn lose(&mut self, nth: usize) -> bool {
-        let free = self.orders.iter().filter(|(_, order)| order.holder.is_none());
+        let free = self.orders.iter().filter(|(_, order)| order.counts.given == 0);
         let Some(id) = free.map(|(id, _)| *id).nth(nth) else { return false };
         self.orders.remove(&id);
         for queue in self.queues.values_mut() {

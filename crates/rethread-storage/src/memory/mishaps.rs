@@ -12,7 +12,7 @@ impl Model {
         }
     }
 
-    /// Loses an order that no worker has, the one at this place among them, and says whether
+    /// Loses an order that no worker has ever had, the one at this place among them, and says whether
     /// there was one.
     pub fn lose_order(&mut self, nth: usize) -> bool {
         self.live.lose_order(nth)

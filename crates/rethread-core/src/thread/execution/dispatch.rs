@@ -143,7 +143,7 @@ impl Execution {
         let OpenCall { execution, call } = open;
         let state = self.calls.get(call).map(|call| call.state);
         if execution == self.id && state == Some(CallState::InFlight { attempt }) {
-            self.dispatch(call, attempt + 1, turn);
+            self.dispatch(call, attempt.max(self.heard_attempt(call)) + 1, turn);
             return true;
         }
         if execution == self.id && self.giving_up.get(&call) == Some(&attempt) {
@@ -174,6 +174,7 @@ impl Execution {
             context: self.settings.context.clone(),
         };
         turn.dispatch(options.queue.clone(), order);
+        self.callers.remove(&id);
         self.calls.set_state(id, CallState::InFlight { attempt });
     }
 

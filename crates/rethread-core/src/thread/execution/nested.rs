@@ -34,7 +34,13 @@ impl Execution {
             return;
         }
         let attempt = target.attempt;
-        self.calls.set_state(caller, CallState::InFlight { attempt });
+        if attempt < self.heard_attempt(caller) {
+            // A worker that has lost the order by now was heard of later. This one, which would
+            // never be answered, ends, and a further attempt is ordered.
+            let mail = WorkerMail { call: caller, news: CallNews::Cancelled, target };
+            turn.tell(worker, mail);
+            return;
+        }
         self.callers.insert(caller, (worker.clone(), attempt));
         self.calls.set_waiting(caller, calls.is_empty() && cancelled.is_empty());
         self.cancelled.extend(cancelled);
@@ -87,6 +93,11 @@ impl Execution {
                 Some(_) => {}
             }
         }
+    }
+
+    /// The newest attempt of a task that has made calls since it was ordered.
+    pub(super) fn heard_attempt(&self, caller: CallId) -> u32 {
+        self.callers.get(&caller).map_or(0, |(_, attempt)| *attempt)
     }
 
     /// Whether the call is one of a child entrypoint. What such a child has done stands in the

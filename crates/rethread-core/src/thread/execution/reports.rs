@@ -169,7 +169,9 @@ impl Execution {
             AttemptOutcome::Suspended => self.dispatch(id, attempt, turn),
             // What was cancelled is settled; this is of a run that was cancelled and goes on.
             // Workers remember the attempt for a while.
-            AttemptOutcome::Cancelled => self.dispatch(id, attempt + 1, turn),
+            AttemptOutcome::Cancelled => {
+                self.dispatch(id, attempt.max(self.heard_attempt(id)) + 1, turn);
+            }
             AttemptOutcome::UnknownTask => {
                 let attempts = self.attempts.entry(id).or_default();
                 attempts.unknown = attempts.unknown.saturating_add(1);
@@ -192,6 +194,7 @@ impl Execution {
     ) {
         let attempts = self.attempts.entry(id).or_default();
         attempts.failures += 1;
+        let is_counted = attempt <= attempts.newest + 1;
         attempts.newest = attempts.newest.max(attempt);
         let failures = attempts.failures;
         let (policies, entrypoint) = self.retry_policies(id);
@@ -201,6 +204,9 @@ impl Execution {
         };
         match decide(policies, &failure, failures, jitter(id, attempt), predicate) {
             RetryDecision::GiveUp => {
+                if !is_counted {
+                    self.note_attempts_before(now, id, attempt, turn);
+                }
                 self.bury_if_poisonous(now, id, &failure, turn);
                 self.arrive(id, Err(failure));
             }
@@ -215,6 +221,14 @@ impl Execution {
                 self.append(now, fact, turn);
             }
         }
+    }
+
+    /// Writes down that there were attempts before this one that the journal says nothing of,
+    /// since their workers died or their orders were lost: their numbers are not given again.
+    fn note_attempts_before(&mut self, now: Millis, call: CallId, attempt: u32, turn: &mut Turn) {
+        let failure = Failure::new(kind::CANCELLED, "the attempt was lost").final_();
+        let fact = Fact::AttemptFailed { call, attempt: attempt - 1, failure, retry_at: now };
+        self.append(now, fact, turn);
     }
 
     /// Keeps a record of a call that no worker survived.

@@ -469,6 +469,12 @@ impl World {
     fn take_mail(&mut self, mail: WorkerMail) {
         let caller = mail.target.call;
         let Some(waiting) = self.waiting.get_mut(&caller) else { return };
+        if mail.news == CallNews::Cancelled {
+            if waiting.order.target.attempt <= mail.target.attempt {
+                self.report(caller, AttemptOutcome::Cancelled);
+            }
+            return;
+        }
         let Some((slot, _)) = waiting.calls.get(&mail.call) else { return };
         let slot = *slot;
         match mail.news {
