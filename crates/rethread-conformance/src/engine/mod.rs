@@ -47,7 +47,7 @@ pub(crate) struct Engine {
 }
 
 enum Running {
-    Here(Embedded, TempDir),
+    Here(Box<Embedded>, TempDir),
     There(Processes),
 }
 
@@ -82,7 +82,7 @@ impl Engine {
             }
             _ => Embedded::on_storage(app, Arc::new(MemoryStorage::new(1)), options).await?,
         };
-        Ok(Self { client: engine.client().clone(), running: Running::Here(engine, folder) })
+        Ok(Self { client: engine.client().clone(), running: Running::Here(Box::new(engine), folder) })
     }
 
     /// Starts and watches runs.

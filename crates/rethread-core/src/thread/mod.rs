@@ -47,7 +47,7 @@ use crate::event::{EventKind, RunOutcome};
 use crate::header::{ThreadHeader, ThreadStatus};
 use crate::ids::{CallId, ExecutionId, Millis, PartitionId, RunId, ThreadId};
 use crate::journal::{Began, Entry, Fact};
-use crate::message::{Called, Command, Emitted, OpenCall, OpenCalls, Report};
+use crate::message::{CallNews, Called, Command, Emitted, OpenCall, OpenCalls, Report, WorkerMail};
 use crate::replay::{OnWake, Program};
 use crate::settings::RunDurability;
 use execution::{Execution, Standing, Surroundings};
@@ -277,6 +277,12 @@ impl ThreadMachine {
             execution.handle_called(now, called, &mut self.turn, log);
             self.replay_if_outdated();
             self.advance(now);
+        } else if self.header.as_ref().and_then(|it| it.execution) != Some(called.target.execution)
+        {
+            // Nobody will ever answer what belongs to an execution that is over.
+            let Called { target, worker, .. } = called;
+            let (call, news) = (target.call, CallNews::Cancelled);
+            self.turn.tell(worker, WorkerMail { target, call, news });
         }
         self.finish_turn(now);
     }

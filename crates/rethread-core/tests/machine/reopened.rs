@@ -57,3 +57,22 @@ fn what_a_child_of_a_task_has_done_is_not_done_again_after_a_failure() {
         }
     }
 }
+
+#[test]
+fn a_body_whose_execution_is_over_does_not_wait_for_its_calls_for_ever() {
+    let mut world = world(0);
+    world.start(());
+    world.handle_message();
+    world.run_order(0);
+    world.crash();
+    let early = world.store.inbox.pop_front().expect("it called the child");
+    // The thread is removed, but the order of the body was lost sight of.
+    world.submit(Action::Delete);
+    let order = world.store.queue[0].clone();
+    world.handle_message();
+    world.handle_message();
+    world.store.queue.push(order);
+    world.store.inbox.push_back(early);
+    world.settle(&mut Rng::new(1), None);
+    assert!(!world.has_work(), "the body has ended, and its order with it");
+}
