@@ -82,7 +82,10 @@ impl Engine {
             }
             _ => Embedded::on_storage(app, Arc::new(MemoryStorage::new(1)), options).await?,
         };
-        Ok(Self { client: engine.client().clone(), running: Running::Here(Box::new(engine), folder) })
+        Ok(Self {
+            client: engine.client().clone(),
+            running: Running::Here(Box::new(engine), folder),
+        })
     }
 
     /// Starts and watches runs.
