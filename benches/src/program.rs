@@ -8,7 +8,7 @@ use rethread::App;
 use rethread::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Names the file to which [`noted`] appends.
+/// Names the file to which the task `noted` appends.
 pub(crate) const LEDGER_ENV: &str = "BENCH_LEDGER";
 
 /// About 100 bytes in, about 100 bytes out.

@@ -238,7 +238,10 @@ impl Witness {
             },
         );
         let mut facts = self.facts();
-        let is_recorded = facts.recorded.contains_key(&body.call);
+        // An order that was taken back by a cancel while its delivery was under way may start its
+        // body within the time for which a worker does not ask again (ADR 19).
+        let is_recorded =
+            facts.recorded.contains_key(&body.call) && !facts.cancelled.contains(&body.run);
         let counts = facts.given.entry(body.call).or_default();
         counts.1 += 1;
         let (given, starts) = *counts;

@@ -14,7 +14,7 @@ use crate::worker::slots::Slots;
 
 /// How long one fetch waits for orders. An idle worker ends as fast as that; asking again costs
 /// the storage next to nothing.
-const FETCH_WAIT: Duration = Duration::from_millis(250);
+pub(super) const FETCH_WAIT: Duration = Duration::from_millis(250);
 /// How often a worker looks for orders of dead ones within the time that a worker must be silent
 /// to be dead: an order waits at most a quarter of that time longer.
 const RECLAIMS_PER_DEATH: u32 = 4;

@@ -18,6 +18,7 @@ use crate::stats::Stats;
 use crate::store::StoreAccess;
 use crate::worker::cancels::Cancels;
 use crate::worker::desk::{self, Desk};
+use crate::worker::fetch::FETCH_WAIT;
 use crate::worker::heard::{Heard, Moment};
 use crate::worker::heartbeat::{self, Pulse};
 use crate::worker::mail::{self, Routes};
@@ -225,7 +226,10 @@ impl WorkerSide {
             let Assignment { delivery, asked, given } = assignment;
             // Of an order that was taken from a worker the storage knows more than we do.
             let is_kept = delivery.fetches == 1 && self.heard.covers(*asked);
-            let is_fresh = is_kept && self.heard.elapsed(*given) < FRESH_FOR;
+            // What the storage gave may have been long on its way, too.
+            let is_fresh = is_kept
+                && self.heard.elapsed(*given) < FRESH_FOR
+                && self.heard.elapsed(*asked) < FETCH_WAIT + FRESH_FOR;
             if is_fresh || planted::is("shared-claim") {
                 return true;
             }
