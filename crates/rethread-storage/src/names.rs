@@ -138,7 +138,9 @@ fn take_label(bytes: &[u8]) -> Option<(String, &[u8])> {
         }
         let (byte, after) = match rest.strip_prefix(&ZERO) {
             Some(after) => (0, after),
-            None => rest.split_first().map(|(byte, after)| (*byte, after))?,
+            None => {
+                rest.split_first().map(|(byte, after)| (*byte, after)).filter(|it| it.0 != 0)?
+            }
         };
         label.push(byte);
         rest = after;
@@ -197,6 +199,10 @@ mod tests {
 
     #[test]
     fn damage_is_noticed() {
+        // A zero byte stands for nothing by itself.
+        for bytes in [&b"a\0\x05\0\0\0\0k"[..], b"a\0\x05b\0\0\0\0k"] {
+            assert_eq!(ItemName::from_sortable(bytes), None, "{bytes:?}");
+        }
         for bytes in [&b""[..], b"a", b"a\0\0", b"\0\0key", b"a\0\0\0\0\xff", b"\xff\0\0\0\0k"] {
             assert_eq!(ItemName::from_sortable(bytes), None, "{bytes:?}");
         }

@@ -140,7 +140,9 @@ async fn nodes_come_and_go(load: Load, rounds: u64) {
             assert_eq!(probe.stats().fenced_commits, 0);
             until_shared(&[&steady], &[16]).await;
         }
-        assert!(commits_of_guests > 0, "guests had work");
+        // In real time all work may be done before a guest comes.
+        let is_simulated = load.parts == Threads::Caller;
+        assert!(commits_of_guests > 0 || !is_simulated, "guests had work");
     };
     tokio::join!(coming_and_going, load.assert_each_once());
     let stats = steady.stats();

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 /// Long enough for a loaded machine; no test waits as long unless it fails.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
 
 /// Submits commands and reads events.
 #[derive(Debug, Clone)]
