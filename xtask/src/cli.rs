@@ -26,6 +26,8 @@ usage: cargo xtask <command>
   differential [--sequences N] [--seed N]
                                 random operations on Redis and on disk, each against the model
                                 in memory: the same answers
+  embedded                      the embedded store: 500 kills, a fault at each write and sync,
+                                10,000 damaged directories
   fuzz [--seconds N] [--target NAME]
                                 all fuzz targets, each for a minute
   fix                           formats the sources";
@@ -42,6 +44,7 @@ pub(crate) enum Command {
     Differential { args: Vec<String> },
     Chaos { args: Vec<String> },
     Check { args: Vec<String> },
+    Embedded { args: Vec<String> },
     Fuzz(fuzz::Options),
     Fix,
     Help,
@@ -65,6 +68,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         "planted" => Command::Planted { args: std::mem::take(&mut rest) },
         "differential" => Command::Differential { args: std::mem::take(&mut rest) },
         "chaos" => Command::Chaos { args: std::mem::take(&mut rest) },
+        "embedded" => Command::Embedded { args: std::mem::take(&mut rest) },
         "check" => Command::Check { args: std::mem::take(&mut rest) },
         "fuzz" => Command::Fuzz(fuzz_options(&mut rest)?),
         "fix" => Command::Fix,

@@ -58,6 +58,7 @@ fn run(command: Command) -> Result<()> {
         Command::Planted { args } => proofs::planted(&repo, &args),
         Command::Differential { args } => proofs::differential(&repo, &args),
         Command::Chaos { args } => proofs::chaos(&repo, &args),
+        Command::Embedded { args } => proofs::embedded(&repo, &args),
         Command::Check { args } => proofs::check(&repo, &args),
         Command::Fuzz(options) => fuzz::fuzz(&repo, &options),
         Command::Fix => suites::fix(&repo),

@@ -48,6 +48,32 @@ pub(crate) fn differential(repo: &Repo, args: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// How hard the proofs of the embedded store try: the same tests as in `cargo test`, with more
+/// kills and damages, and faults at every place instead of samples.
+const EMBEDDED: [(&str, &str); 3] = [
+    ("RETHREAD_KILL_CYCLES", "500"),
+    ("RETHREAD_DAMAGES", "10000"),
+    ("RETHREAD_FAULT_PLACES", "all"),
+];
+
+/// The embedded store under kills, failing disks and damaged files; settings that are in the
+/// environment stand.
+pub(crate) fn embedded(repo: &Repo, args: &[String]) -> Result<()> {
+    let settings = EMBEDDED.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
+    let settings: Vec<_> = settings.collect();
+    let tests: [&[&str]; 3] = [
+        &["-p", "rethread-storage", "--test", "disk", "--", "kill", "faults", "full"],
+        &["-p", "rethread-storage", "--lib", "--", "damage"],
+        &["-p", "rethread-tests", "--test", "embedded", "--"],
+    ];
+    for test in tests {
+        let mut command = repo.cargo();
+        command.args(["test", "--quiet", "--locked", "--release"]).args(test);
+        run(command.arg("--nocapture").args(args).envs(settings.iter().copied()))?;
+    }
+    Ok(())
+}
+
 /// Checks histories of a million records, made for it, and says how long that takes.
 pub(crate) fn check(repo: &Repo, args: &[String]) -> Result<()> {
     let mut command = repo.cargo();

@@ -98,13 +98,23 @@ pub(super) fn cancelled(world: &World, first: &Effect, before: u64) -> bool {
     cancels.map(|cancel| world.entry(cancel.invoked).at).any(|at| at <= before)
 }
 
+/// How long a worker may take to start a body whose order it was given before the cancel took
+/// effect, in nanoseconds. Where nobody paused it, it asks again after a quarter of a second at
+/// most whether the order is still its own.
+const GIVEN_BEFORE: u64 = 500_000_000;
+
 pub(super) fn none_starts_after_a_cancel(world: &World) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for start in world.starts.values().flatten() {
         let effect = world.effect(*start);
         let cancels = world.cancels.get(&effect.run).into_iter().flatten();
         let mut told = cancels.filter_map(|cancel| cancel.acknowledged);
-        if let Some(told) = told.find(|told| world.entry(*told).at < effect.at) {
+        let is_late = |told: &usize| {
+            let told = world.entry(*told).at;
+            effect.at > told + GIVEN_BEFORE
+                && !world.outages.lost_orders(effect.pid, told, effect.at)
+        };
+        if let Some(told) = told.find(is_late) {
             let text = format!("{} starts though its run was stopped", name(effect));
             breaches.push(Breach::new(text, [Place::Entry(told), Place::Effect(*start)]));
         }

@@ -135,13 +135,23 @@ pub(super) fn what_was_given_up_left_a_letter(world: &World) -> Vec<Breach> {
     });
     // Nobody looked for letters.
     let Some(letters) = letters else { return Vec::new() };
+    // Further runs of an execution are told again of what an earlier one gave up.
+    let in_one = |run: &String| {
+        let executions = world.executions.values();
+        executions.map(|execution| &execution.runs).find(|runs| runs.contains(run))
+    };
     let mut breaches = Vec::new();
     for (id, run) in &world.runs {
         let is_given_up = matches!(
             world.end_of(run),
             Some(End::Failed { kind, .. }) if kind == POISONED
         );
-        if is_given_up && !letters.contains(id) {
+        if !is_given_up || letters.contains(id) {
+            continue;
+        }
+        let has_letter =
+            in_one(id).is_some_and(|runs| runs.iter().any(|run| letters.contains(run)));
+        if !has_letter {
             let places = [run.invoked].into_iter().chain(run.reads.values().copied());
             let text = format!("run {id} gave up a task, and there is no dead letter of it");
             breaches.push(Breach::new(text, places.map(Place::Entry)));

@@ -147,7 +147,7 @@ pub(crate) static INVARIANTS: [Invariant; 21] = [
     },
     Invariant {
         id: "I20-stopped",
-        sentence: "no body starts after it was told that its run is stopped",
+        sentence: "no body gets its order after it was told that its run is stopped",
         check: bodies::none_starts_after_a_cancel,
     },
 ];

@@ -63,6 +63,16 @@ fn what_is_given_up_leaves_a_letter() {
     with(&["r1"]).keeps("I1-letters");
     with(&[]).breaks("I1-letters", "run r1 gave up a task");
     with(&["r2"]).breaks("I1-letters", "no dead letter");
+    let resumed = |letter: &str| {
+        let runs = [letter.to_owned()].into();
+        let story = accepted()
+            .read(5, "r1", Reader::Live, 2, &[], asks(&[("q", 5)]))
+            .resume(6, "t1", "r2", 1, &["q"], true)
+            .read(7, "r2", Reader::Live, 2, &[], failed("TaskPoisoned"));
+        story.say(9, Kind::Ok, Fact::DeadLetters { count: 1, runs })
+    };
+    resumed("r1").keeps("I1-letters");
+    resumed("r3").breaks("I1-letters", "run r2 gave up a task");
 }
 
 #[test]

@@ -25,8 +25,12 @@ fn nothing_starts_after_a_stop() {
     stopped().keeps("I1-ends");
     stopped().body(9, 11, 1, 1, "r2", 1).keeps("I20-stopped");
     stopped().body(9, 11, 1, 1, "r2", 1).keeps("I3-causes");
-    stopped().body(9, 11, 1, 1, "r1", 2).breaks("I20-stopped", "though its run was stopped");
-    stopped().effect(8, 11, Phase::Start, 1, 1, "r1", 2).breaks("I20-stopped", "step 1");
+    stopped().body(900, 11, 1, 1, "r1", 2).breaks("I20-stopped", "though its run was stopped");
+    stopped().effect(800, 11, Phase::Start, 1, 1, "r1", 2).breaks("I20-stopped", "step 1");
+    // Its worker had the order before.
+    stopped().body(9, 11, 1, 1, "r1", 2).keeps("I20-stopped");
+    let paused = stopped().fault(6, 700, "stop-worker", "worker-1");
+    paused.body(900, 11, 1, 1, "r1", 2).keeps("I20-stopped");
     let unasked = accepted().read(8, "r1", Reader::Live, 2, &[], Some(End::Cancelled));
     unasked.breaks("I1-ends", "nobody asked");
 }
