@@ -4,7 +4,7 @@
 //! then the arguments, so that no value is copied more than once.
 
 use redis::{Cmd, Value};
-use rethread_core::ids::{CheckpointId, QueueName, RunId};
+use rethread_core::ids::{CheckpointId, RunId};
 use rethread_storage::{
     Activity, Commit, EventWrite, InboxCursor, JournalWrite, OrderGroup, QueuedOrder, Result,
     StorageError, ThreadWrite, WaitingChange,
@@ -13,6 +13,8 @@ use rethread_storage::{
 use crate::error::malformed;
 use crate::keys::{PartitionKeys, ThreadKeys};
 use crate::link::{After, Written};
+use crate::slots;
+use crate::withdrawal::Sighting;
 use crate::{RedisStorage, reply, script};
 
 /// Most dead letters that a partition keeps; the oldest go.
@@ -28,12 +30,12 @@ impl RedisStorage {
 
     pub(crate) async fn apply(&self, commit: &Commit) -> Result<()> {
         let keys = self.keys().partition(commit.lease.partition)?;
-        // Rare, so it may cost a round trip. Only the owner adds queues, and it is here.
-        let withdrawn_from = match commit.withdrawn.as_slice() {
+        // Rare, so it may cost round trips.
+        let sightings = match commit.withdrawn.as_slice() {
             [] => Vec::new(),
-            _ => self.queues_of(commit.lease.partition).await?,
+            groups => self.look_for(commit.lease.partition, groups).await?,
         };
-        let call = layout(commit, keys, &withdrawn_from, &self.retention());
+        let call = layout(commit, keys, &sightings, &self.retention());
         let after = match commit.orders.as_slice() {
             [] => After::ACKNOWLEDGED,
             _ => After::ringing(self.keys().queue_bell()),
@@ -82,7 +84,7 @@ struct Retention {
 fn layout(
     commit: &Commit,
     partition: &PartitionKeys,
-    withdrawn_from: &[QueueName],
+    sightings: &[Sighting],
     retention: &Retention,
 ) -> Cmd {
     let orders = by_queue(&commit.orders);
@@ -102,7 +104,7 @@ fn layout(
     if !commit.dead_letters.is_empty() {
         keys.push(partition.dead_letters.clone());
     }
-    keys.extend(withdrawn_from.iter().map(|queue| partition.queue(queue)));
+    keys.extend(sightings.iter().map(|sighting| sighting.queue.clone()));
     for run in &orders {
         keys.push(partition.queue(&run[0].queue));
     }
@@ -135,10 +137,13 @@ fn layout(
             call.arg(&letter[..]);
         }
     }
-    if !withdrawn_from.is_empty() {
-        call.arg("W").arg(withdrawn_from.len()).arg(commit.withdrawn.len());
+    if !sightings.is_empty() {
+        call.arg("W").arg(sightings.len()).arg(commit.withdrawn.len());
         for OrderGroup(group) in &commit.withdrawn {
             call.arg(&group[..]);
+        }
+        for Sighting { unseen, orders, .. } in sightings {
+            call.arg(unseen).arg(orders.len()).arg(orders);
         }
     }
     for run in &orders {
@@ -162,20 +167,21 @@ fn by_queue(orders: &[QueuedOrder]) -> Vec<&[QueuedOrder]> {
 fn push_thread_keys(keys: &mut Vec<String>, write: &ThreadWrite, partition: &PartitionKeys) {
     let thread = partition.thread(write.thread);
     if write.delete {
-        let ThreadKeys { thread, journal, checkpoints, checkpoint_ids, waiting } = thread.clone();
-        keys.extend([thread, journal, checkpoints, checkpoint_ids, waiting]);
+        let ThreadKeys { thread, checkpoints, checkpoint_ids, waiting } = thread.clone();
+        keys.extend([thread, checkpoints, checkpoint_ids, waiting]);
     }
     if dropped(write).next().is_some() {
         let ThreadKeys { thread, checkpoints, checkpoint_ids, .. } = thread.clone();
         keys.extend([thread, checkpoints, checkpoint_ids]);
     }
-    if changes_fields(write) {
-        keys.push(thread.thread);
+    if changes_slots(write) {
+        keys.push(thread.thread.clone());
     }
     if write.journal != JournalWrite::Keep {
-        keys.push(thread.journal);
+        keys.push(thread.thread.clone());
     }
     for _ in &write.checkpoints {
+        keys.push(thread.thread.clone());
         keys.push(thread.checkpoints.clone());
         keys.push(thread.checkpoint_ids.clone());
     }
@@ -195,18 +201,18 @@ fn push_thread_args(call: &mut Cmd, write: &ThreadWrite) {
             call.arg(&id.as_uuid().as_bytes()[..]);
         }
     }
-    if changes_fields(write) {
+    if changes_slots(write) {
         let last = last_event(write);
-        let fields = [write.header.is_some(), write.base.is_some(), last.is_some()];
-        call.arg("H").arg(2 * fields.iter().filter(|present| **present).count());
+        let changed = [write.header.is_some(), write.base.is_some(), last.is_some()];
+        call.arg("H").arg(2 * changed.iter().filter(|changed| **changed).count());
         if let Some(header) = &write.header {
-            call.arg("h").arg(&header[..]);
+            call.arg(slots::HEADER).arg(&header[..]);
         }
         if let Some(base) = &write.base {
-            call.arg("b").arg(&base.as_uuid().as_bytes()[..]);
+            call.arg(slots::BASE).arg(&base.as_uuid().as_bytes()[..]);
         }
         if let Some((run, seq)) = last {
-            call.arg("l").arg(format!("{}:{seq}", run.as_uuid().simple()));
+            call.arg(slots::LAST_EVENT).arg(slots::last_event(run, seq));
         }
     }
     match &write.journal {
@@ -228,6 +234,7 @@ fn push_thread_args(call: &mut Cmd, write: &ThreadWrite) {
             WaitingChange::DropFirst(count) => {
                 call.arg("U").arg(i64::try_from(*count).unwrap_or(i64::MAX))
             }
+            WaitingChange::Remove(place) => call.arg("Y").arg(*place),
         };
     }
     match write.activity {
@@ -241,7 +248,7 @@ fn push_thread_args(call: &mut Cmd, write: &ThreadWrite) {
     }
 }
 
-fn changes_fields(write: &ThreadWrite) -> bool {
+fn changes_slots(write: &ThreadWrite) -> bool {
     write.header.is_some() || write.base.is_some() || last_event(write).is_some()
 }
 
@@ -267,7 +274,7 @@ fn oldest_behind(InboxCursor(ms, seq): InboxCursor) -> String {
 fn waiting_bytes(change: &WaitingChange) -> usize {
     match change {
         WaitingChange::Append(command) => command.len() + 8,
-        WaitingChange::DropFirst(_) => 8,
+        WaitingChange::DropFirst(_) | WaitingChange::Remove(_) => 8,
     }
 }
 

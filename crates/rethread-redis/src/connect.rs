@@ -10,7 +10,7 @@ use crate::server::Server;
 use crate::{keys, reply, script};
 
 /// Version of the stored form: keys, fields and their meaning.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// What a namespace turned out to be.
 pub(crate) struct Namespace {

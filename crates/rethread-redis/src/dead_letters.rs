@@ -29,9 +29,10 @@ impl RedisStorage {
         call.arg(max);
         let answer = self.link.eval(&script::LIST_DEAD_LETTERS, &call, Effect::Read).await?;
         let mut letters = Vec::new();
-        for mut entry in reply::entries(answer, LETTERS)? {
+        for entry in reply::entries(answer, LETTERS)? {
             let id = DeadLetterId(entry.id.0, entry.id.1);
-            letters.push(DeadLetter { id, record: entry.take(0, "r", LETTERS)? });
+            // Of a foreign entry, too: its reader finds that it is no letter, and can remove it.
+            letters.push(DeadLetter { id, record: entry.first_value() });
         }
         Ok(letters)
     }

@@ -15,10 +15,10 @@
 //! rt:{<ns>.pNN}:qs          SET     names of queues that have had orders
 //! rt:{<ns>.pNN}:q:<queue>   STREAM  orders; consumer group `w`
 //! rt:{<ns>.pNN}:op:<id>     STRING  an op id that had its effect; expires
-//! rt:{<ns>.pNN}:t:<thread>  HASH    header, base checkpoint, last event
-//!                    …:j    LIST    journal
-//!                    …:c    HASH    checkpoints by id
-//!                    …:ci   ZSET    ids of checkpoints, in order
+//! rt:{<ns>.pNN}:t:<thread>  LIST    header, last event, id of the base checkpoint, checkpoints
+//!                                   that are few and small; then the journal
+//!                    …:c    HASH    checkpoints by id, once they are not few and small
+//!                    …:ci   ZSET    their ids, in order
 //!                    …:w    LIST    commands that wait for the run in progress
 //! rt:{<ns>.pNN}:e:<run>     LIST    events of a run, and the channel of their wake-ups
 //!                    …:o    STRING  number of events before the first of the list
@@ -38,6 +38,11 @@
 //! by one node of a cluster: an ordered scan over all of it needs no merging. Names that users
 //! choose are escaped, so they can hold neither braces nor dots nor colons, nor anything that means
 //! something in a pattern.
+//!
+//! A thread is one key as long as it can be: a key costs about 200 bytes before anything is in it,
+//! and most threads wait. It is a list, since Redis packs elements of any size into one block of
+//! 8 KiB there, but of a hash only those of up to 64 bytes. The first elements are slots, each of
+//! which is replaced in its place; the journal grows at the end.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -102,7 +107,6 @@ pub(crate) struct StoreKeys {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ThreadKeys {
     pub(crate) thread: String,
-    pub(crate) journal: String,
     pub(crate) checkpoints: String,
     pub(crate) checkpoint_ids: String,
     pub(crate) waiting: String,
@@ -274,7 +278,6 @@ impl PartitionKeys {
             other
         };
         ThreadKeys {
-            journal: with(":j"),
             checkpoints: with(":c"),
             checkpoint_ids: with(":ci"),
             waiting: with(":w"),
@@ -381,7 +384,6 @@ mod tests {
             keys.events(run),
             keys.events_offset(run),
             thread.thread,
-            thread.journal,
             thread.checkpoints,
             thread.checkpoint_ids,
             thread.waiting,

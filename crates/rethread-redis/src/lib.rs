@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!   RedisStorage ─┬─ lease, commit, inbox, threads, events, work, cache, store ─ scripts/*.lua
-//!                 ├─ link    one connection for commands, one for each waiting read
+//!                 ├─ link    one connection for commands, one for each waiting read, and up to 16
+//!                 │          for writes that wait for replicas
 //!                 └─ watch   one subscriber connection for wake-ups of event readers and mail
 //! ```
 //!
 //! Everything that changes data is one Lua script, which touches keys of one hash tag only (those
 //! of a partition, of a group of the cache, or of the store) and is applied whole or not at all.
+//! A thread is one key until it has many or large checkpoints; most threads only wait.
 //! Only core commands are used: no modules, no `KEYS`, no `CONFIG`. What a key holds is written in
 //! `keys.rs`, what a script promises in its header.
 //!
@@ -33,12 +35,14 @@ mod options;
 mod reply;
 mod script;
 mod server;
+mod slots;
 mod status;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod threads;
 mod watch;
+mod withdrawal;
 mod work;
 
 use std::sync::Arc;

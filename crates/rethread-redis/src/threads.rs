@@ -1,15 +1,15 @@
 //! Reads of threads: headers, journals, checkpoints.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use redis::{Value, cmd};
-use rethread_core::ids::{CheckpointId, Millis, PartitionId, RunId, ThreadKey};
+use rethread_core::ids::{CheckpointId, Millis, PartitionId, ThreadKey};
 use rethread_storage::{HeaderRecord, LoadedThread, Result, ThreadPage};
-use uuid::Uuid;
 
 use crate::error::{Effect, malformed};
-use crate::{RedisStorage, reply, script};
+use crate::{RedisStorage, reply, script, slots};
 
 /// How many keys the server looks at before it serves others.
 const SCAN_COUNT_MAX: usize = 1000;
@@ -23,25 +23,27 @@ impl RedisStorage {
         thread: ThreadKey,
     ) -> Result<Option<LoadedThread>> {
         let keys = self.keys().partition(partition)?.thread(thread);
-        let names = [keys.thread, keys.journal, keys.checkpoints, keys.waiting];
+        let names = [keys.thread, keys.checkpoints, keys.waiting];
         let call = script::LOAD_THREAD.call(&names);
         let what = format!("thread {thread} in {partition}");
         let answer = self.link.eval(&script::LOAD_THREAD, &call, Effect::Read).await?;
         let mut answer = reply::array(answer, &what)?.into_iter();
         let mut next = || answer.next().unwrap_or_default();
-        let header = reply::optional_bytes(next(), &what)?;
-        let journal = reply::all_bytes(next(), &what)?;
-        let last_event = reply::optional_bytes(next(), &what)?;
-        let base_id = reply::optional_bytes(next(), &what)?;
+        let mut thread = reply::all_bytes(next(), &what)?;
         let base = reply::optional_bytes(next(), &what)?;
         let waiting = reply::all_bytes(next(), &what)?;
-        let Some(header) = header else {
+        if !slots::has_header(&thread) {
             return Ok(None);
-        };
-        if base_id.is_some() && base.is_none() {
+        }
+        if thread.len() < slots::COUNT {
+            return Err(malformed(&what, "it is cut off"));
+        }
+        let journal = thread.split_off(slots::COUNT);
+        if !thread[slots::BASE].is_empty() && base.is_none() {
             return Err(malformed(&what, "its base checkpoint is missing"));
         }
-        let last_event = read_last_event(last_event, &what)?;
+        let last_event = slots::read_last_event(&thread[slots::LAST_EVENT], &what)?;
+        let header = thread.swap_remove(slots::HEADER);
         Ok(Some(LoadedThread { header, journal, base, last_event, waiting }))
     }
 
@@ -50,17 +52,17 @@ impl RedisStorage {
         partition: PartitionId,
         thread: ThreadKey,
     ) -> Result<Option<HeaderRecord>> {
-        let mut get = cmd("HMGET");
-        get.arg(&self.keys().partition(partition)?.thread(thread).thread).arg("h").arg("l");
+        let mut range = cmd("LRANGE");
+        range.arg(&self.keys().partition(partition)?.thread(thread).thread);
+        range.arg(slots::HEADER).arg(slots::BASE);
         let what = format!("thread {thread} in {partition}");
-        let answer = self.link.run(&get, Effect::Read).await?;
-        let mut fields = reply::array(answer, &what)?.into_iter();
-        let mut next = || reply::optional_bytes(fields.next().unwrap_or_default(), &what);
-        let (header, last_event) = (next()?, next()?);
-        let Some(header) = header else {
+        let answer = self.link.run(&range, Effect::Read).await?;
+        let mut found = reply::all_bytes(answer, &what)?;
+        if !slots::has_header(&found) {
             return Ok(None);
-        };
-        Ok(Some(HeaderRecord { header, last_event: read_last_event(last_event, &what)? }))
+        }
+        let last_event = slots::read_last_event(&found[slots::LAST_EVENT], &what)?;
+        Ok(Some(HeaderRecord { header: found.swap_remove(slots::HEADER), last_event }))
     }
 
     /// Walks over the keys of the server, so it costs as much as all namespaces hold together:
@@ -90,15 +92,16 @@ impl RedisStorage {
             }
         }
         let gets = found.iter().map(|thread| {
-            let mut get = cmd("HGET");
-            get.arg(&keys.thread(*thread).thread).arg("h");
+            let mut get = cmd("LRANGE");
+            get.arg(&keys.thread(*thread).thread).arg(slots::HEADER).arg(slots::BASE);
             get
         });
         let answers = self.link.run_all(gets.collect(), Effect::Read).await?;
         let mut threads = Vec::with_capacity(found.len());
         for (thread, answer) in found.into_iter().zip(answers) {
-            if let Some(header) = reply::optional_bytes(self.link.checked(answer)?, &what)? {
-                threads.push((thread, header));
+            let mut found = reply::all_bytes(self.link.checked(answer)?, &what)?;
+            if slots::has_header(&found) {
+                threads.push((thread, found.swap_remove(slots::HEADER)));
             }
         }
         Ok(ThreadPage { threads, next: (cursor != 0).then_some(cursor) })
@@ -137,10 +140,19 @@ impl RedisStorage {
         id: CheckpointId,
     ) -> Result<Option<Bytes>> {
         let keys = self.keys().partition(partition)?.thread(thread);
-        let mut get = cmd("HGET");
-        get.arg(&keys.checkpoints).arg(&id.as_uuid().as_bytes()[..]);
-        let answer = self.link.run(&get, Effect::Read).await?;
-        reply::optional_bytes(answer, "checkpoint")
+        let mut call = script::READ_CHECKPOINT.call(&[keys.thread, keys.checkpoints]);
+        call.arg(&id.as_uuid().as_bytes()[..]);
+        let what = format!("checkpoint {id} of thread {thread} in {partition}");
+        match self.link.eval(&script::READ_CHECKPOINT, &call, Effect::Read).await? {
+            Value::BulkString(packed) => {
+                let packed = slots::unpack_checkpoints(packed.into(), &what)?;
+                Ok(packed.into_iter().find(|(found, _)| *found == id).map(|(_, record)| record))
+            }
+            answer => {
+                let record = reply::array(answer, &what)?.pop().unwrap_or_default();
+                reply::optional_bytes(record, &what)
+            }
+        }
     }
 
     pub(crate) async fn newest_checkpoints(
@@ -151,26 +163,22 @@ impl RedisStorage {
         max: usize,
     ) -> Result<Vec<Bytes>> {
         let keys = self.keys().partition(partition)?.thread(thread);
-        let mut call = script::LIST_CHECKPOINTS.call(&[keys.checkpoint_ids, keys.checkpoints]);
+        let names = [keys.thread, keys.checkpoint_ids, keys.checkpoints];
+        let mut call = script::LIST_CHECKPOINTS.call(&names);
         match &before {
             Some(id) => call.arg(&id.as_uuid().as_bytes()[..]),
             None => call.arg(""),
         };
         call.arg(i64::try_from(max).unwrap_or(i64::MAX));
-        let answer = self.link.eval(&script::LIST_CHECKPOINTS, &call, Effect::Read).await?;
-        reply::all_bytes(answer, &format!("checkpoints of thread {thread} in {partition}"))
+        let what = format!("checkpoints of thread {thread} in {partition}");
+        match self.link.eval(&script::LIST_CHECKPOINTS, &call, Effect::Read).await? {
+            Value::BulkString(packed) => {
+                let mut packed = slots::unpack_checkpoints(packed.into(), &what)?;
+                packed.retain(|(id, _)| before.is_none_or(|before| *id < before));
+                packed.sort_unstable_by_key(|(id, _)| Reverse(*id));
+                Ok(packed.into_iter().take(max).map(|(_, record)| record).collect())
+            }
+            records => reply::all_bytes(records, &what),
+        }
     }
-}
-
-fn read_last_event(text: Option<Bytes>, what: &str) -> Result<Option<(RunId, u64)>> {
-    let Some(text) = text else {
-        return Ok(None);
-    };
-    let last = parse_last_event(&text);
-    last.map(Some).ok_or_else(|| malformed(what, "its last event is not `run:number`"))
-}
-
-fn parse_last_event(text: &[u8]) -> Option<(RunId, u64)> {
-    let (run, seq) = std::str::from_utf8(text).ok()?.split_once(':')?;
-    Some((RunId::from_uuid(Uuid::parse_str(run).ok()?), seq.parse().ok()?))
 }

@@ -32,6 +32,8 @@ pub mod conformance;
 pub mod disk;
 pub mod memory;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -87,9 +89,7 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// # Errors
     /// `Unavailable` while it cannot be reached or takes no writes, [`StorageError::Config`] when
     /// its settings were changed to some that it would not have been opened with.
-    async fn check_health(&self) -> Result<()> {
-        Ok(())
-    }
+    async fn check_health(&self) -> Result<()>;
 
     // --- ownership -------------------------------------------------------------------------
 
@@ -120,16 +120,10 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     /// Says that the coordinator `node` lives for `ttl` from now, and returns all nodes that
     /// do, sorted. Partitions are shared among them.
-    async fn announce_node(&self, node: &NodeId, ttl: Duration) -> Result<Vec<NodeId>> {
-        let _ = ttl;
-        Ok(vec![node.clone()])
-    }
+    async fn announce_node(&self, node: &NodeId, ttl: Duration) -> Result<Vec<NodeId>>;
 
     /// Signs a node off: it does not live any more.
-    async fn withdraw_node(&self, node: &NodeId) -> Result<()> {
-        let _ = node;
-        Ok(())
-    }
+    async fn withdraw_node(&self, node: &NodeId) -> Result<()>;
 
     // --- inbox -----------------------------------------------------------------------------
 
@@ -211,10 +205,7 @@ pub trait Storage: Debug + Send + Sync + 'static {
         &self,
         partition: PartitionId,
         thread: ThreadKey,
-    ) -> Result<Option<HeaderRecord>> {
-        let loaded = self.load_thread(partition, thread).await?;
-        Ok(loaded.map(|it| HeaderRecord { header: it.header, last_event: it.last_event }))
-    }
+    ) -> Result<Option<HeaderRecord>>;
 
     /// Threads of a partition for operators, about `max` of them from the place `from`
     /// ([`ThreadPage::next`] of the page before). A thread that is there all the time is listed
@@ -224,10 +215,7 @@ pub trait Storage: Debug + Send + Sync + 'static {
         partition: PartitionId,
         from: Option<u64>,
         max: usize,
-    ) -> Result<ThreadPage> {
-        let _ = (partition, from, max);
-        Ok(ThreadPage { threads: Vec::new(), next: None })
-    }
+    ) -> Result<ThreadPage>;
 
     // --- events ------------------------------------------------------------------------------
 
@@ -306,28 +294,17 @@ pub trait Storage: Debug + Send + Sync + 'static {
     // --- what operators see ----------------------------------------------------------------------
 
     /// Keeps how a worker describes itself, until it retires or has been silent for an hour.
-    async fn describe_worker(&self, worker: &WorkerId, description: Bytes) -> Result<()> {
-        let _ = (worker, description);
-        Ok(())
-    }
+    async fn describe_worker(&self, worker: &WorkerId, description: Bytes) -> Result<()>;
 
     /// Workers that have sent a heartbeat within the last hour and have not retired.
-    async fn list_workers(&self) -> Result<Vec<WorkerStatus>> {
-        Ok(Vec::new())
-    }
+    async fn list_workers(&self) -> Result<Vec<WorkerStatus>>;
 
     /// What is going on in a partition.
-    async fn partition_status(&self, partition: PartitionId) -> Result<PartitionStatus> {
-        let _ = partition;
-        Err(StorageError::Config { reason: "not there yet".into() })
-    }
+    async fn partition_status(&self, partition: PartitionId) -> Result<PartitionStatus>;
 
     /// Orders of a partition that are queued or assigned, oldest first within a queue; at most
     /// `max`.
-    async fn list_orders(&self, partition: PartitionId, max: usize) -> Result<Vec<OrderStatus>> {
-        let _ = (partition, max);
-        Ok(Vec::new())
-    }
+    async fn list_orders(&self, partition: PartitionId, max: usize) -> Result<Vec<OrderStatus>>;
 
     /// Dead letters of a partition with greater ids than `after`, in order; at most `max`.
     async fn list_dead_letters(
@@ -335,16 +312,10 @@ pub trait Storage: Debug + Send + Sync + 'static {
         partition: PartitionId,
         after: Option<DeadLetterId>,
         max: usize,
-    ) -> Result<Vec<DeadLetter>> {
-        let _ = (partition, after, max);
-        Ok(Vec::new())
-    }
+    ) -> Result<Vec<DeadLetter>>;
 
     /// Removes a dead letter, and says whether it was there.
-    async fn remove_dead_letter(&self, partition: PartitionId, id: DeadLetterId) -> Result<bool> {
-        let _ = (partition, id);
-        Ok(false)
-    }
+    async fn remove_dead_letter(&self, partition: PartitionId, id: DeadLetterId) -> Result<bool>;
 
     // --- mail ----------------------------------------------------------------------------------
 

@@ -11,13 +11,16 @@ pub const NAMESPACE_BYTES_MAX: usize = 4_096;
 /// Most bytes of the key of an item.
 pub const KEY_BYTES_MAX: usize = 1_024;
 /// Most bytes of the group of a cache entry.
-pub const CACHE_GROUP_BYTES_MAX: usize = 300;
+pub const CACHE_GROUP_BYTES_MAX: usize = 400;
 /// Most bytes of the name of a cache entry in its group.
 pub const CACHE_ENTRY_BYTES_MAX: usize = 1_024;
 /// The group of what attempts of tasks note of their progress. It is kept as cached results are,
 /// and is none: clearing the whole cache leaves it. Groups of results begin with what made them,
 /// so none has this name.
 pub const PROGRESS_GROUP: &str = "progress";
+
+/// The namespace of what coordinators say of their entrypoints, by name.
+pub const ENTRYPOINTS: [&str; 2] = ["@rethread", "entrypoints"];
 
 /// Ends a label, and once more a namespace. It sorts before everything that a label goes on with,
 /// and no label begins with it.

@@ -157,6 +157,8 @@ pub enum WaitingChange {
     Append(Bytes),
     /// Removes this many at the front.
     DropFirst(usize),
+    /// Removes the one at this place, counted from 0; none, if there are not so many.
+    Remove(usize),
 }
 
 impl ThreadWrite {
@@ -404,7 +406,8 @@ pub struct HandIn {
 /// Names one cached value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CacheKey {
-    /// What is cleared as one: the name of a task or entrypoint with its kind. At most 300 bytes.
+    /// What is cleared as one: the name of a task or entrypoint with its kind, and the tenant. At most
+    /// 400 bytes.
     pub group: String,
     /// The entry in it: a digest, or whatever a user's key function made, at most 1 KiB.
     pub entry: Bytes,

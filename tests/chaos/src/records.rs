@@ -27,10 +27,12 @@ pub(crate) async fn read_all(server: &mut Server) -> io::Result<(u64, Vec<String
     let (mut count, mut unreadable) = (0, Vec::new());
     for key in server.keys().await? {
         let must_be_records = holds_records(&key);
-        for (place, value) in server.values(&key).await? {
-            let is_record = value.first() == Some(&MAGIC);
-            let is_excused = must_be_records && is_field_of_record(&key, &place);
-            if !(is_record || is_excused) {
+        let mut values = server.values(&key).await?;
+        if is_thread(&key) {
+            values = records_of_thread(values);
+        }
+        for (place, value) in values {
+            if !(must_be_records || value.first() == Some(&MAGIC)) {
                 continue;
             }
             count += 1;
@@ -79,10 +81,40 @@ fn holds_records(key: &str) -> bool {
         || (name.starts_with("e:") && !name.ends_with(":o"))
 }
 
-/// Whether this field of such a key is a record: of a thread, the header is.
-fn is_field_of_record(key: &str, place: &str) -> bool {
-    let is_thread = !key.ends_with(":j") && !key.ends_with(":c") && !key.contains("}:e:");
-    !is_thread || place == "h"
+/// Whether the key is the list that is a thread.
+fn is_thread(key: &str) -> bool {
+    let name = key.rsplit_once("}:").map_or("", |(_, name)| name);
+    name.strip_prefix("t:").is_some_and(|thread| !thread.contains(':'))
+}
+
+/// The records in the list that is a thread: its header, the checkpoints that are packed into one
+/// of its slots, and its journal. Two other slots hold ids.
+fn records_of_thread(values: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
+    let mut records = Vec::with_capacity(values.len());
+    for (place, value) in values {
+        match place.as_str() {
+            "1" | "2" => {}
+            "3" if value == b"+" => {}
+            "3" => records.extend(packed(&value).into_iter().map(|record| (place.clone(), record))),
+            _ => records.push((place, value)),
+        }
+    }
+    records
+}
+
+/// Takes packed checkpoints apart: id, size in two bytes, record. What is cut off counts as a
+/// record, which cannot be read.
+fn packed(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut records = Vec::new();
+    while !bytes.is_empty() {
+        let size = bytes.get(16..18).map_or(0, |size| {
+            usize::from(u16::from_be_bytes(size.try_into().expect("invariant: two bytes")))
+        });
+        let end = (18 + size).min(bytes.len());
+        records.push(bytes.get(18..end).unwrap_or_default().to_vec());
+        bytes = &bytes[end..];
+    }
+    records
 }
 
 fn read(value: &[u8]) -> Result<(), RecordError> {
@@ -108,12 +140,28 @@ mod tests {
 
     #[test]
     fn values_of_threads_and_logs_are_records() {
-        assert!(holds_records("rt:{default.p03}:t:0a0b:j"));
+        assert!(holds_records("rt:{default.p03}:t:0a0b:c"));
         assert!(holds_records("rt:{default.p03}:e:0a0b"));
         assert!(!holds_records("rt:{default.p03}:lease"));
-        assert!(is_field_of_record("rt:{default.p03}:t:0a0b", "h"));
-        assert!(!is_field_of_record("rt:{default.p03}:t:0a0b", "b"));
-        assert!(is_field_of_record("rt:{default.p03}:t:0a0b:c", "0190"));
+        assert!(is_thread("rt:{default.p03}:t:0a0b"));
+        assert!(!is_thread("rt:{default.p03}:t:0a0b:w") && !is_thread("rt:{default.p03}:e:0a0b"));
+    }
+
+    #[test]
+    fn a_thread_is_taken_apart() {
+        let checkpoint = |record: &[u8]| [&[1; 16][..], &[0, record.len() as u8], record].concat();
+        let list = |slots: [&[u8]; 4]| {
+            let entries = slots.iter().enumerate();
+            entries.map(|(place, value)| (place.to_string(), value.to_vec())).collect::<Vec<_>>()
+        };
+        let both = [checkpoint(b"one"), checkpoint(b"two")].concat();
+        let mut thread = list([b"header", b"event", b"id", &both]);
+        thread.push(("4".to_owned(), b"entry".to_vec()));
+        let found: Vec<_> = records_of_thread(thread).into_iter().map(|(_, value)| value).collect();
+        assert_eq!(found, [&b"header"[..], b"one", b"two", b"entry"]);
+        let cut = records_of_thread(list([b"header", b"", b"", &both[..both.len() - 1]]));
+        assert_eq!(cut.last().map(|(_, value)| &value[..]), Some(&b"tw"[..]));
+        assert_eq!(records_of_thread(list([b"header", b"", b"", b"+"])).len(), 1);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use rethread_storage::{Result, StorageError};
 use tokio::time::Instant;
 
 use super::address::{Settings, sibling};
+use super::map::{Claim, Map, read_epochs};
 use super::node::Node;
 use super::slot::{SLOTS, key_of, slot_of};
 use super::tail::{self, Tail, Written};
@@ -31,32 +32,11 @@ pub(super) struct Cluster {
     settings: Settings,
     // Nodes that were met, by address, so that their connections are kept.
     known: Mutex<HashMap<String, Arc<Node>>>,
-    map: Mutex<Arc<Map>>,
+    map: Mutex<Arc<Map<Node>>>,
     // Something was not where the map says.
     is_doubtful: AtomicBool,
     // Held while the map is made.
     looks: tokio::sync::Mutex<Option<Instant>>,
-}
-
-/// Who has which slots.
-#[derive(Debug, Default)]
-struct Map {
-    // By the last slot of each range.
-    ranges: BTreeMap<u16, (u16, Arc<Node>)>,
-}
-
-impl Map {
-    fn node_of(&self, slot: u16) -> Option<Arc<Node>> {
-        let (first, node) = self.ranges.range(slot..).next()?.1;
-        (*first <= slot).then(|| Arc::clone(node))
-    }
-
-    /// Each node once.
-    fn nodes(&self) -> Vec<Arc<Node>> {
-        let by_address: BTreeMap<_, _> =
-            self.ranges.values().map(|(_, node)| (node.address(), node)).collect();
-        by_address.into_values().map(Arc::clone).collect()
-    }
 }
 
 /// Where a node sent a command.
@@ -118,9 +98,11 @@ impl Cluster {
         })
     }
 
-    /// The nodes that have slots.
+    /// The nodes that have slots, each once.
     pub(super) async fn nodes(&self) -> Result<Vec<Arc<Node>>> {
-        Ok(self.map().await?.nodes())
+        let map = self.map().await?;
+        let by_address: BTreeMap<_, _> = map.nodes().map(|node| (node.address(), node)).collect();
+        Ok(by_address.into_values().map(Arc::clone).collect())
     }
 
     /// The node that has the slot of this key; another if it does not answer.
@@ -265,18 +247,18 @@ impl Cluster {
         Ok(node)
     }
 
-    fn current(&self) -> Arc<Map> {
+    fn current(&self) -> Arc<Map<Node>> {
         Arc::clone(&self.map.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn map(&self) -> Result<Arc<Map>> {
+    async fn map(&self) -> Result<Arc<Map<Node>>> {
         if !self.is_doubtful.load(Ordering::Acquire) {
             return Ok(self.current());
         }
         let mut looks = self.looks.lock().await;
         let is_recent = looks.is_some_and(|at| at.elapsed() < LOOKS_APART);
         let current = self.current();
-        if !self.is_doubtful.load(Ordering::Acquire) || is_recent && !current.ranges.is_empty() {
+        if !self.is_doubtful.load(Ordering::Acquire) || is_recent && !current.is_empty() {
             return Ok(current);
         }
         *looks = Some(Instant::now());
@@ -290,43 +272,46 @@ impl Cluster {
             Err(error) => {
                 self.is_doubtful.store(true, Ordering::Release);
                 // What was known may still hold for other slots.
-                if current.ranges.is_empty() { Err(error) } else { Ok(current) }
+                if current.is_empty() { Err(error) } else { Ok(current) }
             }
         }
     }
 
-    /// Asks one node after the other, until one knows.
-    async fn look(&self) -> Result<Map> {
+    /// Asks all nodes that are known. When they disagree, the latest claim to each slot counts.
+    async fn look(&self) -> Result<Map<Node>> {
         let nodes: Vec<_> = {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.values().map(Arc::clone).collect()
         };
-        let mut ask = cmd("CLUSTER");
-        ask.arg("SLOTS");
-        let ask = pipeline(vec![ask]);
-        let asks = nodes.iter().map(|node| node.send_all(&ask, Effect::Read));
-        let answers = futures::future::join_all(asks).await;
+        let mut asks = pipeline(Vec::new());
+        asks.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
+        let asked = nodes.iter().map(|node| node.send_all(&asks, Effect::Read));
+        let answers = futures::future::join_all(asked).await;
         let mut failure = no_answer();
-        let mut best = Map::default();
+        let mut views = Vec::new();
         for (node, answer) in nodes.iter().zip(answers) {
-            let map = answer.and_then(|mut values| {
-                let value = node.checked(values.pop().ok_or_else(no_answer)?)?;
-                self.read_map(value, node)
-            });
-            match map {
-                // A node that is cut off from the others knows of fewer slots, or none.
-                Ok(map) if map.ranges.len() >= best.ranges.len() => best = map,
-                Ok(_) => {}
+            match answer.and_then(|answer| self.read_claims(answer, node)) {
+                Ok(claims) => views.push(claims),
                 Err(error) => failure = error,
             }
         }
-        if best.ranges.is_empty() { Err(failure) } else { Ok(best) }
+        // A node that is cut off from the others may know of fewer slots. That decides where
+        // epochs do not.
+        views.sort_by_key(Vec::len);
+        let map = Map::of(views.into_iter().flatten().collect());
+        if map.is_empty() { Err(failure) } else { Ok(map) }
     }
 
-    fn read_map(&self, value: Value, asked: &Node) -> Result<Map> {
+    /// Who has which slots, as one node sees it.
+    fn read_claims(&self, answer: Vec<Value>, asked: &Node) -> Result<Vec<Claim<Node>>> {
         let what = "slots of the cluster";
-        let mut map = Map::default();
-        for range in reply::array(value, what)? {
+        let mut answer = answer.into_iter();
+        let ranges = asked.checked(answer.next().ok_or_else(no_answer)?)?;
+        let nodes = asked.checked(answer.next().ok_or_else(no_answer)?)?;
+        let nodes = reply::text(nodes, what)?;
+        let epochs = read_epochs(&nodes);
+        let mut claims = Vec::new();
+        for range in reply::array(ranges, what)? {
             let mut parts = reply::array(range, what)?.into_iter();
             let mut next = || parts.next().unwrap_or_default();
             let mut slot = || -> Result<u16> {
@@ -335,17 +320,20 @@ impl Cluster {
             };
             let (first, last) = (slot()?, slot()?);
             let mut primary = reply::array(next(), what)?.into_iter();
-            let host = primary.next().unwrap_or_default();
-            let host = reply::optional_bytes(host, what)?.unwrap_or_default();
-            let port = reply::number(primary.next().unwrap_or_default(), what)?;
+            let mut next = || primary.next().unwrap_or_default();
+            let host = reply::optional_bytes(next(), what)?.unwrap_or_default();
+            let port = reply::number(next(), what)?;
+            let id = reply::text(next(), what)?;
             let host = match String::from_utf8_lossy(&host) {
                 // It does not know its own name, or does not tell.
                 host if host.is_empty() || host == "?" => host_of(asked.address()).to_owned(),
                 host => host.into_owned(),
             };
-            map.ranges.insert(last, (first, self.meet(&format!("{host}:{port}"))?));
+            let node = self.meet(&format!("{host}:{port}"))?;
+            let epoch = epochs.get(&*id).copied().unwrap_or_default();
+            claims.push(Claim { first, last, epoch, node });
         }
-        Ok(map)
+        Ok(claims)
     }
 }
 

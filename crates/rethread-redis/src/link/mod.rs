@@ -11,6 +11,7 @@
 
 mod address;
 mod cluster;
+mod map;
 mod node;
 mod slot;
 mod tail;

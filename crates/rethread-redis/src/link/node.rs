@@ -15,6 +15,7 @@ use redis::{
     Value, cmd,
 };
 use rethread_storage::{Result, StorageError};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::address::Settings;
@@ -26,6 +27,8 @@ const ATTEMPT_DELAY_MIN: Duration = Duration::from_millis(20);
 const ATTEMPT_DELAY_MAX: Duration = Duration::from_secs(1);
 const PIPELINE_BUFFER: usize = 4096;
 const IDLE_WAITERS_MAX: usize = 16;
+/// Most writes that wait for replicas at the same time, each on a connection of its own.
+const CONFIRMATIONS_MAX: usize = 16;
 
 /// One server.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub(super) struct Node {
     may_be_replica: bool,
     live: Mutex<Option<Live>>,
     idle_waiters: Mutex<Vec<Live>>,
+    // A write that waits for replicas holds one of these; the others stand in line.
+    confirmations: Semaphore,
     // Held while a connection is made, so that there is one attempt at a time.
     attempts: tokio::sync::Mutex<Attempts>,
 }
@@ -90,6 +95,7 @@ impl Node {
             may_be_replica: false,
             live: Mutex::new(None),
             idle_waiters: Mutex::new(Vec::new()),
+            confirmations: Semaphore::new(CONFIRMATIONS_MAX),
             attempts: tokio::sync::Mutex::default(),
         }
     }
@@ -192,6 +198,27 @@ impl Node {
                 })
             }
         }
+    }
+
+    /// The same for writes that wait for replicas, of which there are not many at a time.
+    ///
+    /// # Cancel safety
+    /// As above; a write that stands in line was not sent.
+    pub(super) async fn send_confirmed(
+        &self,
+        pipeline: &Pipeline,
+        wait: Duration,
+    ) -> Result<Vec<Value>> {
+        let permit = timeout(wait + self.response_timeout, self.confirmations.acquire()).await;
+        let Ok(Ok(_permit)) = permit else {
+            return Err(StorageError::Unavailable {
+                reason: format!(
+                    "the writes before this one still wait for replicas of Redis at {}: see that they are connected, and try again",
+                    self.address
+                ),
+            });
+        };
+        self.send_waiting(pipeline, wait, Effect::Write).await
     }
 
     /// Makes a connection of the caller's own, whose pushes go to `pushes`.

@@ -162,7 +162,7 @@ async fn send_once(
     tail: &Tail,
 ) -> Result<(Vec<Value>, Result<()>)> {
     let mut values = match wait {
-        Some(wait) => node.send_waiting(cmds, wait, effect).await?,
+        Some(wait) => node.send_confirmed(cmds, wait).await?,
         None => node.send_all(cmds, effect).await?,
     };
     let kept = tail.judge(&values.split_off(count), node.address());

@@ -13,5 +13,6 @@ if waiting >= tonumber(ARGV[3]) then
   return {'OVERLOADED', waiting}
 end
 redis.call('XADD', KEYS[2], '*', 'm', ARGV[1])
-redis.call('SET', KEYS[1], '', 'PX', ARGV[2])
+-- Small numbers are shared by all keys: this one costs no memory.
+redis.call('SET', KEYS[1], 1, 'PX', ARGV[2])
 return 1

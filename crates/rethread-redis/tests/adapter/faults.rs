@@ -181,8 +181,9 @@ async fn foreign_entries_of_streams_do_not_stand_in_the_way() {
     let mut raw = space.raw().await;
     let queue = space.keys(":q:").await.into_iter().find(|key| key.contains("p00"));
     let queue = queue.expect("the queue of the partition");
-    let inbox = queue.replace(&queue[queue.rfind(":q:").expect("a queue")..], ":in");
-    for (key, field) in [(&queue, "o"), (&queue, "x"), (&inbox, "x")] {
+    let queue_part = &queue[queue.rfind(":q:").expect("a queue")..];
+    let (inbox, letters) = (queue.replace(queue_part, ":in"), queue.replace(queue_part, ":dl"));
+    for (key, field) in [(&queue, "o"), (&queue, "x"), (&inbox, "x"), (&letters, "x")] {
         let _: redis::Value = redis::cmd("XADD")
             .arg(&[key.as_str(), "*", field, "foreign"])
             .query_async(&mut raw)
@@ -198,6 +199,10 @@ async fn foreign_entries_of_streams_do_not_stand_in_the_way() {
         .await
         .expect("reads");
     assert_eq!(messages.len(), 1);
+    let letters = space.storage.list_dead_letters(P0, None, 10).await.expect("lists");
+    let [letter] = &letters[..] else { panic!("{letters:?}") };
+    assert_eq!(&letter.record[..], b"foreign");
+    assert_eq!(space.storage.remove_dead_letter(P0, letter.id).await, Ok(true));
     let (worker, queues) = (worker("w"), queues());
     let taken = space.storage.fetch(&worker, &queues, 10, Duration::ZERO).await.expect("fetches");
     assert_eq!(taken.len(), 3);

@@ -12,6 +12,7 @@ mod mail;
 mod operators;
 mod outages;
 mod ownership;
+mod parked;
 mod proxy;
 mod replicas;
 mod slots;

@@ -56,6 +56,43 @@ async fn a_write_that_no_replica_confirms_has_an_unknown_outcome_and_one_effect(
     assert_eq!(inbox(&primary.storage).await, ["m", "n"]);
 }
 
+async fn connections(server: &RedisServer) -> usize {
+    let info = tell(server, &["INFO", "clients"]).await;
+    let info: String = redis::from_redis_value(info).expect("a text");
+    let count = info.lines().find_map(|it| it.strip_prefix("connected_clients:"));
+    count.and_then(|count| count.trim().parse().ok()).expect("a number")
+}
+
+#[tokio::test]
+async fn writes_that_no_replica_confirms_stand_in_line_and_open_no_connection_each() {
+    const WRITES: usize = 200;
+    let Pair { primary, replica, storage } = pair(Duration::from_secs(30)).await;
+    let id = op();
+    eventually("it is confirmed", async || storage.submit(P0, id, text("m")).await.map(Some)).await;
+    let before = connections(&primary.server).await;
+    signal(&replica, "-STOP");
+    let writes = (0..WRITES).map(|_| {
+        let storage = Arc::clone(&storage);
+        tokio::spawn(async move { storage.submit(P0, op(), text("m")).await })
+    });
+    let writes: Vec<_> = writes.collect();
+    // One connection for waits is there already.
+    eventually("the first are sent", async || {
+        Ok((inbox(&primary.storage).await.len() > 16).then_some(()))
+    })
+    .await;
+    assert_eq!(inbox(&primary.storage).await.len(), 17);
+    let during = connections(&primary.server).await;
+    assert!(during <= before + 16, "{during} connections, {before} before");
+    signal(&replica, "-CONT");
+    for write in writes {
+        write.await.expect("ends").expect("is confirmed");
+    }
+    assert_eq!(inbox(&primary.storage).await.len(), WRITES + 1);
+    let after = connections(&primary.server).await;
+    assert!(after <= before + 16, "{after} connections, {before} before");
+}
+
 /// What was written to a server since it started.
 async fn changes(server: &RedisServer) -> u64 {
     let info = tell(server, &["INFO", "persistence"]).await;

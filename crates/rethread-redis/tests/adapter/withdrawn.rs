@@ -96,3 +96,55 @@ async fn thousands_of_orders_are_withdrawn_at_once_and_the_others_stay() {
     assert_eq!(left.len(), 2_501);
     assert!(left.iter().all(|(group, _)| *group == OrderGroup([1; 16])));
 }
+
+/// Queues are looked through a part at a time, and what is put back meanwhile is found too.
+#[tokio::test]
+async fn large_orders_and_many_queues_are_looked_through_part_by_part() {
+    let space = Space::new().await;
+    let (lease, last) = space.own(P0).await;
+    let names: Vec<_> = (0..5).map(|n| QueueName::new(format!("q{n}")).expect("a name")).collect();
+    let large = "x".repeat(300_000);
+    let mut number = last;
+    for name in &names {
+        number += 1;
+        let mut write = commit(lease, number);
+        write.orders =
+            (0..20).map(|n| order(n % 3, name, if n < 10 { &large } else { "small" })).collect();
+        space.storage.commit(write).await.expect("commits");
+    }
+    number += 1;
+    let mut write = commit(lease, number);
+    write.withdrawn = vec![OrderGroup([0; 16]), OrderGroup([2; 16])];
+    space.storage.commit(write).await.expect("commits");
+    let left = left(&space).await;
+    assert_eq!(left.len(), 7 * names.len());
+    assert!(left.iter().all(|(group, _)| *group == OrderGroup([1; 16])));
+}
+
+#[tokio::test]
+async fn an_order_is_withdrawn_however_often_it_is_put_back_meanwhile() {
+    let space = Space::new().await;
+    let storage = std::sync::Arc::new(space.storage.attach().await.expect("attaches"));
+    let (lease, last) = space.own(P0).await;
+    for round in 0..20 {
+        let mut write = commit(lease, last + 1 + 2 * round);
+        write.orders = (0..50).map(|n| order(1, &queues()[0], &n.to_string())).collect();
+        space.storage.commit(write).await.expect("commits");
+        let giver = {
+            let storage = std::sync::Arc::clone(&storage);
+            tokio::spawn(async move {
+                let name = worker("giver");
+                for _ in 0..5 {
+                    storage.heartbeat(&name, &queues()).await.expect("beats");
+                    storage.fetch(&name, &queues(), 9, Duration::ZERO).await.expect("fetches");
+                    storage.retire(&name, &queues()).await.expect("retires");
+                }
+            })
+        };
+        let mut write = commit(lease, last + 2 + 2 * round);
+        write.withdrawn = vec![OrderGroup([1; 16])];
+        space.storage.commit(write).await.expect("commits");
+        giver.await.expect("gives back");
+        assert_eq!(left(&space).await, [], "round {round}");
+    }
+}

@@ -286,11 +286,11 @@ pub(super) async fn one_of_many_askers_makes_a_value(storage: Shared) {
 }
 
 pub(super) async fn long_cache_keys_are_refused(storage: Shared) {
-    let fits = key(&"g".repeat(300), &"e".repeat(1_024));
+    let fits = key(&"g".repeat(400), &"e".repeat(1_024));
     assert_eq!(ask(&storage, &fits, "a").await, CacheLookup::Vacant);
     fill(&storage, &fits, "value", Some(LONG)).await;
     assert_eq!(ask(&storage, &fits, "a").await, hit("value"));
-    for long in [key(&"g".repeat(301), "e"), key("g", &"e".repeat(1_025))] {
+    for long in [key(&"g".repeat(401), "e"), key("g", &"e".repeat(1_025))] {
         let asked = storage.look_up_cache(&long, "a", LONG).await;
         assert!(matches!(asked, Err(StorageError::TooLong { .. })), "{asked:?}");
         let filled = storage.fill_cache(&long, Bytes::new(), None).await;

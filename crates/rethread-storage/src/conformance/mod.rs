@@ -142,6 +142,7 @@ macro_rules! __with_conformance_cases {
                 the_first_waiting_commands_are_dropped
                 changes_of_what_waits_follow_each_other
                 dropping_more_than_waits_drops_all
+                one_waiting_command_is_removed_and_the_others_stay
                 a_deletion_takes_what_waits
                 what_waits_on_threads_is_kept_apart
                 a_repeated_commit_changes_what_waits_once

@@ -1,7 +1,7 @@
 //! Commands that wait on a thread.
 
 use super::kit::*;
-use crate::WaitingChange::{self, Append, DropFirst};
+use crate::WaitingChange::{self, Append, DropFirst, Remove};
 use crate::{StorageError, ThreadWrite};
 
 fn add(command: &str) -> WaitingChange {
@@ -55,6 +55,28 @@ pub(super) async fn dropping_more_than_waits_drops_all(storage: Shared) {
     assert_eq!(waiting(&owner, 1).await, [""; 0]);
     owner.write(changing(1, vec![add("d")])).await;
     assert_eq!(waiting(&owner, 1).await, ["d"]);
+}
+
+pub(super) async fn one_waiting_command_is_removed_and_the_others_stay(storage: Shared) {
+    let mut owner = own(&storage, P0).await;
+    owner.write(changing(1, ["a", "b", "c", "b", "d"].map(add).to_vec())).await;
+    owner.write(changing(1, vec![Remove(3)])).await;
+    assert_eq!(waiting(&owner, 1).await, ["a", "b", "c", "d"]);
+    owner.write(changing(1, vec![Remove(4), Remove(usize::MAX)])).await;
+    assert_eq!(waiting(&owner, 1).await, ["a", "b", "c", "d"], "there is none at that place");
+    owner.write(changing(1, vec![Remove(0), Remove(2), add("e"), Remove(1)])).await;
+    assert_eq!(waiting(&owner, 1).await, ["b", "e"]);
+    owner.write(changing(1, vec![DropFirst(1), add("f"), Remove(0)])).await;
+    assert_eq!(waiting(&owner, 1).await, ["f"]);
+    owner.write(changing(1, vec![Remove(0)])).await;
+    owner.write(changing(2, vec![Remove(0)])).await;
+    assert_eq!(waiting(&owner, 1).await, [""; 0]);
+    owner.write(changing(1, vec![add("g"), add("h")])).await;
+    assert_eq!(waiting(&owner, 1).await, ["g", "h"]);
+    let anew = ThreadWrite { delete: true, ..changing(1, vec![Remove(0), add("i"), add("j")]) };
+    owner.write(anew).await;
+    owner.write(changing(1, vec![Remove(0)])).await;
+    assert_eq!(waiting(&owner, 1).await, ["j"]);
 }
 
 pub(super) async fn a_deletion_takes_what_waits(storage: Shared) {

@@ -65,6 +65,10 @@ pub(super) enum Request {
         is_durable: bool,
         reply: Reply<()>,
     },
+    /// Nothing: says whether something new would be written.
+    Check {
+        reply: Reply<()>,
+    },
     /// How often orders were fetched. Need not survive power loss, so it waits for no sync.
     Fetched {
         counts: Vec<Counted>,
@@ -75,13 +79,16 @@ pub(super) enum Request {
 impl Request {
     /// Whether its answer waits until it is durable.
     fn needs_sync(&self) -> bool {
-        !matches!(self, Self::Fetched { .. } | Self::Shelve { is_durable: false, .. })
+        !matches!(
+            self,
+            Self::Fetched { .. } | Self::Check { .. } | Self::Shelve { is_durable: false, .. }
+        )
     }
 
     /// Whether it makes the storage grow by more than what was accepted before.
     fn is_new(&self) -> bool {
         match self {
-            Self::Submit { .. } => true,
+            Self::Submit { .. } | Self::Check { .. } => true,
             Self::Shelve { write, .. } => write.is_new(),
             Self::Acquire { .. }
             | Self::Commit { .. }
@@ -100,6 +107,7 @@ impl Request {
             | Self::Commit { reply, .. }
             | Self::Forget { reply, .. }
             | Self::Shelve { reply, .. }
+            | Self::Check { reply }
             | Self::Fetched { reply, .. } => drop(reply.send(Err(error))),
         }
     }
@@ -272,6 +280,7 @@ impl Committer {
                 let ((), reply) = or_refuse(group.shelve(write, now), reply)?;
                 Some(Decided::Done { reply })
             }
+            Request::Check { reply } => Some(Decided::Done { reply }),
             Request::Fetched { counts, reply } => {
                 for (partition, order, counts) in counts {
                     group.set_counts(partition, order, counts);

@@ -35,6 +35,9 @@ pub(super) struct Group<'a> {
     fresh_checkpoints: BTreeSet<Vec<u8>>,
     /// Keys of the stored checkpoints of the threads that the prepared commit deletes.
     doomed_checkpoints: Vec<Vec<u8>>,
+    /// Waiting commands by key, of threads that lose one out of the middle: what is stored, and
+    /// what this group puts there.
+    lined_up: BTreeMap<Vec<u8>, Bytes>,
     /// Items and cache entries that this group changes, as they stand after it.
     kept: BTreeMap<(Shelf, Vec<u8>), Option<Kept>>,
 }
@@ -57,6 +60,7 @@ impl<'a> Group<'a> {
             counters: BTreeMap::new(),
             fresh_checkpoints: BTreeSet::new(),
             doomed_checkpoints: Vec::new(),
+            lined_up: BTreeMap::new(),
             kept: BTreeMap::new(),
         }
     }
@@ -97,6 +101,13 @@ impl<'a> Group<'a> {
                 for pair in view.prefix(&self.tables.checkpoints, prefix) {
                     let checkpoint = pair.key().map_err(unreadable)?;
                     self.doomed_checkpoints.push(checkpoint.to_vec());
+                }
+            }
+            if write.waiting.iter().any(|change| matches!(change, WaitingChange::Remove(_))) {
+                for pair in view.prefix(&self.tables.live, keys::waiting_of(key.0, key.1)) {
+                    let (stored, command) = pair.into_inner().map_err(unreadable)?;
+                    let line = self.lined_up.entry(stored.to_vec());
+                    line.or_insert_with(|| Bytes::copy_from_slice(&command));
                 }
             }
         }
@@ -309,8 +320,7 @@ impl<'a> Group<'a> {
         let (first, end) = &mut standing.waiting;
         match change {
             WaitingChange::Append(command) => {
-                let key = keys::waiting(partition, thread, *end);
-                self.put(&self.tables.live, key, &command[..]);
+                self.line_up(keys::waiting(partition, thread, *end), command.clone());
                 *end += 1;
             }
             WaitingChange::DropFirst(count) => {
@@ -321,10 +331,30 @@ impl<'a> Group<'a> {
                 }
                 *first = left;
             }
+            WaitingChange::Remove(place) => {
+                let removed = first.saturating_add(*place as u64);
+                if removed < *end {
+                    *end -= 1;
+                    // Those behind it move up. One that is missing is told when it is read.
+                    for number in removed..*end {
+                        let next = keys::waiting(partition, thread, number + 1);
+                        if let Some(command) = self.lined_up.get(&next).cloned() {
+                            self.line_up(keys::waiting(partition, thread, number), command);
+                        }
+                    }
+                    let key = keys::waiting(partition, thread, *end);
+                    self.take(&self.tables.live, key);
+                }
+            }
         }
         if first == end {
             standing.waiting = (0, 0);
         }
+    }
+
+    fn line_up(&mut self, key: Vec<u8>, command: Bytes) {
+        self.put(&self.tables.live, key.clone(), &command[..]);
+        self.lined_up.insert(key, command);
     }
 
     /// Puts, replaces or removes items or cache entries.

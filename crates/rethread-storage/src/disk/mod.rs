@@ -23,11 +23,13 @@ mod committer;
 mod directory;
 mod group;
 mod keys;
+mod manifests;
 mod options;
 mod oversight;
 mod recall;
 mod restore;
 mod room;
+mod sequence;
 mod shelf;
 mod sweep;
 mod tables;
@@ -218,6 +220,10 @@ impl Storage for DiskStorage {
 
     fn durability(&self) -> Durability {
         self.inner.sync.durability()
+    }
+
+    async fn check_health(&self) -> Result<()> {
+        self.ask(|reply| Request::Check { reply }).await
     }
 
     async fn acquire(

@@ -14,6 +14,7 @@ use rethread_core::ids::{CheckpointId, PartitionId, RunId, ThreadKey};
 use super::ages::Ages;
 use super::directory::Directory;
 use super::keys;
+use super::manifests;
 use super::tail::Tails;
 use super::values::{Standing, damaged, decode_letter};
 use crate::{
@@ -56,6 +57,7 @@ impl Tables {
         let mut directory = Directory::open(path)?;
         let failed = |error| cannot_open(path, error);
         let tails = Tails::look(path, &directory.tables())?;
+        manifests::check(&directory.tables())?;
         let builder = Database::builder(directory.tables())
             .max_journaling_size(JOURNAL_BYTES_MAX)
             .cache_size(cache_bytes);

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::sequence::Sequence;
 use crate::{Result, StorageError};
 
 /// How much is read at once.
@@ -25,8 +26,8 @@ impl Tails {
     /// Looks at the journals of a data directory whose tables are in `tables`.
     ///
     /// # Errors
-    /// When it was found before that a journal lost something in its middle; when files cannot be
-    /// read.
+    /// When it was found before that a journal lost something in its middle, or when the order of
+    /// the writes in them is damaged; when files cannot be read.
     pub(super) fn look(path: &Path, tables: &Path) -> Result<Self> {
         if path.join(DAMAGED_FILE).exists() {
             return Err(damaged_for_good(path));
@@ -45,6 +46,14 @@ impl Tails {
             }
         }
         journals.sort();
+        let mut sequence = Sequence::default();
+        for (nth, (_, journal, end)) in journals.iter().enumerate() {
+            let whole = sequence.walk(journal)?;
+            let is_newest = nth + 1 == journals.len();
+            if whole < *end && !is_newest {
+                return Err(refuse_for_good(path, journal, end - whole));
+            }
+        }
         Ok(Self(journals.into_iter().map(|(_, journal, end)| (journal, end)).collect()))
     }
 
@@ -61,10 +70,7 @@ impl Tails {
             let Ok(now) = fs::metadata(&journal) else { continue };
             let cut_off = end.saturating_sub(now.len());
             if cut_off > 0 && nth < newest {
-                let note = format!("{} lost its last {cut_off} bytes\n", journal.display());
-                // The answer is the same if it cannot be written; only later ones may not be.
-                let _ = fs::write(path.join(DAMAGED_FILE), note);
-                return Err(damaged_for_good(path));
+                return Err(refuse_for_good(path, &journal, cut_off));
             }
             lost = cut_off;
         }
@@ -77,6 +83,14 @@ impl Tails {
         }
         Ok(lost)
     }
+}
+
+/// Leaves a note that a journal lost something that later ones build on.
+fn refuse_for_good(path: &Path, journal: &Path, bytes: u64) -> StorageError {
+    let note = format!("{} lost its last {bytes} bytes\n", journal.display());
+    // The answer is the same if it cannot be written; only later ones may not be.
+    let _ = fs::write(path.join(DAMAGED_FILE), note);
+    damaged_for_good(path)
 }
 
 fn damaged_for_good(path: &Path) -> StorageError {
@@ -127,19 +141,60 @@ mod tests {
         assert_eq!(end_of_data(&journal(directory.path(), 0, &long)).expect("reads"), 70_001);
     }
 
+    /// Batches without items.
+    fn batches(numbers: &[u8]) -> Vec<u8> {
+        let batch = |number: &u8| {
+            let start = [1, 0, 0, 0, 0, *number, 0, 0, 0, 0, 0, 0, 0];
+            let end = [3, 0, 0, 0, 0, 0, 0, 0, 0, b'F', b'J', b'L', 3];
+            [start, end]
+        };
+        numbers.iter().flat_map(batch).flatten().collect()
+    }
+
     #[test]
     fn what_the_newest_journal_loses_is_told_and_what_another_loses_refused() {
         let directory = tempfile::TempDir::new().expect("a temporary directory");
         let path = directory.path();
-        let (older, newer) = (journal(path, 9, &[1; 10]), journal(path, 10, &[1; 10]));
+        let older = journal(path, 9, &batches(&[1, 2]));
+        let newer = journal(path, 10, &[1; 10]);
         let look = || Tails::look(path, path);
         assert_eq!(look().expect("looks").compare(path), Ok(0));
         let tails = look().expect("looks");
         fs::write(&newer, [1; 7]).expect("it is cut off");
         assert_eq!(tails.compare(path), Ok(3));
         let tails = look().expect("looks");
-        fs::write(&older, [1; 7]).expect("it is cut off");
+        fs::write(&older, batches(&[1])).expect("it is cut off");
         assert!(matches!(tails.compare(path), Err(StorageError::Corrupt { .. })));
         assert!(matches!(look(), Err(StorageError::Corrupt { .. })), "from then on");
+    }
+
+    #[test]
+    fn a_journal_that_ends_within_a_batch_is_refused_before_the_tables_see_it() {
+        let whole = batches(&[1, 2]);
+        for (torn, is_newest) in [(40, false), (40, true), (26, false), (52, false)] {
+            let directory = tempfile::TempDir::new().expect("a temporary directory");
+            let path = directory.path();
+            journal(path, 9, &whole[..torn]);
+            if !is_newest {
+                journal(path, 10, &[]);
+            }
+            let is_refused = Tails::look(path, path).is_err();
+            assert_eq!(is_refused, torn == 40 && !is_newest, "{torn}");
+        }
+    }
+
+    #[test]
+    fn batches_whose_numbers_do_not_grow_are_refused() {
+        for (older, newer, is_whole) in [
+            (vec![1, 2], vec![3], true),
+            (vec![2, 1], vec![3], false),
+            (vec![1, 3], vec![3], false),
+        ] {
+            let directory = tempfile::TempDir::new().expect("a temporary directory");
+            let path = directory.path();
+            journal(path, 9, &batches(&older));
+            journal(path, 10, &batches(&newer));
+            assert_eq!(Tails::look(path, path).is_ok(), is_whole, "{older:?} {newer:?}");
+        }
     }
 }

@@ -317,6 +317,14 @@ impl Live {
         self.work.lose(nth)
     }
 
+    pub(crate) fn newest_order(&self) -> OrderId {
+        self.work.newest_order()
+    }
+
+    pub(crate) fn leave_out_orders(&mut self, up_to: OrderId) {
+        self.work.leave_out(up_to);
+    }
+
     pub(crate) fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
         self.partition(partition)?;
         let orders = self.work.of_partition(partition).map(|order| QueuedOrder {

@@ -309,6 +309,16 @@ impl Work {
         true
     }
 
+    /// The newest id that was given to an order.
+    pub(crate) fn newest_order(&self) -> OrderId {
+        self.last_id
+    }
+
+    /// Gives no order an id up to this one from now on.
+    pub(crate) fn leave_out(&mut self, up_to: OrderId) {
+        self.last_id = self.last_id.max(up_to);
+    }
+
     /// The orders of a partition, in the order in which they were made.
     pub(crate) fn of_partition(&self, partition: PartitionId) -> impl Iterator<Item = &Order> {
         self.orders.values().filter(move |order| order.partition == partition)
@@ -362,6 +372,22 @@ mod tests {
         assert_eq!(work.finish(&worker("w"), P, &first.receipt), None);
         let finished = Finished { order: 1, group: GROUP };
         assert_eq!(work.finish(&worker("w"), P, &second.receipt), Some(finished));
+    }
+
+    #[test]
+    fn the_receipt_of_an_order_that_was_lost_fits_no_other() {
+        let earlier = Work::default();
+        let mut work = with_orders(&["a"]);
+        let lost = work.fetch(&worker("w"), &[queue("a")], 1).remove(0);
+        let newest = work.newest_order();
+        work = earlier;
+        work.leave_out(newest);
+        let order = QueuedOrder { queue: queue("a"), group: GROUP, order: Bytes::new() };
+        let id = work.reserve(P, std::slice::from_ref(&order));
+        work.enqueue(id, P, order, Millis(0));
+        let other = work.fetch(&worker("w"), &[queue("a")], 1).remove(0);
+        assert_eq!(work.finish(&worker("w"), P, &lost.receipt), None);
+        assert!(work.finish(&worker("w"), P, &other.receipt).is_some());
     }
 
     #[test]

@@ -71,6 +71,7 @@ impl Archive {
                 WaitingChange::DropFirst(count) => {
                     thread.waiting.drain(..count.min(thread.waiting.len()));
                 }
+                WaitingChange::Remove(place) => drop(thread.waiting.remove(place)),
             }
         }
         for events in write.events {

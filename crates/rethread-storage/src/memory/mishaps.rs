@@ -12,6 +12,16 @@ impl Model {
         }
     }
 
+    /// Goes back to an earlier state of this storage: its newest writes are lost.
+    ///
+    /// Orders get no id that one had which was lost, as on a server, whose ids follow its clock.
+    /// Else the receipt of a lost order, which its worker still holds, would fit another one.
+    pub fn roll_back_to(&mut self, earlier: Self) {
+        let newest_order = self.live.newest_order();
+        *self = earlier;
+        self.live.leave_out_orders(newest_order);
+    }
+
     /// Loses an order that no worker has ever had, the one at this place among them, and says whether
     /// there was one.
     pub fn lose_order(&mut self, nth: usize) -> bool {

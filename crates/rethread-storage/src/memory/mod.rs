@@ -91,6 +91,10 @@ impl Storage for MemoryStorage {
         Durability::Volatile
     }
 
+    async fn check_health(&self) -> Result<()> {
+        Ok(())
+    }
+
     async fn acquire(
         &self,
         partition: PartitionId,

@@ -2,7 +2,7 @@
 
 use rethread_core::store::{Namespace, NamespaceQuery};
 
-use super::{StoreEngine, StoreFailure};
+use super::{StoreEngine, StoreFailure, hidden};
 use crate::Storage;
 
 /// Stands for any label.
@@ -17,8 +17,11 @@ impl StoreEngine {
         let known = query.prefix.iter().position(|label| label == ANY);
         let known = &query.prefix[..known.unwrap_or(query.prefix.len())];
         let all = storage.item_namespaces(known).await?;
-        let mut found: Vec<_> =
-            all.iter().filter(|namespace| is_meant(namespace, query)).cloned().collect();
+        let leaves_hidden_out = hidden::are_left_out(&query.prefix);
+        let is_seen = |namespace: &&Namespace| {
+            is_meant(namespace, query) && !(leaves_hidden_out && hidden::is_hidden(namespace))
+        };
+        let mut found: Vec<_> = all.iter().filter(is_seen).cloned().collect();
         if let Some(depth) = query.max_depth {
             // Cut to no labels, nothing is left to name.
             found = found.iter().filter_map(|namespace| cut(namespace, depth)).collect();

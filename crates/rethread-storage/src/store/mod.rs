@@ -4,6 +4,9 @@
 //! Differences: items of a search without a query come in the order of namespace
 //! and key, a query without an index is an error, and `true` does not equal 1.
 //!
+//! Namespaces whose first label begins with `@` are kept for the engine's own use: a search and a
+//! listing find them only if their prefix begins with such a label.
+//!
 //! ```text
 //!   request ──► StoreEngine ──► items of the storage: value, times, vectors
 //!                   │
@@ -13,6 +16,7 @@
 mod decode;
 mod failure;
 mod filter;
+mod hidden;
 mod index;
 mod listing;
 mod path;
@@ -57,6 +61,11 @@ impl StoreEngine {
     pub fn with_index(mut self, index: StoreIndex) -> Self {
         self.index = Some(index);
         self
+    }
+
+    /// Whether it has an index.
+    pub fn has_index(&self) -> bool {
+        self.index.is_some()
     }
 
     /// Does what a request asks for.
@@ -108,8 +117,11 @@ impl StoreEngine {
         refresh_ttl: bool,
     ) -> Result<Option<Item>, StoreFailure> {
         let Some(ItemRecord { record, expires_at }) = storage.read_item(&name).await? else {
-            // The read has its answer. What could not be noted is noted by the next one.
-            if let Err(error) = place::note(storage, name.namespace).await {
+            // The read has its answer. What could not be noted is noted by the next one. A hidden
+            // namespace is not listed, so nothing is lost without the note.
+            if !hidden::is_hidden(&name.namespace)
+                && let Err(error) = place::note(storage, name.namespace).await
+            {
                 tracing::debug!(%error, "a namespace that was asked for is not listed yet");
             }
             return Ok(None);

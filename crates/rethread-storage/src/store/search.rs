@@ -3,6 +3,7 @@
 use rethread_core::store::{Item, Search};
 
 use super::filter::Filter;
+use super::hidden;
 use super::index::Query;
 use super::place;
 use super::record::StoredItem;
@@ -29,12 +30,22 @@ impl StoreEngine {
             (Some(text), Some(index)) => Some(index.query(text).await?),
         };
         let mut ranking = Ranking::new(query, offset, limit);
+        let leaves_hidden_out = hidden::are_left_out(&prefix);
+        let mut has_jumped = false;
         let mut after = None;
         while limit > 0 && !ranking.is_full() {
             let page = storage.scan_items(&prefix, after.as_ref(), PAGE).await?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             for (name, item) in page {
+                if leaves_hidden_out && hidden::is_hidden(&name.namespace) {
+                    if has_jumped {
+                        continue;
+                    }
+                    // Those behind it in the page are hidden too, or read again.
+                    (after, has_jumped) = (Some(hidden::behind_all()), true);
+                    break;
+                }
                 if name.key == place::KEY {
                     continue;
                 }

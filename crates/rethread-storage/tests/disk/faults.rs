@@ -176,6 +176,7 @@ async fn write_until_refused(directory: &Path) {
 /// A write failed: no later one may succeed, and what is there can be read.
 async fn refuses_from_now_on(storage: &DiskStorage, number: u64) {
     say("refused", number);
+    assert!(storage.check_health().await.is_err(), "it says so");
     for later in 0..REFUSED {
         let answer = history::submit(storage, 1_000 + later).await;
         let is_refused =

@@ -130,7 +130,10 @@ impl Generator {
         let mut runs: Vec<u8> = self.random.some(2, |random| random.below(RUNS.into()) as u8);
         runs.dedup();
         let waiting = (0..self.random.below(3))
-            .map(|_| (self.label(), self.random.maybe(2, |random| random.below(4))))
+            .map(|_| {
+                let drops = self.random.maybe(2, |random| (random.below(4), random.chance(2)));
+                (self.label(), drops)
+            })
             .collect();
         let activity = match self.random.below(4) {
             0 => Some(None),

@@ -205,6 +205,7 @@ pub(super) struct ThreadChange {
     pub(super) events: Vec<(u8, usize, bool)>,
     /// None: kept; some none: parked.
     pub(super) activity: Option<Option<u64>>,
-    /// None: appends the label; else drops so many.
-    pub(super) waiting: Vec<(Label, Option<usize>)>,
+    /// None: appends the label; else a count, and whether so many are dropped, or the one behind
+    /// so many.
+    pub(super) waiting: Vec<(Label, Option<(usize, bool)>)>,
 }

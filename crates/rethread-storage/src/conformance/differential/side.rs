@@ -99,7 +99,8 @@ impl Side {
         });
         let waiting = change.waiting.iter().map(|(label, drops)| match drops {
             None => WaitingChange::Append(value(*label)),
-            Some(count) => WaitingChange::DropFirst(*count),
+            Some((count, true)) => WaitingChange::DropFirst(*count),
+            Some((place, false)) => WaitingChange::Remove(*place),
         });
         ThreadWrite {
             thread: thread(change.thread),

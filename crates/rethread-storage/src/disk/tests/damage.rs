@@ -226,3 +226,27 @@ fn damage_in_an_older_journal_is_refused_from_then_on() {
         assert!(matches!(answer, Err(StorageError::Corrupt { .. })), "{attempt}: {answer:?}");
     }
 }
+
+#[test]
+fn a_batch_that_claims_to_be_older_is_refused() {
+    let directory = written();
+    let files = Files::of(directory.path());
+    let (journal, _, _) = files.newest_journal();
+    let starts: Vec<usize> = starts_of_batches(&files.0[journal].1);
+    assert!(starts.len() as u64 >= COMMITS, "{} batches", starts.len());
+    for start in starts.iter().skip(1) {
+        let number = start + 5;
+        let older = files.with(journal, |bytes| {
+            let was = u64::from_le_bytes(bytes[number..number + 8].try_into().expect("8 bytes"));
+            bytes[number..number + 8].copy_from_slice(&(was / 2).to_le_bytes());
+        });
+        assert!(matches!(open_and_look(older.path()), Outcome::Loud), "at {start}");
+    }
+}
+
+/// Where batches start: behind the end of another one.
+fn starts_of_batches(journal: &[u8]) -> Vec<usize> {
+    let ends = journal.windows(5).enumerate();
+    let behind = ends.filter(|(_, window)| window == b"FJL\x03\x01").map(|(at, _)| at + 4);
+    std::iter::once(0).chain(behind).collect()
+}

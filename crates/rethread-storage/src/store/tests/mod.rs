@@ -1,5 +1,6 @@
 //! The engine on the memory adapter.
 
+mod hidden;
 mod indexed;
 
 use std::collections::BTreeSet;
