@@ -14,6 +14,7 @@ use crate::address;
 use crate::admin::Admin;
 use crate::ephemeral::Ephemeral;
 use crate::error::{ClientError, Result};
+use crate::events::Tails;
 use crate::options::ClientOptions;
 use crate::patience::{Patience, may_pass};
 use crate::store::StoreAccess;
@@ -29,6 +30,7 @@ struct Inner {
     storage: Arc<dyn Storage>,
     options: ClientOptions,
     store: Arc<StoreEngine>,
+    tails: Arc<Tails>,
 }
 
 impl Client {
@@ -74,7 +76,7 @@ impl Client {
     pub fn from_storage_with(storage: Arc<dyn Storage>, options: ClientOptions) -> Self {
         let options = options.within_limits();
         let store = Arc::new(StoreEngine::new(Clock::system()));
-        Self { inner: Arc::new(Inner { storage, options, store }) }
+        Self { inner: Arc::new(Inner { storage, options, store, tails: Arc::default() }) }
     }
 
     /// The thread of this id, whether it has ever run or not.
@@ -100,10 +102,15 @@ impl Client {
     /// searches by texts. It should be the index that workers and coordinators have.
     #[must_use]
     pub fn with_store_index(self, index: StoreIndex) -> Self {
-        let Inner { storage, options, .. } = &*self.inner;
-        let (storage, options) = (Arc::clone(storage), options.clone());
+        let Inner { storage, options, tails, .. } = &*self.inner;
+        let (storage, options, tails) = (Arc::clone(storage), options.clone(), Arc::clone(tails));
         let store = Arc::new(StoreEngine::new(Clock::system()).with_index(index));
-        Self { inner: Arc::new(Inner { storage, options, store }) }
+        Self { inner: Arc::new(Inner { storage, options, store, tails }) }
+    }
+
+    /// Whether its [`Client::store`] has an index, so that it can be searched by texts.
+    pub fn has_store_index(&self) -> bool {
+        self.inner.store.has_index()
     }
 
     /// Long-term memory across threads, the same that bodies reach with `store()`.
@@ -144,6 +151,11 @@ impl Client {
     /// The storage it speaks to.
     pub fn storage(&self) -> &Arc<dyn Storage> {
         &self.inner.storage
+    }
+
+    /// The event logs that are read through it.
+    pub(crate) fn tails(&self) -> &Arc<Tails> {
+        &self.inner.tails
     }
 
     pub(crate) fn partition(&self, thread: ThreadKey) -> PartitionId {

@@ -11,6 +11,8 @@ use rethread_core::record::RecordError;
 use rethread_core::replay::ReplayMismatch;
 use rethread_storage::StorageError;
 
+use crate::stream::Cursor;
+
 /// The result of a client operation.
 pub type Result<T, E = ClientError> = std::result::Result<T, E>;
 
@@ -126,16 +128,32 @@ pub enum ClientError {
         /// How long the client waited.
         waited: Duration,
     },
-    /// Events of the run are no longer stored.
+    /// Events of the run are no longer stored, and there is no place to go on from.
     #[error(
-        "the events of run {run} behind number {after} are not stored: an event log is dropped \
-         some time after its run has ended; read the state of the thread instead"
+        "the events of run {run} behind number {after} are not stored: an event log is dropped as \
+         a whole, some time after its run has ended (`event_retention_ms`); read the state of the \
+         thread instead"
     )]
     EventsGone {
         /// The run.
         run: RunId,
         /// The number behind which events were wanted.
         after: u64,
+    },
+    /// The event log of the run no longer has the events that come next; later ones it has. Of
+    /// the storages of this project none drops a part of a log.
+    #[error(
+        "the events of run {run} behind number {after} are no longer stored; those behind \
+         {cursor} are: go on with `stream_from`, and read the state of the thread for what is \
+         missing"
+    )]
+    Lagged {
+        /// The run.
+        run: RunId,
+        /// The number behind which events were wanted.
+        after: u64,
+        /// From where a stream may go on.
+        cursor: Cursor,
     },
     /// No storage has addresses of this scheme.
     #[error("cannot connect to {found}; supported are: {supported}")]

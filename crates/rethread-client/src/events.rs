@@ -1,72 +1,62 @@
-//! Reading the event log of a run: catch-up by number, a wake-up, and a look every few seconds
-//! in case the wake-up is lost.
+//! The events of a run, in order, each once: alone from the storage, or together with the other
+//! readers of the same run in this process.
+
+mod log;
+mod tail;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures::Stream;
 use futures::stream::{self, BoxStream};
 use rethread_core::event::{Event, EventKind};
-use rethread_core::header::ThreadStatus;
-use rethread_core::ids::{PartitionId, RunId};
-use rethread_core::record::Record;
-use rethread_storage::EventWatch;
-use tokio::time::{Instant, sleep, timeout};
+use rethread_core::ids::RunId;
 
-use crate::error::{ClientError, Result};
-use crate::patience::Patience;
+use crate::error::Result;
 use crate::thread::Thread;
+use log::{BATCH, LogReader};
+use tail::{Joined, Seat, Taken};
 
-/// Most events that one read fetches, which bounds what a slow reader holds in memory.
-const BATCH: usize = 256;
-/// How long a gap may take to close: it is a reader that was faster than a replica at most.
-const GAP_LASTS: Duration = Duration::from_secs(1);
-/// How long a run may take to start before a hint is logged.
-const START_LASTS: Duration = Duration::from_secs(10);
-/// Pause before a watch whose source is gone is made anew.
-const WATCH_PAUSE: Duration = Duration::from_millis(200);
+pub(crate) use tail::Tails;
 
 /// Reads the events of one run in order, without a gap and without a repetition.
 #[derive(Debug)]
 pub(crate) struct EventReader {
-    thread: Thread,
-    partition: PartitionId,
-    run: RunId,
+    log: LogReader,
     /// Number of the last event that was given out.
     after: u64,
-    buffer: VecDeque<Event>,
-    watch: Option<EventWatch>,
+    buffer: VecDeque<Arc<Event>>,
+    /// Among the readers of this run, once it has begun to read.
+    seat: Option<Seat>,
+    /// What it reads together with the others.
+    joined: Option<Joined>,
     /// Whether the place where the reader begins is known to be within the log.
     is_placed: bool,
     is_ended: bool,
-    /// When a hint is due, unless the run has started or the hint was given.
-    hint_at: Option<Instant>,
 }
 
 impl EventReader {
     pub(crate) fn new(thread: Thread, run: RunId, after: u64) -> Self {
         Self {
-            partition: thread.partition(),
-            thread,
-            run,
+            log: LogReader::new(thread, run, after),
             after,
             buffer: VecDeque::new(),
-            watch: None,
+            seat: None,
+            joined: None,
             is_placed: after == 0,
             is_ended: false,
-            hint_at: (after == 0).then(|| Instant::now() + START_LASTS),
         }
     }
 
     pub(crate) fn thread(&self) -> &Thread {
-        &self.thread
+        &self.log.thread
     }
 
     pub(crate) fn run(&self) -> RunId {
-        self.run
+        self.log.run
     }
 
     /// Number of the last event that was given out.
@@ -77,7 +67,8 @@ impl EventReader {
     /// The next event; none behind the end of the run.
     pub(crate) async fn next(&mut self) -> Result<Option<Event>> {
         if !self.is_placed {
-            self.place().await?;
+            self.is_ended = self.log.is_at_end().await?;
+            self.is_placed = true;
         }
         if self.is_ended {
             return Ok(None);
@@ -86,117 +77,58 @@ impl EventReader {
             if let Some(event) = self.buffer.pop_front() {
                 self.after = event.seq;
                 self.is_ended = matches!(event.kind, EventKind::RunEnded(_));
-                return Ok(Some(event));
+                if self.is_ended {
+                    (self.joined, self.seat) = (None, None);
+                }
+                return Ok(Some(Arc::unwrap_or_clone(event)));
             }
             self.fill().await?;
         }
     }
 
-    /// The first event of the run, if it is stored.
-    pub(crate) async fn first(&self) -> Result<Option<Event>> {
-        Ok(self.read(0, 1).await?.into_iter().next())
-    }
-
-    /// Looks at the event that the reader begins behind: nothing comes behind the last one, and
-    /// nothing is known to come behind one that is not stored.
-    async fn place(&mut self) -> Result<()> {
-        let found = self.read(self.after - 1, 1).await?;
-        let Some(event) = found.first() else { return Err(self.gone()) };
-        self.is_ended = event.seq == self.after && matches!(event.kind, EventKind::RunEnded(_));
-        self.is_placed = true;
-        Ok(())
-    }
-
     /// Waits until the buffer holds the next event.
     async fn fill(&mut self) -> Result<()> {
-        let mut patience = None;
-        loop {
-            if self.watch.is_none() {
-                // Before the read, so that it wakes for what the read does not see.
-                let (partition, run) = (self.partition, self.run);
-                let client = self.thread.client();
-                let watch = client.read(|storage| storage.watch_events(partition, run)).await?;
-                self.watch = Some(watch);
-            }
-            let found = self.read(self.after, BATCH).await?;
-            if found.is_empty() {
-                self.wait_for_more().await?;
-                self.hint_if_late();
-                continue;
-            }
-            let mut wanted = self.after + 1;
-            for event in found {
-                if event.seq == wanted {
-                    wanted += 1;
-                    self.buffer.push_back(event);
+        let (thread, run) = (&self.log.thread, self.log.run);
+        let seat = self.seat.get_or_insert_with(|| thread.client().tails().enter(thread, run));
+        if self.joined.is_none() && seat.has_company() {
+            self.joined = Some(seat.join(LogReader::new(thread.clone(), run, self.after)));
+            self.log.rest();
+        }
+        self.log.after = self.after;
+        let Some(joined) = &mut self.joined else { return self.fill_alone().await };
+        match joined.next(self.after, BATCH).await? {
+            Taken::Events(events) => self.buffer.extend(events),
+            // Too far behind the others: at its own pace.
+            Taken::Behind => {
+                let found = self.log.read(self.after, BATCH).await?;
+                if found.is_empty() {
+                    self.joined = None;
+                    return self.fill_alone().await;
+                }
+                let mut wanted = self.after + 1;
+                for found in found.into_iter().map(|found| found.event) {
+                    if found.seq == wanted {
+                        wanted += 1;
+                        self.buffer.push_back(Arc::new(found));
+                    }
+                }
+                if self.buffer.is_empty() {
+                    // A gap, which may close.
+                    return self.fill_alone().await;
                 }
             }
-            if !self.buffer.is_empty() {
-                return Ok(());
+            Taken::Over => {
+                self.joined = None;
+                return self.fill_alone().await;
             }
-            let patience = patience.get_or_insert_with(|| Patience::lasting(GAP_LASTS));
-            if !patience.pause().await {
-                return Err(self.gone());
-            }
-        }
-    }
-
-    async fn wait_for_more(&mut self) -> Result<()> {
-        let Some(watch) = &mut self.watch else { return Ok(()) };
-        let poll_interval = self.thread.client().options().poll_interval;
-        match timeout(poll_interval, watch.changed()).await {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                self.watch = None;
-                sleep(WATCH_PAUSE.min(poll_interval)).await;
-                Ok(())
-            }
-            Err(_) => self.check_log_is_kept().await,
-        }
-    }
-
-    /// Says once that nothing happens at all, which is what a missing coordinator looks like.
-    fn hint_if_late(&mut self) {
-        if self.after == 0 && self.hint_at.is_some_and(|at| at <= Instant::now()) {
-            self.hint_at = None;
-            tracing::warn!(
-                run_id = %self.run, thread_id = %self.thread.id(),
-                "run has not started: is a coordinator running for this namespace?"
-            );
-        }
-    }
-
-    /// Whether more may come: not of a log that was dropped while nobody read it, nor of a run
-    /// that has ended and has no events.
-    async fn check_log_is_kept(&self) -> Result<()> {
-        if self.after > 0 {
-            // A log goes as a whole, so the last event that was given out tells of the others.
-            let last = self.read(self.after - 1, 1).await?;
-            return if last.is_empty() { Err(self.gone()) } else { Ok(()) };
-        }
-        let Some(header) = self.thread.header().await? else { return Ok(()) };
-        let is_over = header.run == self.run && header.status != ThreadStatus::Running;
-        // The end may have been written behind the last look.
-        if is_over && self.first().await?.is_none() {
-            return Err(self.gone());
         }
         Ok(())
     }
 
-    async fn read(&self, after: u64, max: usize) -> Result<Vec<Event>> {
-        let (partition, run) = (self.partition, self.run);
-        let client = self.thread.client();
-        let read = client.read(|storage| storage.read_events(partition, run, after, max));
-        let records = read.await?;
-        let decode = |record| {
-            Event::from_record(record)
-                .map_err(|error| ClientError::corrupt(format!("event log of run {run}"), &error))
-        };
-        records.iter().map(|record| decode(record)).collect()
-    }
-
-    fn gone(&self) -> ClientError {
-        ClientError::EventsGone { run: self.run, after: self.after }
+    async fn fill_alone(&mut self) -> Result<()> {
+        let batch = self.log.next_batch().await?;
+        self.buffer.extend(batch.into_iter().map(|found| Arc::new(found.event)));
+        Ok(())
     }
 }
 

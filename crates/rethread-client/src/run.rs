@@ -11,7 +11,7 @@ use crate::error::{ClientError, Result};
 use crate::events::{EventReader, EventStream};
 use crate::json;
 use crate::outcome::{Outcome, conclude};
-use crate::stream::{Mode, RunStream};
+use crate::stream::{Cursor, Mode, RunStream};
 use crate::thread::Thread;
 use crate::value::AnyValue;
 
@@ -88,7 +88,8 @@ impl<O> RunHandle<O> {
     ///
     /// It waits for as long as it takes. Without a coordinator for the namespace a run that was
     /// accepted does not start: after ten seconds that is logged as a warning, once, and
-    /// [`RunHandle::wait_for`] sets a limit.
+    /// [`RunHandle::wait_for`] sets a limit. A run that is not young any more and stands nowhere
+    /// is not waited for: its events are gone, or it never was.
     ///
     /// # Errors
     /// Every end but a result and questions: [`ClientError::RunFailed`],
@@ -165,11 +166,20 @@ impl<O> RunHandle<O> {
     /// What happens in the run, from its start, in the chosen modes. Events of child entrypoints
     /// are shown if [`RunStream::subgraphs`] is set.
     pub fn stream(&self, modes: impl IntoIterator<Item = Mode>) -> RunStream<O> {
-        self.stream_from(modes, 0)
+        self.stream_from(modes, Cursor::START)
     }
 
     /// What happens in the run behind a [`RunStream::cursor`], in the chosen modes.
-    pub fn stream_from(&self, modes: impl IntoIterator<Item = Mode>, cursor: u64) -> RunStream<O> {
+    ///
+    /// The cursor may come from another client, or another process. That the storage or the
+    /// coordinators are away for a while is waited for
+    /// ([`ClientOptions::retry_for`](crate::ClientOptions::retry_for)); nothing is lost by it, and
+    /// nothing comes twice.
+    pub fn stream_from(
+        &self,
+        modes: impl IntoIterator<Item = Mode>,
+        cursor: Cursor,
+    ) -> RunStream<O> {
         RunStream::new(self.clone(), modes.into_iter().collect(), cursor)
     }
 

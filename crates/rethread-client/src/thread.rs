@@ -16,6 +16,9 @@ use crate::run::RunHandle;
 use crate::state::{self, StateSnapshot};
 use crate::value::AnyValue;
 
+/// The run whose events were written last, and the number of its last event.
+pub(crate) type LastEvent = Option<(RunId, u64)>;
+
 /// One thread: the unit of order. Having one asks nothing of the storage.
 ///
 /// [`Thread::invoke`], [`Thread::resume`] and [`Thread::retry`] make a [`Request`], which does
@@ -113,8 +116,10 @@ impl Thread {
 
     /// A run of the thread that was asked for before, here or elsewhere.
     ///
-    /// Nothing is asked of the storage: waiting for a run that nobody ever asked for does not
-    /// end.
+    /// Nothing is asked of the storage. Waiting for a run whose events are no longer stored ends
+    /// with [`ClientError::EventsGone`]; so does waiting for one that nobody ever asked for, after
+    /// a minute, unless its id has no date (it is no UUID of version 7) and the thread has never
+    /// run: then it does not end.
     pub fn run(&self, run: RunId) -> RunHandle<AnyValue> {
         RunHandle::untyped(self.clone(), run)
     }
@@ -146,7 +151,7 @@ impl Thread {
     /// # Errors
     /// As [`Thread::status`].
     pub async fn state(&self) -> Result<Option<StateSnapshot>> {
-        let Some((header, head)) = self.header_and_head().await? else { return Ok(None) };
+        let Some((header, _, head)) = self.header_and_head().await? else { return Ok(None) };
         Ok(Some(state::live(header, head)))
     }
 
@@ -162,12 +167,14 @@ impl Thread {
     // --- reading -----------------------------------------------------------------------------
 
     /// The header with the checkpoint that it names.
-    pub(crate) async fn header_and_head(&self) -> Result<Option<(ThreadHeader, Checkpoint)>> {
+    pub(crate) async fn header_and_head(
+        &self,
+    ) -> Result<Option<(ThreadHeader, LastEvent, Checkpoint)>> {
         let mut missing = None;
         loop {
-            let Some(header) = self.header().await? else { return Ok(None) };
+            let Some((header, last_event)) = self.header_record().await? else { return Ok(None) };
             if let Some(head) = self.read_checkpoint(header.head).await? {
-                return Ok(Some((header, head)));
+                return Ok(Some((header, last_event, head)));
             }
             // Between the two reads a run may have replaced the checkpoint by a newer one.
             if missing == Some(header.head) {
@@ -181,9 +188,13 @@ impl Thread {
 
     /// The header alone, which is all that most questions need.
     pub(crate) async fn header(&self) -> Result<Option<ThreadHeader>> {
+        Ok(self.header_record().await?.map(|(header, _)| header))
+    }
+
+    pub(crate) async fn header_record(&self) -> Result<Option<(ThreadHeader, LastEvent)>> {
         let (partition, key) = (self.partition(), self.id.key());
         let read = self.client.read(|storage| storage.read_header(partition, key)).await?;
-        read.map(|found| self.decode_header(&found.header)).transpose()
+        read.map(|found| Ok((self.decode_header(&found.header)?, found.last_event))).transpose()
     }
 
     pub(crate) async fn load(&self) -> Result<Option<(ThreadHeader, LoadedThread)>> {

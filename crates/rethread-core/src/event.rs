@@ -108,6 +108,18 @@ pub enum EventKind {
         /// Facts about it.
         metadata: Payload,
     },
+    /// A body is run again: what it wrote to the stream before this event counts no more. Neither
+    /// does what the calls wrote that an entrypoint's body made: it makes them anew.
+    ///
+    /// Of a body that has written nothing it may stand in the log too: when a thread was taken
+    /// over by another coordinator, that is not known.
+    #[serde(rename = "r")]
+    Reset {
+        /// The call, or none for the entrypoint's own body.
+        call: Option<CallId>,
+        /// The attempt that writes from here on.
+        attempt: u32,
+    },
     /// The execution completed, and its final checkpoint was made.
     #[serde(rename = "p")]
     Checkpointed {

@@ -40,5 +40,6 @@ pub mod replay;
 pub mod retry;
 pub mod settings;
 pub mod store;
+pub mod tenant;
 pub mod thread;
 pub mod worker_card;

@@ -20,6 +20,7 @@ use crate::partition::OwnerMessage;
 use crate::records;
 use crate::spans;
 use crate::stats::{Counted, Stats, count};
+use crate::tenure::Tenure;
 
 /// A poll of an entrypoint that takes longer is reported: it holds up all threads of the node.
 const SLOW_POLL: Duration = Duration::from_millis(100);
@@ -57,6 +58,7 @@ pub(crate) struct CoordinatorArguments {
     pub(crate) engine: Arc<Engine>,
     pub(crate) owner: ActorRef<OwnerMessage>,
     pub(crate) partition: PartitionId,
+    pub(crate) tenure: Arc<Tenure>,
     pub(crate) thread: ThreadId,
     /// What is stored of the thread; none for a new one.
     pub(crate) stored: Option<Box<Stored>>,
@@ -138,6 +140,7 @@ pub(crate) struct Left {
 pub(crate) struct CoordinatorState {
     engine: Arc<Engine>,
     owner: ActorRef<OwnerMessage>,
+    tenure: Arc<Tenure>,
     key: ThreadKey,
     setup: Setup,
     stored: Option<Box<Stored>>,
@@ -158,7 +161,7 @@ impl Actor for Coordinator {
         myself: ActorRef<CoordinatorMessage>,
         arguments: CoordinatorArguments,
     ) -> Result<CoordinatorState, ActorProcessingErr> {
-        let CoordinatorArguments { engine, owner, partition, thread, stored } = arguments;
+        let CoordinatorArguments { engine, owner, partition, tenure, thread, stored } = arguments;
         let key = thread.key();
         let setup = Setup {
             thread,
@@ -170,7 +173,18 @@ impl Actor for Coordinator {
         };
         let (machine, timer, jobs) = (None, None, BTreeSet::new());
         let _counted = engine.stats.gauges.threads.enter();
-        Ok(CoordinatorState { engine, owner, key, setup, stored, machine, timer, jobs, _counted })
+        Ok(CoordinatorState {
+            engine,
+            owner,
+            tenure,
+            key,
+            setup,
+            stored,
+            machine,
+            timer,
+            jobs,
+            _counted,
+        })
     }
 
     async fn handle(
@@ -251,8 +265,12 @@ impl Outcome {
 }
 
 impl CoordinatorState {
-    /// Handles one message; says whether the machine wants to look again.
+    /// Handles one message; says whether the machine wants to look again. In a partition that is
+    /// given to others nothing is begun: the next owner finds everything in the storage.
     fn take(&mut self, myself: &ActorRef<CoordinatorMessage>, message: CoordinatorMessage) -> bool {
+        if self.tenure.is_left() {
+            return false;
+        }
         let began = Instant::now();
         let now = self.engine.clock.now();
         let mut outcome = Outcome::counted_by(&self.engine.stats);
@@ -267,6 +285,9 @@ impl CoordinatorState {
             CoordinatorMessage::Begin => {}
             CoordinatorMessage::Deliver(messages) => {
                 for (cursor, message) in messages {
+                    if self.tenure.is_left() {
+                        break;
+                    }
                     let mut span = None;
                     match message {
                         InboxMessage::Command(command) => {

@@ -43,6 +43,7 @@ pub(crate) struct EngineFailures {
     pub(crate) scans: FailureLog,
     pub(crate) store: FailureLog,
     pub(crate) cache: FailureLog,
+    pub(crate) newer: FailureLog,
 }
 
 impl Default for EngineFailures {
@@ -54,6 +55,7 @@ impl Default for EngineFailures {
             scans: FailureLog::new("reading a partition"),
             store: FailureLog::new("asking the store"),
             cache: FailureLog::new("asking the cache"),
+            newer: FailureLog::new("reading a message, which is left for a newer coordinator,"),
         }
     }
 }

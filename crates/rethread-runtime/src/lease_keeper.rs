@@ -7,7 +7,10 @@
 //! ```
 //!
 //! A partition that is given up is drained by its owner like in a hand-over of the whole node:
-//! the owner writes what it decided, and then the lease is released. All others go on meanwhile.
+//! nothing of it is begun any more, the owner writes what it decided, and then the lease is
+//! released. All others go on meanwhile. The owner shares its OS thread with all that runs, so it
+//! may be long in coming; what is not drained by the time is released all the same, which costs
+//! no more than a crash would.
 //!
 //! Not here: what keeps two owners of a partition apart. That is the token in every commit;
 //! whatever goes wrong here costs time, and never a second effect.
@@ -18,27 +21,27 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr};
 use rethread_core::ids::{NodeId, PartitionId};
-use rethread_storage::{Acquisition, Lease, Storage};
+use rethread_storage::{Acquisition, Lease, Storage, StorageError};
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::asking::Asking;
 use crate::failure_log::FailureLog;
 use crate::membership::Membership;
+use crate::releases::Releases;
 use crate::stats::{Stats, count};
 use crate::supervisor::SupervisorMessage;
-use crate::tenure::Tenure;
+use crate::tenure::{LEAVING_WRITES_MAX, Tenure};
 
 /// Partitions that are being given up at the same time: the threads of all others are not
 /// disturbed.
 const LEAVING_MAX: usize = 4;
+/// How long an owner may take to drain before its partition is released without that.
+const LEAVING_FOR: Duration = Duration::from_millis(200);
 /// Longest wait before a renewal that failed is repeated.
 const RENEW_AGAIN: Duration = Duration::from_millis(100);
-/// How often a release is tried before the lease is left to run out.
-const RELEASE_TRIES: u32 = 3;
-/// Wait before a release that failed is repeated.
-const RELEASE_AGAIN: Duration = Duration::from_millis(20);
 
 /// Acquires partitions, renews their leases, and gives up what is more than this node's part.
 ///
@@ -55,9 +58,12 @@ pub(crate) enum LeaseKeeperMessage {
     Dropped(Lease),
     /// Give the partition to others.
     Release(Lease),
-    /// Acquire nothing more, and tell the others to take what becomes free.
+    /// A release came to an end; whether it was done.
+    Released(bool),
+    /// Acquire nothing more, let nothing more be begun, and tell the others to take what becomes
+    /// free.
     SignOff,
-    /// Answer when everything before this is done.
+    /// Answer when all that was to be released before this is.
     Settle(RpcReplyPort<()>),
 }
 
@@ -71,6 +77,9 @@ pub(crate) struct KeeperSeat {
     pub(crate) node: NodeId,
     pub(crate) ttl: Duration,
     pub(crate) stats: Arc<Stats>,
+    /// Turns true when the node is told to stop: the keeper need not wait until the supervisor,
+    /// behind all that runs beside it, has its turn.
+    pub(crate) closing: watch::Receiver<bool>,
 }
 
 impl KeeperSeat {
@@ -101,7 +110,9 @@ pub(crate) struct LeaseKeeperState {
     asking: Asking,
     /// The tick to come.
     timer: Option<(Instant, JoinHandle<()>)>,
+    closing: JoinHandle<()>,
     signed_off: bool,
+    releases: Releases,
     round_done: bool,
     /// Partitions that were given to others since it signed off.
     handed_over: usize,
@@ -114,8 +125,16 @@ struct Held {
     tenure: Arc<Tenure>,
     /// Which acquisition it was.
     number: u64,
-    /// Whether its owner is asked to give it up.
-    is_leaving: bool,
+    /// When it is released at the latest, if it is being given up.
+    leaves_by: Option<Instant>,
+}
+
+impl Held {
+    /// Lets nothing of the partition be begun any more.
+    fn leave(&mut self) {
+        self.tenure.leave(LEAVING_WRITES_MAX);
+        self.leaves_by.get_or_insert_with(|| Instant::now() + LEAVING_FOR);
+    }
 }
 
 impl Actor for LeaseKeeper {
@@ -129,17 +148,26 @@ impl Actor for LeaseKeeper {
         (seat, supervisor): Self::Arguments,
     ) -> Result<LeaseKeeperState, ActorProcessingErr> {
         myself.cast(LeaseKeeperMessage::Tick)?;
+        let (mut closing, keeper) = (seat.closing.clone(), myself);
+        let closing = tokio::spawn(async move {
+            // A node that is dropped ends like in a crash.
+            if closing.wait_for(|closing| *closing).await.is_ok() {
+                drop(keeper.cast(LeaseKeeperMessage::SignOff));
+            }
+        });
         let now = Instant::now();
         let storage = Arc::clone(&seat.storage);
         Ok(LeaseKeeperState {
             membership: Membership::new(storage, seat.node.clone(), seat.ttl, now),
             asking: Asking::new(seat.ttl, now),
+            releases: Releases::new(Arc::clone(&seat.storage), patience(seat.ttl)),
             seat,
             supervisor,
             held: BTreeMap::new(),
             acquired: 0,
             next_renewal: now,
             timer: None,
+            closing,
             signed_off: false,
             round_done: false,
             handed_over: 0,
@@ -155,41 +183,29 @@ impl Actor for LeaseKeeper {
         state: &mut LeaseKeeperState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            LeaseKeeperMessage::Tick => state.tick().await?,
-            LeaseKeeperMessage::Dropped(lease) => {
-                if state.forget(&lease).is_some() {
-                    state.asking.ended(lease.partition, Instant::now());
-                }
-            }
-            LeaseKeeperMessage::Release(lease) => {
-                state.release(lease).await;
-                state.give_up()?;
-            }
-            LeaseKeeperMessage::SignOff => {
-                state.signed_off = true;
-                state.membership.sign_off().await;
-            }
-            LeaseKeeperMessage::Settle(reply) => {
-                let partitions = std::mem::take(&mut state.handed_over);
-                if partitions > 0 {
-                    tracing::info!(partitions, "partitions handed over");
-                }
-                // Whoever asked may have stopped to wait.
-                let _ = reply.send(());
-            }
+            LeaseKeeperMessage::Tick => state.tick(&myself).await?,
+            LeaseKeeperMessage::Dropped(lease) => state.dropped(&myself, lease),
+            LeaseKeeperMessage::Release(lease) => state.release(&myself, lease),
+            LeaseKeeperMessage::Released(is_done) => state.released(is_done)?,
+            LeaseKeeperMessage::SignOff => state.sign_off().await,
+            LeaseKeeperMessage::Settle(reply) => state.releases.wait(reply),
         }
+        state.settle();
         state.arm_timer(&myself);
         Ok(())
     }
 }
 
 impl LeaseKeeperState {
-    /// Longest wait for one request: renewals must come often enough.
     fn patience(&self) -> Duration {
-        (self.seat.ttl / 5).max(Duration::from_millis(1))
+        patience(self.seat.ttl)
     }
 
-    async fn tick(&mut self) -> Result<(), ActorProcessingErr> {
+    async fn tick(
+        &mut self,
+        myself: &ActorRef<LeaseKeeperMessage>,
+    ) -> Result<(), ActorProcessingErr> {
+        self.release_overdue(myself)?;
         if !self.renew().await? {
             // Who cannot keep what is held asks for nothing more.
             return Ok(());
@@ -205,7 +221,8 @@ impl LeaseKeeperState {
     fn next_due(&self) -> Option<Instant> {
         let renewal = (!self.held.is_empty()).then_some(self.next_renewal);
         let asking = self.wanted().map(|partition| self.asking.due(partition)).min();
-        [renewal, self.membership.due(), asking].into_iter().flatten().min()
+        let leaving = self.held.values().filter_map(|held| held.leaves_by).min();
+        [renewal, self.membership.due(), asking, leaving].into_iter().flatten().min()
     }
 
     fn arm_timer(&mut self, myself: &ActorRef<LeaseKeeperMessage>) {
@@ -271,7 +288,7 @@ impl LeaseKeeperState {
         let expired: Vec<_> = self
             .held
             .values()
-            .filter(|held| !held.tenure.is_live())
+            .filter(|held| held.leaves_by.is_none() && !held.tenure.is_live())
             .map(|held| held.lease)
             .collect();
         if !expired.is_empty() {
@@ -295,10 +312,10 @@ impl LeaseKeeperState {
         let mut by_age: Vec<_> = self.held.iter().collect();
         by_age.sort_by_key(|(_, held)| held.number);
         let by_age: Vec<_> =
-            by_age.into_iter().map(|(partition, held)| (*partition, held.is_leaving)).collect();
+            by_age.into_iter().map(|(id, held)| (*id, held.leaves_by.is_some())).collect();
         for partition in share.surplus(&by_age, LEAVING_MAX) {
             if let Some(held) = self.held.get_mut(&partition) {
-                held.is_leaving = true;
+                held.leave();
                 self.supervisor.cast(SupervisorMessage::GiveUp(held.lease))?;
             }
         }
@@ -343,7 +360,12 @@ impl LeaseKeeperState {
                     self.asking.is_held(partition, Instant::now(), expires_in);
                 }
                 Ok(Err(error)) => {
-                    tracing::debug!(%partition, %error, "cannot acquire a partition");
+                    if matches!(error, StorageError::RolledBack { .. }) {
+                        count(&self.seat.stats.rollbacks);
+                        tracing::warn!(%partition, %error, "storage rolled back");
+                    } else {
+                        tracing::debug!(%partition, %error, "cannot acquire a partition");
+                    }
                     self.acquisitions.failed(&error);
                     self.asking.failed(Instant::now());
                     return Ok(());
@@ -372,46 +394,95 @@ impl LeaseKeeperState {
         self.acquired += 1;
         let tenure = Arc::new(Tenure::granted(asked_at, self.seat.ttl));
         let held =
-            Held { lease, tenure: Arc::clone(&tenure), number: self.acquired, is_leaving: false };
+            Held { lease, tenure: Arc::clone(&tenure), number: self.acquired, leaves_by: None };
         self.held.insert(lease.partition, held);
         self.supervisor.cast(SupervisorMessage::LeaseAcquired { lease, last_commit, tenure })?;
         Ok(())
     }
 
-    fn forget(&mut self, lease: &Lease) -> Option<Held> {
-        let is_held = self.held.get(&lease.partition).is_some_and(|held| held.lease == *lease);
-        if is_held { self.held.remove(&lease.partition) } else { None }
+    fn held(&self, lease: &Lease) -> Option<&Held> {
+        self.held.get(&lease.partition).filter(|held| held.lease == *lease)
     }
 
-    async fn release(&mut self, lease: Lease) {
-        let is_shared = self.forget(&lease).is_some_and(|held| held.is_leaving);
-        for attempt in 1..=RELEASE_TRIES {
-            let reason = match timeout(self.patience(), self.seat.storage.release(&lease)).await {
-                Ok(Ok(())) => {
-                    tracing::debug!(partition = %lease.partition, "partition handed over");
-                    if self.signed_off {
-                        self.handed_over += 1;
-                    } else if is_shared {
-                        count(&self.seat.stats.partitions_released);
-                    }
-                    return;
-                }
-                Ok(Err(error)) => error.to_string(),
-                Err(late) => late.to_string(),
-            };
-            let partition = lease.partition;
-            if attempt < RELEASE_TRIES {
-                tracing::debug!(%partition, attempt, reason, "cannot release, trying again");
-                tokio::time::sleep(RELEASE_AGAIN).await;
-            } else {
-                tracing::warn!(%partition, reason, "cannot release a partition; its lease expires");
-            }
+    fn forget(&mut self, lease: &Lease) -> Option<Held> {
+        self.held(lease)?;
+        self.held.remove(&lease.partition)
+    }
+
+    // --- leaving -------------------------------------------------------------------------------
+
+    async fn sign_off(&mut self) {
+        self.held.values_mut().for_each(Held::leave);
+        // Told by the node, and by its supervisor.
+        if !std::mem::replace(&mut self.signed_off, true) {
+            self.membership.sign_off().await;
         }
     }
+
+    /// An owner ended by itself.
+    fn dropped(&mut self, myself: &ActorRef<LeaseKeeperMessage>, lease: Lease) {
+        if self.held(&lease).is_some_and(|held| held.leaves_by.is_some()) {
+            self.release(myself, lease);
+        } else if self.forget(&lease).is_some() {
+            self.asking.ended(lease.partition, Instant::now());
+        }
+    }
+
+    /// Releases what should have been drained by now.
+    fn release_overdue(
+        &mut self,
+        myself: &ActorRef<LeaseKeeperMessage>,
+    ) -> Result<(), ActorProcessingErr> {
+        let now = Instant::now();
+        let is_overdue = |held: &&Held| held.leaves_by.is_some_and(|leaves_by| leaves_by <= now);
+        let overdue: Vec<_> = self.held.values().filter(is_overdue).map(|it| it.lease).collect();
+        for lease in overdue {
+            tracing::debug!(partition = %lease.partition, "partition is released undrained");
+            self.release(myself, lease);
+            self.supervisor.cast(SupervisorMessage::LeaseLost(lease))?;
+        }
+        Ok(())
+    }
+
+    /// Begins to release: renewals do not wait for it.
+    fn release(&mut self, myself: &ActorRef<LeaseKeeperMessage>, lease: Lease) {
+        let was_held = self.forget(&lease).is_some();
+        let myself = myself.clone();
+        self.releases.begin(lease, move |is_done| {
+            // A keeper that is gone counts nothing.
+            drop(myself.cast(LeaseKeeperMessage::Released(is_done && was_held)));
+        });
+    }
+
+    fn released(&mut self, is_done: bool) -> Result<(), ActorProcessingErr> {
+        self.releases.ended();
+        match (is_done, self.signed_off) {
+            (true, true) => self.handed_over += 1,
+            (true, false) => count(&self.seat.stats.partitions_released),
+            (false, _) => {}
+        }
+        self.give_up()
+    }
+
+    fn settle(&mut self) {
+        let Some(reply) = self.releases.take_waiting() else { return };
+        let partitions = std::mem::take(&mut self.handed_over);
+        if partitions > 0 {
+            tracing::info!(partitions, "partitions handed over");
+        }
+        // Whoever asked may have stopped to wait.
+        let _ = reply.send(());
+    }
+}
+
+/// Longest wait for one request: renewals must come often enough.
+fn patience(ttl: Duration) -> Duration {
+    (ttl / 5).max(Duration::from_millis(1))
 }
 
 impl Drop for LeaseKeeperState {
     fn drop(&mut self) {
+        self.closing.abort();
         if let Some((_, timer)) = self.timer.take() {
             timer.abort();
         }

@@ -19,8 +19,10 @@ use crate::lease_keeper::KeeperSeat;
 use crate::options::NodeOptions;
 use crate::presence::{Gone, presence};
 use crate::probe::NodeProbe;
+use crate::publication::Publication;
 use crate::runtime_thread::RuntimeThread;
 use crate::stats::{Stats, StatsSnapshot};
+use crate::storage_health::StorageHealth;
 use crate::store::StoreAccess;
 use crate::supervisor::{NodeSupervisor, SupervisorArguments, SupervisorMessage};
 use crate::worker::{WorkerProcess, WorkerSettings};
@@ -46,7 +48,11 @@ pub struct Node {
 /// What a node has started on a runtime that may outlive it; ends when it is dropped.
 struct Parts {
     supervisor: ActorRef<SupervisorMessage>,
+    /// Tells the lease keeper that the node is to stop.
+    closing: watch::Sender<bool>,
     reader: Option<AbortHandle>,
+    publication: Option<AbortHandle>,
+    health: AbortHandle,
 }
 
 impl Drop for Parts {
@@ -55,6 +61,10 @@ impl Drop for Parts {
         if let Some(reader) = &self.reader {
             reader.abort();
         }
+        if let Some(publication) = &self.publication {
+            publication.abort();
+        }
+        self.health.abort();
     }
 }
 
@@ -80,6 +90,9 @@ impl Node {
         let pulse_storage = attach(&options.storage, pulse_thread.handle()).await?;
         let callers_storage = options.storage.attach().await?;
         let (presence, gone) = presence();
+        let publisher = presence.clone();
+        let storage_health = StorageHealth::default();
+        let health = storage_health.clone().watch(Arc::clone(&pulse_storage), presence.clone());
         let store = StoreAccess::new(
             Arc::clone(&callers_storage),
             options.store_index,
@@ -101,6 +114,7 @@ impl Node {
                 heartbeat_every: options.heartbeat_every,
                 dead_after: options.dead_after,
                 fetches_max: options.fetches_max,
+                emit_batch: options.emit_batch,
                 stats: Arc::clone(&stats),
             };
             let pulse = pulse_thread.handle();
@@ -122,26 +136,37 @@ impl Node {
             stats: Arc::clone(&stats),
             failures: EngineFailures::default(),
         });
+        let publication = options.coordinator.then(|| Publication {
+            registry: Arc::clone(&engine.registry),
+            store: Arc::clone(&engine.store),
+            clock: engine.clock.clone(),
+        });
+        let (closing_sender, closing) = watch::channel(false);
         let keeper = options.coordinator.then(|| KeeperSeat {
             runtime: pulse_thread.handle().clone(),
             storage: pulse_storage,
             node: options.node,
             ttl: options.lease_ttl,
             stats: Arc::clone(&stats),
+            closing,
         });
         let reader = keeper.is_some().then(|| {
             let reader = inbox_reader::run(Arc::clone(&engine));
             engine_thread.handle().spawn(reader).abort_handle()
         });
         let (ready_sender, ready) = watch::channel(false);
-        let probe = NodeProbe::new(&engine, engine_thread.handle(), ready.clone());
+        let probe = NodeProbe::new(&engine, engine_thread.handle(), ready.clone(), storage_health);
         let arguments = SupervisorArguments { engine, keeper, pools, ready: ready_sender };
         let spawned = engine_thread
             .handle()
             .spawn(async move { Actor::spawn(None, NodeSupervisor, arguments).await });
         let Ok(Ok((supervisor, _))) = spawned.await else { return Err(NodeError::Stopped) };
+        let health = pulse_thread.handle().spawn(health).abort_handle();
+        let publication = publication.map(|publication| {
+            engine_thread.handle().spawn(publication.run(publisher)).abort_handle()
+        });
         Ok(Self {
-            parts: Parts { supervisor, reader },
+            parts: Parts { supervisor, closing: closing_sender, reader, publication, health },
             workers,
             engine: engine_thread,
             pulse: pulse_thread,
@@ -204,6 +229,7 @@ impl Node {
     async fn stop_within(self, longest: Duration) -> Result<()> {
         let Self { parts, workers, engine, pulse, gone, probe, .. } = self;
         probe.begin_drain();
+        parts.closing.send_replace(true);
         let deadline = Instant::now() + longest;
         let hand_over = parts.supervisor.call(SupervisorMessage::HandOver, Some(HAND_OVER_MAX));
         let end_workers = async {

@@ -36,6 +36,10 @@ pub struct NodeOptions {
     pub drain_timeout: Duration,
     /// How often an order is given to workers before it counts as poison. Default 3.
     pub fetches_max: u32,
+    /// How long a worker collects the events of one body that writes often, to hand them in
+    /// together; those of a body that was quiet for as long leave at once. Zero: all do.
+    /// Default 1 ms.
+    pub emit_batch: Duration,
     /// How often an owner looks for calls whose orders are lost; two looks in a row find them. A
     /// look reads queues and inbox of a partition that has had calls in flight since the last
     /// one. Zero: never. Default 5 s.
@@ -86,6 +90,7 @@ impl NodeOptions {
             dead_after: Duration::from_millis(1_200),
             drain_timeout: Duration::from_secs(30),
             fetches_max: 3,
+            emit_batch: Duration::from_millis(1),
             sweep_every: Duration::from_secs(5),
             inbox_ahead_max: 4_096,
             store_index: None,

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use crate::engine::Engine;
 use crate::feeds::Feeds;
 use crate::stats::{Stats, StatsSnapshot};
+use crate::storage_health::StorageHealth;
 
 /// Looks at a node without holding it or its storage; stays usable after the node's end.
 #[derive(Clone)]
@@ -22,6 +23,7 @@ pub struct NodeProbe {
     engine: Handle,
     ready: watch::Receiver<bool>,
     is_draining: Arc<AtomicBool>,
+    storage: StorageHealth,
 }
 
 /// What a node is doing at the moment.
@@ -40,16 +42,24 @@ pub struct NodeStatus {
     pub threads: u64,
     /// Bodies of tasks that run.
     pub bodies: u64,
+    /// What was wrong with the storage when it was asked last, which is once a minute.
+    pub storage_fault: Option<String>,
 }
 
 impl NodeProbe {
-    pub(crate) fn new(engine: &Engine, runtime: &Handle, ready: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(
+        engine: &Engine,
+        runtime: &Handle,
+        ready: watch::Receiver<bool>,
+        storage: StorageHealth,
+    ) -> Self {
         Self {
             stats: Arc::clone(&engine.stats),
             feeds: Arc::clone(&engine.feeds),
             engine: runtime.clone(),
             ready,
             is_draining: Arc::default(),
+            storage,
         }
     }
 
@@ -72,6 +82,7 @@ impl NodeProbe {
             partitions: unconsumed.into_iter().map(|(partition, _)| partition).collect(),
             threads: self.stats.gauges.threads.get(),
             bodies: self.stats.gauges.bodies.get(),
+            storage_fault: self.storage.fault(),
         }
     }
 

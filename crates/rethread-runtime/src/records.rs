@@ -3,9 +3,9 @@
 use rethread_core::checkpoint::Checkpoint;
 use rethread_core::event::{Event, EventKind, Refusal, RunOutcome};
 use rethread_core::header::ThreadHeader;
-use rethread_core::ids::{Millis, QueueName, RunId, ThreadKey};
+use rethread_core::ids::{Millis, QueueName, RunId, ThreadKey, WorkerId};
 use rethread_core::journal::{Entry, Fact};
-use rethread_core::message::{Command, Report, TaskOrder};
+use rethread_core::message::{AttemptOutcome, Command, InboxMessage, Report, TaskOrder};
 use rethread_core::record::{Record, RecordError};
 use rethread_core::thread::{self, JournalChange, RunEvents, Write};
 use rethread_storage::{
@@ -23,6 +23,32 @@ pub(crate) struct Decoded {
     pub(crate) last_event: Option<u64>,
     /// The commands that wait for the run in progress.
     pub(crate) waiting: Vec<Command>,
+}
+
+/// Reads a message. An order that its worker cannot read and this build can comes back like one
+/// of a task that the worker does not have: it waits for a worker of this version.
+///
+/// # Errors
+/// [`RecordError`], also of an order that nobody can read: [`is_newer`] says whether a newer
+/// build can.
+pub(crate) fn message(record: &[u8]) -> Result<InboxMessage, RecordError> {
+    let message = InboxMessage::from_record(record)?;
+    let InboxMessage::Unreadable(order) = &message else { return Ok(message) };
+    match TaskOrder::from_record(order) {
+        Ok(TaskOrder { target, .. }) => {
+            let worker = WorkerId::new("older-worker").expect("invariant: it is a valid id");
+            let report = Report { target, worker, outcome: AttemptOutcome::UnknownTask };
+            Ok(InboxMessage::Report(report))
+        }
+        Err(error) if is_newer(&error) => Err(error),
+        // Given up as an order, not as a message.
+        Err(_) => Ok(message),
+    }
+}
+
+/// Whether a newer build can read it: then it is left for that.
+pub(crate) fn is_newer(error: &RecordError) -> bool {
+    matches!(error, RecordError::TooNew { .. })
 }
 
 pub(crate) fn thread_write(thread: ThreadKey, write: &Write) -> ThreadWrite {
@@ -53,6 +79,7 @@ fn waiting_change(change: &thread::WaitingChange) -> WaitingChange {
     match change {
         thread::WaitingChange::Append(command) => WaitingChange::Append(command.to_record()),
         thread::WaitingChange::DropFirst(count) => WaitingChange::DropFirst(*count),
+        thread::WaitingChange::Remove(place) => WaitingChange::Remove(*place),
     }
 }
 

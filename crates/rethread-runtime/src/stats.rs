@@ -44,9 +44,11 @@ counters! {
     commits,
     /// Messages and orders that could not be read and were passed over.
     corrupt_messages,
+    /// Messages of a newer version that were left in the inbox for a coordinator of that version.
+    newer_messages,
     /// Commits refused because another node owns the partition.
     fenced_commits,
-    /// Times that the storage was behind what it had acknowledged.
+    /// Times that the storage was found behind what it had acknowledged.
     rollbacks,
     /// Commits whose outcome stayed unknown after repeating them.
     unknown_outcomes,
@@ -84,10 +86,8 @@ counters! {
     lease_renewal_failures,
     /// Executions whose orders were taken back.
     withdrawn_groups,
-    /// Orders of tasks that the worker does not have.
+    /// Orders of tasks that the worker does not have, or of a version that it cannot read.
     unknown_task_orders,
-    /// Readers that were cut off because they were too slow.
-    lagged,
 }
 
 pub(crate) fn count(counter: &AtomicU64) {

@@ -23,7 +23,8 @@ use crate::worker::{PoolSeat, WorkerPoolMessage};
 
 /// Wait before something is started again that ended by itself.
 const RESTART_WAIT: Duration = Duration::from_millis(500);
-/// How long owners may take to write what they have decided, in a drain.
+/// How long owners may take to drain. The lease keeper waits less; this is for times at which
+/// there is none.
 const OWNER_DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// Starts owners, the lease keeper and worker pools, and starts again what fails. What fails
@@ -105,7 +106,7 @@ impl Owner {
         let (actor, lease, supervisor) = (self.actor.clone(), self.lease, supervisor.clone());
         tokio::spawn(async move {
             let drained = actor.call(OwnerMessage::Drain, Some(OWNER_DRAIN_MAX)).await;
-            if !matches!(drained, Ok(ractor::rpc::CallResult::Success(()))) {
+            if matches!(drained, Ok(ractor::rpc::CallResult::Timeout)) {
                 tracing::warn!(partition = %lease.partition, "partition handed over undrained");
             }
             // The supervisor outlives its owners.
@@ -330,7 +331,7 @@ impl SupervisorState {
     fn hand_over(&mut self, myself: &ActorRef<SupervisorMessage>, reply: RpcReplyPort<()>) {
         self.is_stopping = true;
         self.handing_over = Some(reply);
-        // Before the partitions become free, so that the others look out for them.
+        // Should it not have heard of it yet.
         self.tell_keeper(LeaseKeeperMessage::SignOff);
         for owner in self.owners.values_mut() {
             owner.leave(myself);

@@ -135,7 +135,7 @@ impl Driver {
         }
         if self.has_rollback {
             // Whatever was lost, the thread works.
-            thread.finish_after_rollback(Program::calm(1_000 + nth as u64)).await;
+            thread.finish_after_rollback().await;
         }
         if !self.has_rollback && self.random(|random| random.permille(400)) {
             thread.delete().await;
@@ -477,14 +477,22 @@ impl Thread<'_> {
     }
 
     /// The thread works after a rollback of the storage: it is at some earlier point.
-    async fn finish_after_rollback(&mut self, program: Program) {
+    async fn finish_after_rollback(&mut self) {
         if self.driver.witness.has_complaints() {
             return;
         }
-        loop {
+        // Each try is an execution of its own, whose bodies run anew.
+        for execution in (1_000 + self.nth as u64..).step_by(1_000) {
+            let program = Program::calm(execution);
+            let known = self.saved.len();
             let run = self.start(&program, Multitask::Reject).await;
             match self.outcome(run).await {
-                Ok(RunOutcome::Refused(Refusal::Busy { .. })) | Err(GivenUp) => wait(500).await,
+                Ok(RunOutcome::Refused(Refusal::Busy { .. })) => {
+                    // It has saved nothing. What may have been saved doubles with each start.
+                    self.saved.truncate(known);
+                    wait(500).await;
+                }
+                Err(GivenUp) => wait(500).await,
                 Ok(RunOutcome::Done(value)) => {
                     let found = value.decode::<u64>("a result").ok();
                     let is_right = |saved: &Option<u64>| Some(program.expected(*saved).0) == found;
@@ -495,7 +503,9 @@ impl Thread<'_> {
                     }
                     return;
                 }
-                Ok(RunOutcome::Failed(failure)) if failure.kind == kind::POISONED => {}
+                Ok(RunOutcome::Failed(failure)) if failure.kind == kind::POISONED => {
+                    self.saved.truncate(known);
+                }
                 Ok(outcome) => {
                     return self.driver.witness.complain("I5", || {
                         format!("thread {} after a rollback: {outcome:?}", self.id)

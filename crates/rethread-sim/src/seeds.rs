@@ -14,7 +14,10 @@ use crate::world::{Ended, live};
 use crate::{panics, planted};
 
 /// Seeds that once failed; they come first.
-const REGRESSIONS: &[u64] = &[295, 593, 883, 1362, 1486, 3552, 3843, 4122];
+const REGRESSIONS: &[u64] = &[
+    295, 593, 883, 1362, 1486, 3552, 3843, 4122, 14_767, 16_443, 27_969, 37_408, 58_938, 59_010,
+    63_882, 71_571, 98_027,
+];
 /// Seeds of a plain `cargo test`.
 const SEEDS: u64 = 300;
 /// Every so many seeds one runs twice, and must do the same.

@@ -103,6 +103,10 @@ impl Storage for FaultyStorage {
         self.inner().durability()
     }
 
+    async fn check_health(&self) -> Result<()> {
+        self.0.send(Kind::Read, || self.inner().check_health()).await
+    }
+
     async fn acquire(
         &self,
         partition: PartitionId,

@@ -209,11 +209,10 @@ impl Witness {
         *now = Facts { was_put_back: true, got, doubted, acknowledged, ..facts };
     }
 
-    /// An order was lost, and with it how often it was given.
+    /// An order was lost that no worker had had: no number of an attempt is lost with it.
     pub(crate) fn order_lost(&self) {
         self.note(0, "order lost", &[], String::new);
         self.reach(Goal::OrderLost);
-        self.facts().attempts.clear();
     }
 
     // --- bodies ------------------------------------------------------------------------------
@@ -452,6 +451,8 @@ impl Witness {
             let attempt = order.target.attempt + delivery.given.saturating_sub(1);
             let attempts = facts.attempts.entry(order.target.call).or_default();
             let is_new = attempts.insert((order.run, attempt));
+            // A storage that forgot its newest writes forgot which numbers it had given, too, and so
+            // did everybody who could know. What its workers still hand in it refuses.
             let is_repeated = !is_new && !facts.was_put_back;
             drop(facts);
             if is_repeated {

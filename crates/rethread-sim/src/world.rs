@@ -216,7 +216,7 @@ impl World {
                 if let Some((model, facts)) = self.kept.take() {
                     self.witness.note(0, "rollback", &[], String::new);
                     self.witness.reach(Goal::RolledBack);
-                    self.storage.with_model(|now| *now = model);
+                    self.storage.with_model(|now| now.roll_back_to(model));
                     self.witness.put_back(facts);
                     self.driver.rolled_back();
                     for host in &self.hosts {

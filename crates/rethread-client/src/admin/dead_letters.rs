@@ -199,8 +199,11 @@ impl Admin {
             );
             return Err(refuse(reason));
         }
+        // Accepted when this returns; whoever does not get so far finds the letter again.
         let run = thread.retry().start().await?;
-        self.remove_dead_letter(name).await?;
+        if let Err(error) = self.remove_dead_letter(name).await {
+            tracing::warn!(dead_letter = %name, %error, "the task is tried again, and its dead letter stays: remove it");
+        }
         Ok(run)
     }
 }

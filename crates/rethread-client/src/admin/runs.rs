@@ -52,7 +52,7 @@ pub struct EventInfo {
     /// When it was recorded, in milliseconds since 1970.
     pub at_ms: u64,
     /// What happened: `run_started`, `call_started`, `updated`, `call_failed`, `custom`,
-    /// `message`, `checkpointed`, `run_ended` or, of a newer engine, `unknown`.
+    /// `message`, `reset`, `checkpointed`, `run_ended` or, of a newer engine, `unknown`.
     pub event: &'static str,
     /// The call it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +60,8 @@ pub struct EventInfo {
     /// The name of the task or entrypoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// How the run ended, as [`RunInfo::status`] says it, and why a call failed.
+    /// How the run ended, as [`RunInfo::status`] says it, why a call failed, and which attempt
+    /// writes anew.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
     /// The input, result or value, if values were asked for.
@@ -112,6 +113,10 @@ impl EventInfo {
             EventKind::Message { call, value, .. } => {
                 (info.event, info.call) = ("message", *call);
                 shown = Some(value);
+            }
+            EventKind::Reset { call, attempt } => {
+                (info.event, info.call) = ("reset", *call);
+                info.outcome = Some(format!("attempt {attempt}"));
             }
             EventKind::Checkpointed { .. } => info.event = "checkpointed",
             EventKind::RunEnded(outcome) => {

@@ -10,7 +10,7 @@ use crate::blocking::runtime::OwnRuntime;
 use crate::error::Result;
 use crate::events::EventStream;
 use crate::outcome::Outcome;
-use crate::stream::Mode;
+use crate::stream::{Cursor, Mode};
 
 /// A run that was asked for. It goes on without the handle. See
 /// [`RunHandle`](crate::RunHandle).
@@ -74,12 +74,12 @@ impl<O> RunHandle<O> {
         Events::new(self.run.events_from(after), Arc::clone(&self.runtime))
     }
 
-    /// What happens in the run behind a [`cursor`](crate::StreamEvent::cursor) (0: from its
-    /// start), in the chosen modes.
+    /// What happens in the run behind a [`cursor`](crate::StreamEvent::cursor), in the chosen
+    /// modes.
     pub fn stream_from(
         &self,
         modes: impl IntoIterator<Item = Mode>,
-        cursor: u64,
+        cursor: Cursor,
     ) -> Events<RunStream<O>> {
         Events::new(self.run.stream_from(modes, cursor), Arc::clone(&self.runtime))
     }
@@ -108,7 +108,7 @@ impl<O> Events<RunStream<O>> {
     }
 
     /// Where a new stream goes on; see [`RunStream::cursor`].
-    pub fn cursor(&self) -> u64 {
+    pub fn cursor(&self) -> Cursor {
         self.events.cursor()
     }
 

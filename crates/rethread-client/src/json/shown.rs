@@ -1,10 +1,12 @@
 //! States and events as JSON, with LangGraph's names.
 
-use rethread_core::failure::Failure;
+use rethread_core::event::RunOutcome;
+use rethread_core::failure::{Failure, kind};
 use serde_json::{Map, Value, json};
 
 use crate::error::Result;
 use crate::history::source_name;
+use crate::json::from_payload;
 use crate::outcome::OpenInterrupt;
 use crate::state::{StateSnapshot, TaskState};
 use crate::stream::{StreamData, StreamEvent, TaskEnd};
@@ -78,7 +80,7 @@ impl StreamEvent {
     /// [`ClientError::Payload`](crate::ClientError::Payload) when JSON cannot say a value.
     pub fn to_json(&self) -> Result<Value> {
         Ok(json!({
-            "cursor": self.cursor,
+            "cursor": self.cursor.to_string(),
             "mode": self.mode.name(),
             "ns": self.ns,
             "data": self.data.to_json()?,
@@ -93,11 +95,12 @@ impl StreamData {
     /// |---|---|
     /// | `updates` | `{"name", "value"}`, with `"cached": true` for a hit; or `{"interrupts"}` |
     /// | `values` | `{"value"}` or `{"interrupts"}` |
-    /// | `custom` | `{"value"}` |
-    /// | `messages` | `{"value", "metadata"}` |
+    /// | `custom` | `{"value"}`, or `{"event": "reset", "id", "attempt"}` |
+    /// | `messages` | `{"value", "metadata"}`, or the same |
     /// | `tasks` | `{"event": "start", "id", "name", "input"}` or `{"event": "finish", "id", "name"}` with `result`, `error` or `interrupts` |
     /// | `checkpoints` | as [`StateSnapshot::to_json`] |
     /// | `debug` | `{"step", "timestamp", "type", "payload"}` |
+    /// | `lifecycle` | `{"event": "began", "id", "name"}`, or `{"event": "ended", "id", "name"}` and `{"event": "run_ended"}` with `result`, `error` or `interrupts` |
     ///
     /// # Errors
     /// [`ClientError::Payload`](crate::ClientError::Payload) when JSON cannot say a value.
@@ -116,18 +119,15 @@ impl StreamData {
             Self::Message { value, metadata, .. } => {
                 json!({ "value": value.to_json()?, "metadata": metadata.to_json()? })
             }
+            Self::Reset { call, attempt } => json!({
+                "event": "reset", "id": call.map(|call| call.to_string()), "attempt": attempt,
+            }),
             Self::TaskStarted { id, name, input } => json!({
                 "event": "start", "id": id.to_string(), "name": name, "input": input.to_json()?,
             }),
             Self::TaskFinished { id, name, end } => {
-                let mut finish = json!({ "event": "finish", "id": id.to_string(), "name": name });
-                let (key, value) = match end {
-                    TaskEnd::Result(result) => ("result", result.to_json()?),
-                    TaskEnd::Failed(error) => ("error", failure(error)),
-                    TaskEnd::Interrupted(open) => ("interrupts", all(open)?),
-                };
-                finish[key] = value;
-                finish
+                let finish = json!({ "event": "finish", "id": id.to_string(), "name": name });
+                ended(finish, end)?
             }
             Self::Checkpoint(state) => state.to_json()?,
             Self::Debug { step, timestamp, kind, payload } => json!({
@@ -136,8 +136,50 @@ impl StreamData {
                 "type": kind.name(),
                 "payload": payload.to_json()?,
             }),
+            Self::Began { id, name } => {
+                json!({ "event": "began", "id": id.to_string(), "name": name })
+            }
+            Self::Ended { id, name, end } => {
+                ended(json!({ "event": "ended", "id": id.to_string(), "name": name }), end)?
+            }
+            Self::RunEnded(outcome) => run_ended(outcome)?,
         })
     }
+}
+
+/// Adds how something ended.
+fn ended(mut shown: Value, end: &TaskEnd) -> Result<Value> {
+    let (key, value) = match end {
+        TaskEnd::Result(result) => ("result", result.to_json()?),
+        TaskEnd::Failed(error) => ("error", failure(error)),
+        TaskEnd::Interrupted(open) => ("interrupts", all(open)?),
+    };
+    shown[key] = value;
+    Ok(shown)
+}
+
+/// How a run ended, also in ways in which no task does.
+fn run_ended(outcome: &RunOutcome) -> Result<Value> {
+    let mut shown = json!({ "event": "run_ended" });
+    let error = |kind: &str, message: String| json!({ "kind": kind, "message": message });
+    match outcome {
+        RunOutcome::Done(value) => {
+            shown["result"] = from_payload(value, "result of the run")?;
+        }
+        RunOutcome::Interrupted(open) => {
+            shown["interrupts"] = all(&OpenInterrupt::all(open.clone()))?;
+        }
+        RunOutcome::Failed(failed) => shown["error"] = failure(failed),
+        RunOutcome::Parked(mismatch) => {
+            shown["error"] = error(kind::REPLAY_MISMATCH, mismatch.to_string());
+        }
+        RunOutcome::Cancelled => {
+            shown["error"] = error("Cancelled", "the run was cancelled".to_owned());
+        }
+        RunOutcome::Refused(refusal) => shown["error"] = error("Refused", refusal.to_string()),
+        _ => {}
+    }
+    Ok(shown)
 }
 
 fn failure(failure: &Failure) -> Value {

@@ -1,8 +1,10 @@
+use rethread_core::event::RunOutcome;
 use rethread_core::failure::Failure;
 use rethread_core::ids::{CallId, Millis};
 
 use crate::outcome::OpenInterrupt;
 use crate::state::StateSnapshot;
+use crate::stream::cursor::Cursor;
 use crate::value::AnyValue;
 
 /// Which events a stream shows.
@@ -15,9 +17,9 @@ pub enum Mode {
     /// The result of the run, or its questions; a resume and a retry begin with the value that
     /// the thread has.
     Values,
-    /// What bodies write.
+    /// What bodies write, and that it counts no more when they are run again.
     Custom,
-    /// Tokens and messages of models.
+    /// Tokens and messages of models, and that they count no more.
     Messages,
     /// The start and the end of each task and entrypoint. A replayed or cached call shows its
     /// start only.
@@ -26,10 +28,12 @@ pub enum Mode {
     Checkpoints,
     /// [`Mode::Tasks`] and [`Mode::Checkpoints`] with step and time.
     Debug,
+    /// The start and the end of the run and of each child entrypoint.
+    Lifecycle,
 }
 
 impl Mode {
-    /// LangGraph's name of the mode.
+    /// LangGraph's name of the mode, as far as it has one.
     pub fn name(self) -> &'static str {
         match self {
             Self::Updates => "updates",
@@ -39,6 +43,7 @@ impl Mode {
             Self::Tasks => "tasks",
             Self::Checkpoints => "checkpoints",
             Self::Debug => "debug",
+            Self::Lifecycle => "lifecycle",
         }
     }
 }
@@ -47,8 +52,16 @@ impl Mode {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StreamEvent {
-    /// Where a new stream goes on behind it; what is shown in several events is repeated whole.
-    pub cursor: u64,
+    /// Where a new stream goes on behind it.
+    pub cursor: Cursor,
+    /// The number of the event of the log that it shows. An answer that was given to a run in
+    /// progress shows the events of that run.
+    pub number: u64,
+    /// Its place among all that this event of the log shows in any mode, from 0: with the number
+    /// it names what is shown, whatever modes were chosen.
+    pub place: u32,
+    /// When it happened.
+    pub at: Millis,
     /// The mode that shows it.
     pub mode: Mode,
     /// The calls that lead to the run it belongs to, each as `name:call`: empty for the run
@@ -100,6 +113,16 @@ pub enum StreamData {
         /// Facts about it.
         metadata: AnyValue,
     },
+    /// What a call has written so far counts no more, since it is run again; shown in each of the
+    /// modes in which it has written ([`Mode::Custom`], [`Mode::Messages`]). Drop what you show of
+    /// it: a later attempt writes it anew.
+    Reset {
+        /// The call that wrote, or none for the body of the run's entrypoint.
+        call: Option<CallId>,
+        /// The attempt that writes from here on; none if the entrypoint that made the call is run
+        /// again, and makes its calls anew, under other ids.
+        attempt: Option<u32>,
+    },
     /// A call was made ([`Mode::Tasks`]).
     TaskStarted {
         /// The call.
@@ -131,6 +154,25 @@ pub enum StreamData {
         /// The event as the other mode shows it.
         payload: Box<StreamData>,
     },
+    /// The run or a child entrypoint began ([`Mode::Lifecycle`]).
+    Began {
+        /// The call that the body of the entrypoint is.
+        id: CallId,
+        /// Name of the entrypoint.
+        name: String,
+    },
+    /// A child entrypoint came to its end ([`Mode::Lifecycle`]).
+    Ended {
+        /// Its call.
+        id: CallId,
+        /// Its name.
+        name: String,
+        /// How it ended.
+        end: TaskEnd,
+    },
+    /// The run came to its end, which is shown last of all ([`Mode::Lifecycle`]). Of a run that
+    /// never began, it is all that is shown.
+    RunEnded(Box<RunOutcome>),
 }
 
 /// What an event of [`Mode::Debug`] is about.

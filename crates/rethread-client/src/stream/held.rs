@@ -25,7 +25,8 @@ impl Held {
             EventKind::CallStarted { scope, .. } => *scope,
             EventKind::Updated { call, .. } | EventKind::CallFailed { call, .. } => *call,
             EventKind::Custom { call: Some(call), .. }
-            | EventKind::Message { call: Some(call), .. } => *call,
+            | EventKind::Message { call: Some(call), .. }
+            | EventKind::Reset { call: Some(call), .. } => *call,
             _ => return Some(kind),
         };
         if !self.is_expected || scopes.get(Some(body)).is_some() {

@@ -12,20 +12,26 @@ use rethread_core::policy::History;
 use crate::error::Result;
 use crate::events::EventReader;
 use crate::outcome::{OpenInterrupt, conclude};
+use crate::run::RunHandle;
 use crate::state::{self, Shown, StateSnapshot};
+use crate::stream::cursor::Cursor;
 use crate::stream::event::{DebugKind, Mode, StreamData, StreamEvent, TaskEnd};
 use crate::stream::held::Held;
 use crate::stream::scopes::{Made, Run, Scopes, has_completed};
-use crate::stream::view::{Sheet, View};
+use crate::stream::view::{Item, Sheet, View};
+use crate::stream::written::Written;
 use crate::value::AnyValue;
 
 /// Reads the log and remembers what it needs to show the next event: the scopes that have not
 /// shown their end.
 pub(super) struct Mapping {
     reader: EventReader,
+    /// Where the reader began.
+    cursor: Cursor,
     view: View,
     scopes: Scopes,
     held: Held,
+    written: Written,
     /// The facts that the checkpoints of the run show.
     metadata: BTreeMap<String, AnyValue>,
     /// The result, once the entrypoint of the run has given it.
@@ -39,13 +45,16 @@ pub(super) struct Mapping {
 }
 
 impl Mapping {
-    pub(super) fn new(reader: EventReader, view: View) -> Self {
+    pub(super) fn new<O>(run: &RunHandle<O>, cursor: Cursor, view: View) -> Self {
+        let reader = run.reader(cursor.whole());
         Self {
             is_caught_up: reader.after() == 0,
             reader,
+            cursor,
             view,
             scopes: Scopes::default(),
             held: Held::default(),
+            written: Written::default(),
             metadata: BTreeMap::new(),
             result: None,
             shown: VecDeque::new(),
@@ -108,13 +117,16 @@ impl Mapping {
         let view = self.view.clone();
         let mut sheet = Sheet::new(&view, at);
         self.show(kind, checkpoint, &mut sheet);
-        // A cursor behind a part of an event would skip the rest of it.
         let last = sheet.shown.len().saturating_sub(1);
-        let shown = sheet.shown.into_iter().enumerate().map(|(place, (mode, ns, data))| {
-            let cursor = if place == last { seq } else { seq - 1 };
-            StreamEvent { cursor, mode, ns: ns.to_vec(), data }
+        let shown = sheet.shown.into_iter().enumerate().map(|(index, item)| {
+            let Item { place, mode, ns, data } = item;
+            let cursor = match index == last {
+                true => Cursor::behind(seq),
+                false => Cursor::within(seq, place),
+            };
+            StreamEvent { cursor, number: seq, place, at, mode, ns: ns.to_vec(), data }
         });
-        Ok(shown.collect())
+        Ok(shown.filter(|shown| !self.cursor.covers(seq, shown.place)).collect())
     }
 
     fn needs_first_checkpoint(&self) -> bool {
@@ -146,10 +158,15 @@ impl Mapping {
             }
             EventKind::CallFailed { call, name, failure } => {
                 let Some(scope) = self.scopes.close(call) else { return };
-                finished(sheet, &scope.run, call, &name, || TaskEnd::Failed(failure));
+                let run = &*scope.run;
+                finished(sheet, run, call, &name, || TaskEnd::Failed(failure.clone()));
+                if run.call == call && run.depth > 0 {
+                    ended_child(sheet, run, || TaskEnd::Failed(failure));
+                }
             }
             EventKind::Custom { call, attempt, value } => {
                 let Some(scope) = self.scopes.get(call) else { return };
+                self.written.note(call, scope, Mode::Custom);
                 let value = AnyValue::new(value, "custom event");
                 sheet.show_at(Mode::Custom, &scope.run, &scope.writes_at, || StreamData::Custom {
                     call,
@@ -159,15 +176,28 @@ impl Mapping {
             }
             EventKind::Message { call, attempt, value, metadata } => {
                 let Some(scope) = self.scopes.get(call) else { return };
+                self.written.note(call, scope, Mode::Messages);
                 let value = AnyValue::new(value, "message");
                 let metadata = AnyValue::new(metadata, "metadata of a message");
                 sheet.show_at(Mode::Messages, &scope.run, &scope.writes_at, || {
                     StreamData::Message { call, attempt, value, metadata }
                 });
             }
+            EventKind::Reset { call, attempt } => self.reset(call, attempt, sheet),
             EventKind::Checkpointed { .. } => self.completed(checkpoint, sheet),
             EventKind::RunEnded(outcome) => self.ended(outcome, sheet),
             _ => {}
+        }
+    }
+
+    /// A body is run again.
+    fn reset(&mut self, body: Option<CallId>, attempt: u32, sheet: &mut Sheet<'_>) {
+        for (call, writer) in self.written.take(body) {
+            let attempt = (call == body).then_some(attempt);
+            for mode in writer.modes {
+                let data = || StreamData::Reset { call, attempt };
+                sheet.show_at(mode, &writer.run, &writer.writes_at, data);
+            }
         }
     }
 
@@ -175,6 +205,7 @@ impl Mapping {
         let Started { entrypoint, root, continues, before } = started;
         let step = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step + 1);
         let run = self.scopes.begin(root, entrypoint, step);
+        began(sheet, &run);
         self.held.is_expected = continues;
         // A checkpoint that is gone, with a thread that was deleted or of a run that kept none.
         let Some(mut checkpoint) = checkpoint else { return };
@@ -201,12 +232,16 @@ impl Mapping {
         input: Payload,
         sheet: &mut Sheet<'_>,
     ) {
-        if let Some(child) = child.filter(|child| child.history != History::Off) {
-            if has_completed(child) {
-                let value = child.before.result.clone().unwrap_or_default();
-                self.child_ended(run, value, sheet);
-                return;
-            }
+        let kept = child.filter(|child| child.history != History::Off);
+        if let Some(child) = kept.filter(|child| has_completed(child)) {
+            let value = child.before.result.clone().unwrap_or_default();
+            self.child_ended(run, value, sheet);
+            return;
+        }
+        if run.call == call {
+            began(sheet, run);
+        }
+        if let Some(child) = kept {
             if child.continues {
                 let value = value_of(run, child.values.clone());
                 sheet.show(Mode::Values, run, || StreamData::Value(value));
@@ -250,7 +285,11 @@ impl Mapping {
         if run.call == call {
             match run.depth {
                 0 => self.result = Some(value),
-                _ => self.child_ended(run, value, sheet),
+                _ => {
+                    self.child_ended(run, value.clone(), sheet);
+                    let result = || AnyValue::new(value, format!("result of `{name}`"));
+                    ended_child(sheet, run, || TaskEnd::Result(result()));
+                }
             }
         }
     }
@@ -305,17 +344,12 @@ impl Mapping {
 
     fn ended(&mut self, outcome: RunOutcome, sheet: &mut Sheet<'_>) {
         match &outcome {
-            RunOutcome::Done(_) => {
-                self.show_result(sheet);
-                return;
-            }
-            RunOutcome::Interrupted(asked) => {
-                self.interrupted(asked, sheet);
-                return;
-            }
+            RunOutcome::Done(_) => self.show_result(sheet),
+            RunOutcome::Interrupted(asked) => self.interrupted(asked, sheet),
             RunOutcome::Failed(failure) => self.failed(failure, sheet),
             _ => {}
         }
+        sheet.show_of_run(Mode::Lifecycle, || StreamData::RunEnded(Box::new(outcome.clone())));
         self.end = conclude(self.reader.run(), outcome).map(drop);
     }
 
@@ -324,7 +358,9 @@ impl Mapping {
         let open = OpenInterrupt::all(asked.to_vec());
         for (run, places) in self.scopes.waiting(asked) {
             let open = places.into_iter().filter_map(|place| open.get(place).cloned());
-            waits(sheet, &run, &open.collect::<Vec<_>>());
+            let open: Vec<_> = open.collect();
+            waits(sheet, &run, &open);
+            ended_child(sheet, &run, || TaskEnd::Interrupted(open));
         }
         if let Some(run) = self.scopes.root() {
             waits(sheet, run, &open);
@@ -355,6 +391,19 @@ struct ChildCheckpoint {
     step: i64,
     values: Payload,
     progress: Option<Progress>,
+}
+
+/// An entrypoint began: that of the run, or a child.
+fn began(sheet: &mut Sheet<'_>, run: &Run) {
+    sheet.show(Mode::Lifecycle, run, || StreamData::Began { id: run.call, name: run.name.clone() });
+}
+
+fn ended_child(sheet: &mut Sheet<'_>, run: &Run, end: impl FnOnce() -> TaskEnd) {
+    sheet.show(Mode::Lifecycle, run, || StreamData::Ended {
+        id: run.call,
+        name: run.name.clone(),
+        end: end(),
+    });
 }
 
 fn call_started(sheet: &mut Sheet<'_>, run: &Run, id: CallId, name: &str, input: Payload) {

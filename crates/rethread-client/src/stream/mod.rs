@@ -1,10 +1,12 @@
 //! The events of a run as LangGraph's stream modes show them.
 
+mod cursor;
 mod event;
 mod held;
 mod mapping;
 mod scopes;
 mod view;
+mod written;
 
 use std::fmt;
 use std::pin::Pin;
@@ -16,6 +18,7 @@ use futures::stream::{self, BoxStream};
 use crate::error::Result;
 use crate::run::RunHandle;
 
+pub use cursor::Cursor;
 pub use event::{DebugKind, Mode, StreamData, StreamEvent, TaskEnd};
 use mapping::Mapping;
 use view::View;
@@ -33,13 +36,13 @@ use view::View;
 pub struct RunStream<O> {
     run: RunHandle<O>,
     view: View,
-    cursor: u64,
+    cursor: Cursor,
     /// Made when the stream is first polled.
     events: Option<BoxStream<'static, Result<StreamEvent>>>,
 }
 
 impl<O> RunStream<O> {
-    pub(crate) fn new(run: RunHandle<O>, modes: Vec<Mode>, cursor: u64) -> Self {
+    pub(crate) fn new(run: RunHandle<O>, modes: Vec<Mode>, cursor: Cursor) -> Self {
         Self { run, view: View::new(modes), cursor, events: None }
     }
 
@@ -61,8 +64,9 @@ impl<O> RunStream<O> {
         &self.run
     }
 
-    /// Where a new stream goes on: number of the last event of the run that was given out whole.
-    pub fn cursor(&self) -> u64 {
+    /// Where a new stream goes on, behind what was given out so far: nothing is lost, and nothing
+    /// comes twice.
+    pub fn cursor(&self) -> Cursor {
         self.cursor
     }
 }
@@ -73,7 +77,7 @@ impl<O> Stream for RunStream<O> {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { run, view, cursor, events } = &mut *self;
         let events = events.get_or_insert_with(|| {
-            let mapping = Mapping::new(run.reader(*cursor), view.clone());
+            let mapping = Mapping::new(run, *cursor, view.clone());
             let next = |mut mapping: Mapping| async move {
                 Ok(mapping.next().await?.map(|event| (event, mapping)))
             };

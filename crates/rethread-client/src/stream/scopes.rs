@@ -37,6 +37,16 @@ pub(super) struct Run {
     pub(super) step: i64,
     /// For a child that shows checkpoints: the one that its input made.
     pub(super) checkpoint: Option<CheckpointId>,
+    /// The run of the entrypoint that it is called in.
+    parent: Option<Arc<Run>>,
+}
+
+impl Run {
+    /// Whether it is the run of this call, or one in it.
+    pub(super) fn is_within(&self, call: CallId) -> bool {
+        let mut runs = std::iter::successors(Some(self), |run| run.parent.as_deref());
+        runs.any(|run| run.call == call)
+    }
 }
 
 /// The scope of one body.
@@ -73,7 +83,8 @@ impl Scopes {
     pub(super) fn begin(&mut self, call: CallId, name: String, step: i64) -> Arc<Run> {
         let path = Ns::default().with([segment(&name, call)]);
         let ns = Ns::default();
-        let run = Run { call, name, ns: ns.clone(), depth: 0, step, checkpoint: None };
+        let run =
+            Run { call, name, ns: ns.clone(), depth: 0, step, checkpoint: None, parent: None };
         let run = Arc::new(run);
         let scope = Scope { run: Arc::clone(&run), writes_at: ns, path, children: 0 };
         self.root = Some(call);
@@ -165,6 +176,7 @@ fn child_of(caller: &Scope, made: &Made<'_>) -> Run {
         depth: caller.run.depth + 1,
         step: kept.map_or(0, |child| child.step + 1),
         checkpoint: kept.map(|child| child.checkpoint),
+        parent: Some(Arc::clone(&caller.run)),
     }
 }
 

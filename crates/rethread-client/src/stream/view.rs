@@ -33,12 +33,24 @@ impl View {
 pub(super) struct Sheet<'a> {
     pub(super) view: &'a View,
     pub(super) at: Millis,
-    pub(super) shown: Vec<(Mode, Ns, StreamData)>,
+    pub(super) shown: Vec<Item>,
+    /// How much the event shows in all modes.
+    places: u32,
+}
+
+/// What one event of the log shows in one mode.
+#[derive(Debug)]
+pub(super) struct Item {
+    /// Its place among what the event shows in all modes.
+    pub(super) place: u32,
+    pub(super) mode: Mode,
+    pub(super) ns: Ns,
+    pub(super) data: StreamData,
 }
 
 impl<'a> Sheet<'a> {
     pub(super) fn new(view: &'a View, at: Millis) -> Self {
-        Self { view, at, shown: Vec::new() }
+        Self { view, at, shown: Vec::new(), places: 0 }
     }
 
     /// Shows what happened in a run, in one mode.
@@ -54,10 +66,26 @@ impl<'a> Sheet<'a> {
         ns: &Ns,
         data: impl FnOnce() -> StreamData,
     ) {
+        let place = self.take_places(1);
         if self.view.has(mode) && self.is_visible(run) {
             let ns = if self.view.subgraphs { ns.clone() } else { Ns::default() };
-            self.shown.push((mode, ns, data()));
+            self.shown.push(Item { place, mode, ns, data: data() });
         }
+    }
+
+    /// Shows what is about the run as a whole, which may never have begun.
+    pub(super) fn show_of_run(&mut self, mode: Mode, data: impl FnOnce() -> StreamData) {
+        let place = self.take_places(1);
+        if self.view.has(mode) {
+            self.shown.push(Item { place, mode, ns: Ns::default(), data: data() });
+        }
+    }
+
+    /// Counts what is shown, and what would be in other modes.
+    fn take_places(&mut self, count: u32) -> u32 {
+        let place = self.places;
+        self.places += count;
+        place
     }
 
     /// Shows the start or the end of a call, with its twin of the debug mode.
@@ -91,6 +119,7 @@ impl<'a> Sheet<'a> {
         data: impl FnOnce() -> StreamData,
     ) {
         if !self.is_visible(run) || !self.view.has_any(&[mode, Mode::Debug]) {
+            self.take_places(2);
             return;
         }
         let (data, timestamp) = (data(), self.at);

@@ -94,7 +94,7 @@ async fn a_future_that_is_dropped_while_it_deletes_leaves_nothing_either() {
 async fn a_future_that_is_dropped_while_it_asks_leaves_nothing_either() {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new(1));
     let faulty = Arc::new(Faulty::new(Arc::clone(&storage)));
-    let client = Client::from_storage(Arc::clone(&faulty) as Arc<dyn Storage>);
+    let client = faulty.client();
     let mut coordinator = Coordinator::new(storage).await;
     faulty.submits([Fault::AnswerLost].into_iter().chain([Fault::NotDone; 1000]));
     let request = client.ephemeral().invoke(workflow(), "cat".into());

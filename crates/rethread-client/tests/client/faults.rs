@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use rethread_client::{Client, ClientError, EventKind, Outcome, StorageError};
+use rethread_client::{Client, ClientError, Cursor, EventKind, Outcome, StorageError};
 use rethread_storage::Storage;
 use rethread_storage::memory::MemoryStorage;
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use crate::faulty::{Fault, Faulty};
 async fn faulty() -> (Client, Arc<Faulty>, Coordinator) {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new(1));
     let faulty = Arc::new(Faulty::new(Arc::clone(&storage)));
-    let client = Client::from_storage(Arc::clone(&faulty) as Arc<dyn Storage>);
+    let client = faulty.client();
     (client, faulty, Coordinator::new(storage).await)
 }
 
@@ -124,6 +124,10 @@ async fn a_gap_is_read_again_and_told_if_it_stays() {
     }
     faulty.hide(2, usize::MAX);
     let error = run.events().try_collect::<Vec<_>>().await.expect_err("a gap");
+    let cursor = Cursor::behind(2);
+    assert_eq!(error, ClientError::Lagged { run: run_id(1), after: 1, cursor });
+    faulty.hide(1, usize::MAX);
+    let error = run.events_from(1).try_collect::<Vec<_>>().await.expect_err("a gap");
     assert_eq!(error, ClientError::EventsGone { run: run_id(1), after: 1 });
 }
 

@@ -9,6 +9,7 @@ mod faults;
 mod faulty;
 mod hints;
 mod histories;
+mod readers;
 mod requests;
 mod runs;
 mod shown;

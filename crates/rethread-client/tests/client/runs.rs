@@ -4,7 +4,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use rethread_client::{
     AnyValue, ClientError, EntrypointRef, Event, EventKind, Failure, Outcome, Refusal,
-    ReplayMismatch, Result, RunOutcome, ThreadStatus,
+    ReplayMismatch, Result, RunId, RunOutcome, ThreadStatus,
 };
 use rethread_core::message::{Action, Answers};
 use rethread_sdk::Entrypoint;
@@ -208,6 +208,45 @@ async fn a_log_that_was_dropped_is_no_reason_to_wait() {
     coordinator.put(Some(header(run_id(1), ThreadStatus::Idle, 1)), Vec::new()).await;
     let gone = ClientError::EventsGone { run: run_id(1), after: 0 };
     assert_eq!(run.wait_for(limit).await, Err(gone));
+}
+
+/// A run id of a day ago.
+fn old_run() -> RunId {
+    let day = std::time::Duration::from_secs(24 * 3600);
+    let made = std::time::SystemTime::now() - day;
+    let since = made.duration_since(std::time::UNIX_EPOCH).expect("later");
+    let stamp = uuid::Timestamp::from_unix(uuid::NoContext, since.as_secs(), 0);
+    RunId::from_uuid(uuid::Uuid::new_v7(stamp))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_run_without_events_is_looked_for() {
+    let (client, mut coordinator) = pair().await;
+    let thread = client.thread("essay-1").expect("an id");
+    let (limit, seconds) = (Duration::from_secs(3600), Duration::from_secs(30));
+    // The thread is gone, or on with another run.
+    for newer in [None, Some(header(run_id(2), ThreadStatus::Running, 1))] {
+        if newer.is_some() {
+            coordinator.put(newer, vec![input_checkpoint(1, run_id(2), "cat")]).await;
+        }
+        let run = old_run();
+        let gone = ClientError::EventsGone { run, after: 0 };
+        assert_eq!(thread.run(run).wait_for(seconds).await, Err(gone));
+    }
+    // Its id says nothing of its age.
+    let gone = ClientError::EventsGone { run: run_id(1), after: 0 };
+    assert_eq!(thread.run(run_id(1)).wait_for(seconds).await, Err(gone));
+    let nobodys = client.thread("essay-2").expect("an id").run(run_id(1));
+    assert!(matches!(nobodys.wait_for(limit).await, Err(ClientError::Timeout { .. })));
+
+    // It is still in the inbox, and then it has its turn.
+    let run = old_run();
+    let asked = thread.invoke(workflow(), "cat".into()).run_id(run).start().await;
+    let asked = asked.expect("accepted");
+    assert!(matches!(asked.wait_for(limit).await, Err(ClientError::Timeout { .. })));
+    let command = coordinator.command().await;
+    coordinator.answer(&command, RunOutcome::Cancelled).await;
+    assert_eq!(asked.wait_for(limit).await, Err(ClientError::Cancelled));
 }
 
 #[tokio::test]

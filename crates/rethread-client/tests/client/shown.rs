@@ -194,7 +194,7 @@ fn brief(data: &Value) -> String {
     }
     if let Some(event) = data.get("event") {
         let of = format!("{} {} {}", event, data["name"], data["id"]);
-        let keys = ["input", "result", "error", "interrupts"];
+        let keys = ["input", "result", "error", "interrupts", "attempt"];
         let what = keys.into_iter().filter_map(|key| Some(format!("{key} {}", data.get(key)?)));
         return format!("{of} {}", what.collect::<Vec<_>>().join(" "));
     }

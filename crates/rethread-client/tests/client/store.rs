@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use rethread_client::{Cached, Client, ClientError, Embed, Failure, Filter, StoreIndex};
+use rethread_client::{Cached, ClientError, Embed, Failure, Filter, StoreIndex};
 use rethread_core::cache;
 use rethread_core::ids::CallKind;
 use rethread_core::store::Namespace;
 use rethread_storage::memory::MemoryStorage;
-use rethread_storage::{CacheKey, CacheLookup, ItemName, Storage};
+use rethread_storage::{CacheKey, CacheLookup, ItemName};
 use serde_json::{Value, json};
 
 use crate::coordinator::pair;
@@ -38,7 +38,7 @@ async fn items_are_put_found_and_removed() {
 #[tokio::test(start_paused = true)]
 async fn a_storage_that_is_away_for_a_while_is_asked_again() {
     let faulty = Arc::new(Faulty::new(Arc::new(MemoryStorage::new(1))));
-    let client = Client::from_storage(Arc::clone(&faulty) as Arc<dyn Storage>);
+    let client = faulty.client();
     client.store().put(["a"], "k", &json!({"n": 1})).await.expect("puts");
     faulty.fail_reads(5);
     let found = client.store().get::<Value>(["a"], "k").await.expect("reads");

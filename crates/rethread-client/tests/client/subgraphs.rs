@@ -1,6 +1,6 @@
 //! Streams of runs whose bodies call entrypoints; the lines are what LangGraph shows.
 
-use rethread_client::{CheckpointId, EventKind, Mode, RunOutcome};
+use rethread_client::{CheckpointId, Cursor, EventKind, Mode, RunOutcome};
 use rethread_core::checkpoint::Progress;
 use rethread_core::event::ChildStart;
 use rethread_core::policy::History;
@@ -140,7 +140,7 @@ async fn questions_are_shown_at_every_level_from_the_inside_out() {
     ];
     assert_eq!(lines[5..], expected);
     // A reader that comes later knows the levels too.
-    assert_eq!(shown(run.stream_from(modes, 5).subgraphs(true)).await, expected);
+    assert_eq!(shown(run.stream_from(modes, Cursor::behind(5)).subgraphs(true)).await, expected);
 }
 
 #[tokio::test(start_paused = true)]

@@ -234,6 +234,11 @@ impl Calls {
         open.filter_map(|(_, id)| Some((*id, self.get(*id)?)))
     }
 
+    /// How many calls were made.
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
     pub(super) fn place(&self, id: CallId) -> usize {
         self.get(id).map_or(0, |call| call.place)
     }

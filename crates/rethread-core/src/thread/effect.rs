@@ -134,6 +134,8 @@ pub enum WaitingChange {
     Append(Box<Command>),
     /// Removes this many at the front.
     DropFirst(usize),
+    /// Removes the one at this place, counted from 0.
+    Remove(usize),
 }
 
 /// A change of the journal.

@@ -106,8 +106,7 @@ impl ThreadMachine {
 
     fn remove_waiting(&mut self, now: Millis, place: usize) {
         let Some(removed) = self.waiting.remove(place) else { return };
-        self.turn.change_waiting(WaitingChange::DropFirst(self.waiting.len() + 1));
-        self.append_all_waiting();
+        self.turn.change_waiting(WaitingChange::Remove(place));
         self.end_waiting(now, removed.run);
     }
 

@@ -1,5 +1,6 @@
 //! The thread machine in a world of plain data.
 
+mod attempts;
 mod came_apart;
 mod crash_points;
 mod determinism;

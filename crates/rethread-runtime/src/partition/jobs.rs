@@ -31,18 +31,25 @@ pub(crate) struct Done {
 }
 
 impl OwnerState {
-    /// Begins jobs whose writes are durable; in a drain the next owner does.
+    /// Begins jobs whose writes are durable; of a partition that is left the next owner does.
     pub(super) fn begin_jobs(&self, jobs: Vec<(ThreadKey, CallId, Job)>) {
-        if self.draining.is_some() {
+        if self.is_leaving() {
             return;
         }
         for (thread, call, job) in jobs {
             let (engine, tenure) = (Arc::clone(&self.engine), Arc::clone(&self.tenure));
             let owner = self.myself.clone();
             tokio::spawn(async move {
-                if let Some(outcome) = perform(engine, tenure, job).await {
+                match perform(engine, &tenure, job).await {
                     // An owner that is gone has left the thread to the next one, which asks again.
-                    let _ = owner.cast(OwnerMessage::Done(Done { thread, call, outcome }));
+                    Some(outcome) => {
+                        let _ = owner.cast(OwnerMessage::Done(Done { thread, call, outcome }));
+                    }
+                    // It still writes what is decided.
+                    None if tenure.is_left() => {}
+                    // A renewal that was under way may revive the tenure. Nobody does the job any
+                    // more, so the owner must not go on without it.
+                    None => owner.stop(Some("lease ended before a job was done".into())),
                 }
             });
         }
@@ -62,11 +69,11 @@ impl OwnerState {
 }
 
 /// Does a job. None once the lease has ended: somebody else does it.
-async fn perform(engine: Arc<Engine>, tenure: Arc<Tenure>, job: Job) -> Option<JobOutcome> {
+async fn perform(engine: Arc<Engine>, tenure: &Tenure, job: Job) -> Option<JobOutcome> {
     // Never closed.
     let _permit = engine.jobs.acquire().await.ok()?;
     match job {
-        Job::Store(request) => ask_store(&engine, &tenure, request).await.map(JobOutcome::Store),
+        Job::Store(request) => ask_store(&engine, tenure, request).await.map(JobOutcome::Store),
         Job::LookUpCache(slot) => Some(JobOutcome::LookedUp(look_up(&engine, &slot).await)),
         Job::FillCache(slot, value) => {
             fill(&engine, &slot, &value).await;

@@ -61,6 +61,10 @@ pub(super) async fn load_and_send(
     owner: ActorRef<OwnerMessage>,
 ) {
     let Ok(_permit) = engine.loads.acquire().await else { return };
+    if tenure.is_left() {
+        // The next owner reads it.
+        return;
+    }
     while tenure.is_live() {
         match load(&engine, partition, thread, in_flight.clone()).await {
             // An owner that is gone needs no thread.
@@ -90,7 +94,7 @@ async fn load(
         Some(in_flight) => in_flight,
         None => {
             let scan = takeover::scan_in_flight(&*engine.storage, partition);
-            scan.await?.remove(&thread).unwrap_or_default()
+            scan.await?.in_flight.remove(&thread).unwrap_or_default()
         }
     };
     let loaded = match engine.storage.load_thread(partition, thread).await {

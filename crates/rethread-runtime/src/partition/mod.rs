@@ -41,7 +41,7 @@ use crate::coordinator::{InFlightAnswer, Left, Turned};
 use crate::engine::Engine;
 use crate::stats::count;
 use crate::supervisor::SupervisorMessage;
-use crate::tenure::Tenure;
+use crate::tenure::{LEAVING_WRITES_MAX, Tenure};
 use consumption::Consumption;
 use flush::Flushed;
 use jobs::Done;
@@ -49,7 +49,7 @@ use load::Loaded;
 use mail::Postman;
 use newcomers::{Newcomers, Workers};
 use outbox::Outbox;
-use slot::{Phase, Slot};
+use slot::Slot;
 use sweep::{Searched, Sweep};
 use takeover::Scan;
 
@@ -309,17 +309,18 @@ impl OwnerState {
         self.myself.stop(Some(reason.to_owned()));
     }
 
+    /// Whether the partition is given to others, so that nothing is begun any more.
+    fn is_leaving(&self) -> bool {
+        self.tenure.is_left()
+    }
+
     /// Ends as soon as what was decided is written. What coordinators have not decided by now the
-    /// next owner decides: it finds their messages in the inbox.
+    /// next owner decides: it finds their messages in the inbox. They end with this owner.
     fn drain(&mut self, reply: RpcReplyPort<()>) {
         self.engine.feeds.unregister(&self.lease);
+        self.tenure.leave(LEAVING_WRITES_MAX);
         self.draining = Some(reply);
         self.coordinators.clear();
-        for slot in self.slots.values() {
-            if let Phase::Here(actor) | Phase::Leaving(actor) = &slot.phase {
-                actor.stop(Some("its partition is handed over".into()));
-            }
-        }
     }
 
     fn end_drain_if_quiet(&mut self) {

@@ -91,7 +91,15 @@ impl OwnerState {
                 }
                 // Once it is loaded it offers all that no worker has.
                 Some(Phase::Away { .. }) => self.want(thread),
-                _ => {}
+                Some(Phase::Leaving(actor)) => {
+                    // If it stays it takes this, and if it leaves it is loaded again.
+                    let _ = actor.cast(CoordinatorMessage::NewWorkers);
+                    if let Some(slot) = self.slots.get_mut(&thread) {
+                        slot.is_wanted = true;
+                    }
+                }
+                // What is being read offers it by itself, and who is not there waits for nothing.
+                Some(Phase::Loading { .. } | Phase::Quarantined { .. }) | None => {}
             }
         }
         if self.newcomers.waiting.is_empty() {

@@ -148,7 +148,7 @@ fn write_size(write: &ThreadWrite) -> (usize, usize) {
     let checkpoints = write.checkpoints.iter().map(|checkpoint| &checkpoint.record);
     let waiting = write.waiting.iter().filter_map(|change| match change {
         WaitingChange::Append(command) => Some(command),
-        WaitingChange::DropFirst(_) => None,
+        WaitingChange::DropFirst(_) | WaitingChange::Remove(_) => None,
     });
     let records = journal.iter().chain(events).chain(checkpoints).chain(&write.header);
     let records = records.chain(waiting);

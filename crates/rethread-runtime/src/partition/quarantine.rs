@@ -3,7 +3,6 @@
 use rethread_core::event::Refusal;
 use rethread_core::ids::{ExecutionId, Millis, ThreadKey};
 use rethread_core::message::{InboxMessage, Report};
-use rethread_core::record::Record;
 use rethread_storage::ThreadWrite;
 
 use crate::coordinator::Turned;
@@ -20,7 +19,7 @@ impl OwnerState {
         let Phase::Quarantined { reason, execution } = &slot.phase else { return };
         let mut turns = Vec::new();
         while let Some((cursor, record)) = slot.unhandled.pop_front() {
-            let write = InboxMessage::from_record(&record)
+            let write = records::message(&record)
                 .ok()
                 .and_then(|message| answer(thread, now, message, reason, *execution));
             slot.unwritten += 1;

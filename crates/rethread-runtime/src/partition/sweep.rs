@@ -32,7 +32,7 @@ use tokio::time::Instant;
 use crate::coordinator::{CoordinatorMessage, InFlightAnswer};
 use crate::engine::Engine;
 use crate::partition::slot::Phase;
-use crate::partition::takeover::{self, InFlight};
+use crate::partition::takeover::{self, InFlight, Standing};
 use crate::partition::{OwnerMessage, OwnerState};
 
 /// Wait before it is looked again for calls that were missing.
@@ -294,9 +294,10 @@ async fn search(engine: &Engine, partition: PartitionId) -> Searched {
     // Never closed.
     let Ok(_permit) = engine.loads.acquire().await else { return Searched(None) };
     match takeover::scan_in_flight(&*engine.storage, partition).await {
-        Ok(there) => {
+        Ok(Standing { in_flight, has_newer }) => {
             engine.failures.scans.worked();
-            Searched(Some(there))
+            // What seems to be lost may be what cannot be read here.
+            Searched((!has_newer).then_some(in_flight))
         }
         Err(error) => {
             engine.failures.scans.failed(&error);

@@ -13,6 +13,7 @@ use rethread_storage::{InboxCursor, Result, Storage};
 
 use crate::engine::Engine;
 use crate::partition::OwnerMessage;
+use crate::records;
 use crate::tenure::Tenure;
 
 /// Messages of one page of the inbox.
@@ -22,6 +23,14 @@ const RETRY_WAIT: Duration = Duration::from_millis(200);
 
 /// Calls that must not be dispatched again, by thread.
 pub(super) type InFlight = BTreeMap<ThreadKey, OpenCalls>;
+
+/// What stands in queues and inbox.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    pub(super) in_flight: InFlight,
+    /// Whether a newer version has written some of it, which is not known here then.
+    pub(super) has_newer: bool,
+}
 
 /// What a new owner finds.
 #[derive(Debug)]
@@ -56,7 +65,7 @@ pub(super) async fn scan_and_send(
 }
 
 async fn scan(engine: &Engine, partition: PartitionId) -> Result<Scan> {
-    let mut in_flight = scan_in_flight(&*engine.storage, partition).await?;
+    let Standing { mut in_flight, .. } = scan_in_flight(&*engine.storage, partition).await?;
     if planted::is("no-catch-up") {
         in_flight.clear();
     }
@@ -71,23 +80,27 @@ async fn scan(engine: &Engine, partition: PartitionId) -> Result<Scan> {
 pub(super) async fn scan_in_flight(
     storage: &dyn Storage,
     partition: PartitionId,
-) -> Result<InFlight> {
-    let mut in_flight = InFlight::new();
+) -> Result<Standing> {
+    let mut standing = Standing::default();
+    let Standing { in_flight, has_newer } = &mut standing;
     for queued in storage.queued_orders(partition).await? {
-        // What cannot be read becomes a dead letter when a worker is given it.
-        if let Ok(TaskOrder { target, .. }) = TaskOrder::from_record(&queued.order) {
-            note(&mut in_flight, &target);
+        match TaskOrder::from_record(&queued.order) {
+            Ok(TaskOrder { target, .. }) => note(in_flight, &target),
+            // What cannot be read becomes a dead letter when a worker is given it.
+            Err(error) => *has_newer |= records::is_newer(&error),
         }
     }
     let mut cursor = InboxCursor::START;
     loop {
         let page = storage.read_inboxes(&[(partition, cursor)], PAGE, Duration::ZERO).await?;
-        let Some(last) = page.last() else { return Ok(in_flight) };
+        let Some(last) = page.last() else { return Ok(standing) };
         cursor = last.cursor;
         for item in &page {
-            // What cannot be read is reported when it is routed.
-            if let Ok(InboxMessage::Report(report)) = InboxMessage::from_record(&item.message) {
-                note(&mut in_flight, &report.target);
+            match records::message(&item.message) {
+                Ok(InboxMessage::Report(report)) => note(in_flight, &report.target),
+                Ok(_) => {}
+                // What cannot be read is reported when it is routed.
+                Err(error) => *has_newer |= records::is_newer(&error),
             }
         }
     }

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use ractor::{ActorId, ActorProcessingErr, ActorRuntime};
 use rethread_core::ids::{Millis, ThreadId, ThreadKey};
 use rethread_core::message::{InboxMessage, OpenCalls};
-use rethread_core::record::Record;
 use rethread_core::thread::Stored;
 use rethread_storage::{InboxCursor, InboxItem};
 use tokio::time::Instant;
@@ -17,6 +16,7 @@ use crate::coordinator::{Coordinator, CoordinatorArguments, CoordinatorMessage, 
 use crate::partition::load::{self, Found, Loaded};
 use crate::partition::slot::{Phase, Slot};
 use crate::partition::{OwnerMessage, OwnerState};
+use crate::records;
 use crate::stats::count;
 
 /// Coordinators of one thread that may fail in a row before it is left alone.
@@ -29,7 +29,7 @@ type Mail = Vec<(InboxCursor, InboxMessage)>;
 impl OwnerState {
     /// Gives messages to the coordinators of their threads.
     pub(super) fn route(&mut self, items: Vec<InboxItem>) {
-        if self.draining.is_some() {
+        if self.is_leaving() {
             // Not consumed, so the next owner reads them.
             return;
         }
@@ -39,8 +39,8 @@ impl OwnerState {
             self.consumption.routed(item.cursor);
             let (thread, message) = match self.read(&item) {
                 Ok(read) => read,
-                Err(dead) => {
-                    self.give_up_message(&item, dead);
+                Err(why) => {
+                    self.pass_over(&item, why);
                     continue;
                 }
             };
@@ -92,7 +92,7 @@ impl OwnerState {
         let Some(slot) = self.slots.get_mut(&thread) else { return };
         let Phase::Away { in_flight } = &mut slot.phase else { return };
         let has_work = slot.is_wanted || !slot.unhandled.is_empty();
-        if !has_work || slot.unwritten > 0 || self.draining.is_some() {
+        if !has_work || slot.unwritten > 0 || self.tenure.is_left() {
             return;
         }
         let in_flight = in_flight.take();
@@ -110,7 +110,7 @@ impl OwnerState {
 
     pub(super) fn loaded(&mut self, loaded: Loaded) -> Result<(), ActorProcessingErr> {
         let Loaded { thread, found } = loaded;
-        if self.draining.is_some() {
+        if self.is_leaving() {
             return Ok(());
         }
         let Some(slot) = self.slots.get_mut(&thread) else { return Ok(()) };
@@ -147,7 +147,7 @@ impl OwnerState {
         let mut dropped = false;
         let found = loop {
             let Some((cursor, record)) = slot.unhandled.front() else { break None };
-            if let Ok(InboxMessage::Command(command)) = InboxMessage::from_record(record) {
+            if let Ok(InboxMessage::Command(command)) = records::message(record) {
                 break Some(command.thread);
             }
             self.consumption.handled(*cursor);
@@ -170,6 +170,7 @@ impl OwnerState {
             engine: Arc::clone(&self.engine),
             owner: self.myself.clone(),
             partition: self.lease.partition,
+            tenure: Arc::clone(&self.tenure),
             thread: id,
             stored,
         };
@@ -292,6 +293,8 @@ impl OwnerState {
         if staying.get_id() == actor {
             slot.phase = Phase::Here(staying.clone());
             slot.idle_since = Instant::now();
+            // What it was wanted for it has been told.
+            slot.is_wanted = false;
             self.deliver_unhandled(thread);
         }
     }
@@ -359,8 +362,7 @@ impl OwnerState {
 
 fn decode_all(unhandled: &VecDeque<(InboxCursor, Bytes)>) -> Mail {
     // Each of them could be read when it was routed.
-    let decode = |(cursor, record): &(InboxCursor, Bytes)| {
-        Some((*cursor, InboxMessage::from_record(record).ok()?))
-    };
+    let decode =
+        |(cursor, record): &(InboxCursor, Bytes)| Some((*cursor, records::message(record).ok()?));
     unhandled.iter().filter_map(decode).collect()
 }

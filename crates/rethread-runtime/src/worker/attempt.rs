@@ -14,9 +14,11 @@ use rethread_storage::{Delivery, HandIn};
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use crate::records;
 use crate::stats::count;
 use crate::worker::calls::OpenCalls;
 use crate::worker::cancels::Cancellation;
+use crate::worker::collecting::Collecting;
 use crate::worker::duty::{Answer, Duty};
 use crate::worker::mail::Route;
 use crate::worker::progress::ProgressLog;
@@ -41,7 +43,14 @@ pub(super) async fn run(side: &Arc<WorkerSide>, assignment: Assignment, slot: Sl
     let order = match TaskOrder::from_record(&delivery.order) {
         Ok(order) => order,
         Err(error) => {
-            tracing::error!(queue = %delivery.receipt.queue, %error, "order cannot be read and is given up");
+            let queue = &delivery.receipt.queue;
+            if records::is_newer(&error) {
+                // Its coordinator can read it, and offers it again like one of an unknown task.
+                count(&side.stats.unknown_task_orders);
+                side.newer_orders.failed(&error);
+            } else {
+                tracing::error!(%queue, %error, "order cannot be read and is given up");
+            }
             let message = InboxMessage::Unreadable(delivery.order.clone()).to_record();
             hand_in(side, assignment.delivery, vec![message]).await;
             return;
@@ -62,11 +71,12 @@ pub(super) async fn run(side: &Arc<WorkerSide>, assignment: Assignment, slot: Sl
     trace::follow(&span, order.trace.as_ref());
     let mut attempt = Attempt {
         said: Said::new(target.clone(), side.worker.clone()),
+        collecting: Collecting::new(side.emit_batch),
         progress: ProgressLog::default(),
         cancellation: side.cancels.enter(&order.target),
         try_number: order.try_number.saturating_add(restarts),
         calls: OpenCalls::default(),
-        store_calls: StoreCalls::default(),
+        store_calls: StoreCalls::of(&order.thread),
         route: None,
         ask_again: None,
         side,
@@ -99,6 +109,7 @@ pub(super) struct Attempt<'a> {
     pub(super) slot: Slot,
     pub(super) cancellation: Cancellation,
     pub(super) said: Said,
+    pub(super) collecting: Collecting,
     pub(super) progress: ProgressLog,
     pub(super) calls: OpenCalls,
     pub(super) store_calls: StoreCalls,

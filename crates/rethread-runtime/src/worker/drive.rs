@@ -34,6 +34,8 @@ enum Event {
     Stored(SlotIndex, Outcome),
     /// News may have been lost.
     AskAgain,
+    /// Events were collected long enough.
+    Collected,
     TimedOut(TimedOut),
     Cancelled,
 }
@@ -102,8 +104,13 @@ impl Attempt<'_> {
                             None => outcome,
                         });
                     }
-                    self.hand_in_said().await;
+                    let is_held_back = self.said.is_empty()
+                        || self.said.may_wait() && self.collecting.holds_back();
+                    if !is_held_back {
+                        self.hand_in_said().await;
+                    }
                 }
+                Event::Collected => self.hand_in_said().await,
                 Event::News(call, news) => {
                     deadlines.progressed();
                     self.take_news(call, news, body.scope());
@@ -136,7 +143,9 @@ impl Attempt<'_> {
     /// # Cancel safety
     /// Loses nothing.
     async fn next_event(&mut self, bell: &Bell, deadlines: &mut Deadlines) -> Event {
-        let Self { slot, calls, store_calls, route, ask_again, cancellation, .. } = self;
+        let Self { slot, calls, store_calls, route, ask_again, cancellation, collecting, .. } =
+            self;
+        let collected = collecting.due();
         let was_running = slot.is_held();
         let ready = async {
             bell.rung().await;
@@ -158,6 +167,7 @@ impl Attempt<'_> {
                 None => Event::AskAgain,
             },
             (slot, outcome) = store_calls.next() => Event::Stored(slot, outcome),
+            () = reached(collected) => Event::Collected,
             () = ready => {
                 if !was_running {
                     deadlines.progressed();
@@ -260,6 +270,7 @@ impl Attempt<'_> {
     }
 
     pub(super) async fn hand_in_said(&mut self) {
+        self.collecting.handed_in(self.said.has_events());
         let messages = self.said.take();
         if !messages.is_empty() {
             let part = HandIn { partition: self.order.partition, finished: None, messages };

@@ -8,6 +8,9 @@
 //!  mail ─────────── how its calls ended ─────────────┘
 //! ```
 //!
+//! Events leave at once after a quiet moment, and are collected for a few milliseconds while a
+//! body writes often. The order of what one attempt writes and calls is kept.
+//!
 //! A body may make calls of its own. They go to the inbox like events; how they end comes by
 //! mail, which may get lost, so an attempt that waits asks again. While its body waits for them
 //! it gives its slot back, as it does while it waits for an equal call that fills the cache. What
@@ -17,6 +20,7 @@ mod attempt;
 mod body;
 mod calls;
 mod cancels;
+mod collecting;
 mod deadlines;
 mod desk;
 mod drive;

@@ -3,6 +3,11 @@ use rethread_core::ids::{CallId, WorkerId};
 use rethread_core::message::{Called, Emission, Emitted, InboxMessage, NestedCall, Target};
 use rethread_core::record::Record;
 
+/// Events that are as large as this together are not collected any further.
+const COLLECTED_BYTES_MAX: usize = 64 * 1024;
+/// What an event costs besides its value.
+const EVENT_BYTES: usize = 16;
+
 /// What a body wrote and called since the last hand-in, as messages in that order.
 #[derive(Debug)]
 pub(super) struct Said {
@@ -11,6 +16,8 @@ pub(super) struct Said {
     messages: Vec<Bytes>,
     /// The newest events; they stand behind the messages.
     emitted: Vec<Emission>,
+    /// Bytes of the newest events.
+    emitted_bytes: usize,
     /// How many events are in messages so far.
     emitted_before: u64,
     /// The newest calls, and those that were cancelled since; they stand behind the messages.
@@ -26,6 +33,7 @@ impl Said {
             worker,
             messages: Vec::new(),
             emitted: Vec::new(),
+            emitted_bytes: 0,
             emitted_before: 0,
             called: Vec::new(),
             cancelled: Vec::new(),
@@ -34,7 +42,27 @@ impl Said {
 
     pub(super) fn emit(&mut self, emission: Emission) {
         self.close_calls();
+        self.emitted_bytes += weight(&emission);
         self.emitted.push(emission);
+    }
+
+    /// Whether nobody is kept waiting if what there is goes out a little later: there are a few
+    /// small events at most, and neither calls nor anything that stands before them.
+    pub(super) fn may_wait(&self) -> bool {
+        self.messages.is_empty()
+            && self.called.is_empty()
+            && self.cancelled.is_empty()
+            && self.emitted_bytes < COLLECTED_BYTES_MAX
+    }
+
+    /// Whether there is nothing to hand in.
+    pub(super) fn is_empty(&self) -> bool {
+        self.emitted.is_empty() && self.may_wait()
+    }
+
+    /// Whether events are among what there is to hand in.
+    pub(super) fn has_events(&self) -> bool {
+        !self.emitted.is_empty()
     }
 
     pub(super) fn call(&mut self, calls: impl IntoIterator<Item = NestedCall>) {
@@ -75,6 +103,7 @@ impl Said {
 
     fn push_emitted(&mut self) {
         let values = std::mem::take(&mut self.emitted);
+        self.emitted_bytes = 0;
         let first = self.emitted_before;
         self.emitted_before += values.len() as u64;
         let (target, worker) = (self.target.clone(), self.worker.clone());
@@ -95,4 +124,13 @@ impl Said {
         let called = Called { target, worker, calls, cancelled };
         self.messages.push(InboxMessage::Called(called).to_record());
     }
+}
+
+fn weight(emission: &Emission) -> usize {
+    let values = match emission {
+        Emission::Custom(value) => value.len(),
+        Emission::Message { value, metadata } => value.len() + metadata.len(),
+        _ => 0,
+    };
+    values + EVENT_BYTES
 }

@@ -49,8 +49,11 @@ pub(crate) struct WorkerSide {
     pub(super) store: Arc<StoreAccess>,
     pub(super) cache_failures: FailureLog,
     pub(super) unknown_tasks: UnknownTasks,
+    pub(super) newer_orders: FailureLog,
     pub(super) dead_after: Duration,
     pub(super) fetches_max: u32,
+    /// How long the events of a body are collected.
+    pub(super) emit_batch: Duration,
     pub(super) stats: Arc<Stats>,
     stage: watch::Sender<Stage>,
     fetching: watch::Sender<usize>,
@@ -91,6 +94,7 @@ pub(crate) struct WorkerSettings {
     pub(crate) heartbeat_every: Duration,
     pub(crate) dead_after: Duration,
     pub(crate) fetches_max: u32,
+    pub(crate) emit_batch: Duration,
     pub(crate) stats: Arc<Stats>,
 }
 
@@ -154,8 +158,10 @@ impl WorkerProcess {
             store: settings.store,
             cache_failures: FailureLog::new("asking the cache"),
             unknown_tasks: UnknownTasks::default(),
+            newer_orders: FailureLog::new("reading an order, which is left for a newer worker,"),
             dead_after: settings.dead_after,
             fetches_max: settings.fetches_max,
+            emit_batch: settings.emit_batch,
             stats: settings.stats,
             stage,
             fetching: watch::Sender::new(0),

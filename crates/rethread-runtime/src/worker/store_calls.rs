@@ -4,18 +4,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rethread_core::failure::Failure;
-use rethread_core::ids::CallId;
+use rethread_core::ids::{CallId, ThreadId};
 use rethread_core::payload::Payload;
 use rethread_core::replay::{Outcome, SlotIndex, panic_failure};
 use rethread_core::store::StoreRequest;
+use rethread_core::tenant::Part;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use crate::store::ended_without_answer;
 use crate::worker::side::WorkerSide;
 
 /// The requests of one attempt that have no answer yet. They end with it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct StoreCalls {
+    /// What the body sees of the store.
+    part: Part,
     requests: JoinSet<Outcome>,
     calls: HashMap<Id, Request>,
 }
@@ -28,6 +31,11 @@ struct Request {
 }
 
 impl StoreCalls {
+    /// Those of an attempt for this thread.
+    pub(super) fn of(thread: &ThreadId) -> Self {
+        Self { part: Part::of(thread), requests: JoinSet::new(), calls: HashMap::new() }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }
@@ -39,10 +47,10 @@ impl StoreCalls {
         slot: SlotIndex,
         request: StoreRequest,
     ) {
-        let side = Arc::clone(side);
+        let (side, part) = (Arc::clone(side), self.part.clone());
         let task = self.requests.spawn(async move {
-            let reply = side.store.answer(request).await?;
-            Ok(Payload::encode(&reply, "an answer of the store")?)
+            let reply = side.store.answer(part.inward(request)?).await?;
+            Ok(Payload::encode(&part.outward(reply), "an answer of the store")?)
         });
         self.calls.insert(task.id(), Request { call, slot, task });
     }

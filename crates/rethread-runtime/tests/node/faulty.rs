@@ -7,15 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use rethread_core::ids::{
-    CheckpointId, Millis, NodeId, OpId, PartitionId, QueueName, RunId, ThreadKey, WorkerId,
-};
+use rethread_core::ids::{Millis, NodeId, PartitionId, QueueName, ThreadKey, WorkerId};
 use rethread_core::store::Namespace;
 use rethread_storage::memory::MemoryStorage;
+use rethread_storage::testing::{Tamper, Tampered};
 use rethread_storage::{
-    Acquisition, CacheKey, CacheLookup, Commit, Delivery, Durability, EventWatch, HandIn,
-    InboxCursor, InboxItem, ItemName, ItemRecord, Lease, LoadedThread, Mailbox, QueuedOrder,
-    Receipt, Result, Storage, StorageError,
+    Acquisition, CacheKey, CacheLookup, Commit, Delivery, HandIn, InboxCursor, InboxItem, ItemName,
+    ItemRecord, Lease, LoadedThread, QueuedOrder, Receipt, Result, Storage, StorageError,
 };
 
 use crate::pause::Pause;
@@ -39,6 +37,7 @@ pub(crate) struct Faulty {
     gate: Gate,
     silent_nodes: Arc<AtomicBool>,
     stuck_leases: Arc<AtomicBool>,
+    endless_releases: Arc<AtomicBool>,
 }
 
 /// Keeps one thread from being loaded while it is shut.
@@ -100,6 +99,7 @@ impl Faulty {
             gate: Gate::default(),
             silent_nodes: Arc::default(),
             stuck_leases: Arc::default(),
+            endless_releases: Arc::default(),
         }
     }
 
@@ -118,8 +118,13 @@ impl Faulty {
         Arc::clone(&self.stuck_leases)
     }
 
+    /// While it is set, no release comes to its end.
+    pub(crate) fn endless_releases(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.endless_releases)
+    }
+
     pub(crate) fn into_driver(self) -> Driver {
-        Driver { storage: Arc::new(self) }
+        Driver { storage: Arc::new(Tampered::new(self)) }
     }
 
     fn next(&self) -> Fault {
@@ -154,17 +159,9 @@ fn fail_if(switch: &AtomicBool) -> Result<()> {
 }
 
 #[async_trait]
-impl Storage for Faulty {
-    async fn attach(&self) -> Result<Arc<dyn Storage>> {
-        Ok(Arc::new(self.clone()))
-    }
-
-    fn partitions(&self) -> u16 {
-        self.inner.partitions()
-    }
-
-    fn durability(&self) -> Durability {
-        self.inner.durability()
+impl Tamper for Faulty {
+    fn behind(&self) -> &dyn Storage {
+        &*self.inner
     }
 
     async fn acquire(
@@ -183,6 +180,9 @@ impl Storage for Faulty {
     }
 
     async fn release(&self, lease: &Lease) -> Result<()> {
+        if self.endless_releases.load(Ordering::SeqCst) {
+            return std::future::pending().await;
+        }
         self.with(self.inner.release(lease)).await
     }
 
@@ -193,10 +193,6 @@ impl Storage for Faulty {
 
     async fn withdraw_node(&self, node: &NodeId) -> Result<()> {
         self.with(self.inner.withdraw_node(node)).await
-    }
-
-    async fn submit(&self, partition: PartitionId, op: OpId, message: Bytes) -> Result<()> {
-        self.inner.submit(partition, op, message).await
     }
 
     async fn read_inboxes(
@@ -230,39 +226,6 @@ impl Storage for Faulty {
 
     async fn active_threads(&self, partition: PartitionId) -> Result<Vec<(ThreadKey, Millis)>> {
         self.with(self.inner.active_threads(partition)).await
-    }
-
-    async fn read_checkpoint(
-        &self,
-        partition: PartitionId,
-        thread: ThreadKey,
-        id: CheckpointId,
-    ) -> Result<Option<Bytes>> {
-        self.inner.read_checkpoint(partition, thread, id).await
-    }
-
-    async fn list_checkpoints(
-        &self,
-        partition: PartitionId,
-        thread: ThreadKey,
-        before: Option<CheckpointId>,
-        max: usize,
-    ) -> Result<Vec<Bytes>> {
-        self.inner.list_checkpoints(partition, thread, before, max).await
-    }
-
-    async fn read_events(
-        &self,
-        partition: PartitionId,
-        run: RunId,
-        after: u64,
-        max: usize,
-    ) -> Result<Vec<Bytes>> {
-        self.inner.read_events(partition, run, after, max).await
-    }
-
-    async fn watch_events(&self, partition: PartitionId, run: RunId) -> Result<EventWatch> {
-        self.inner.watch_events(partition, run).await
     }
 
     async fn fetch(
@@ -314,10 +277,6 @@ impl Storage for Faulty {
         self.with(self.inner.confirm(worker, receipts)).await
     }
 
-    async fn retire(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<()> {
-        self.inner.retire(worker, queues).await
-    }
-
     async fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {
         self.with(self.inner.queued_orders(partition)).await
     }
@@ -332,10 +291,6 @@ impl Storage for Faulty {
         };
         let mail = mail.into_iter().filter(is_known).collect();
         self.inner.tell_worker(worker, mail).await
-    }
-
-    async fn open_mailbox(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<Mailbox> {
-        self.inner.open_mailbox(worker, queues).await
     }
 
     async fn tell_queue(&self, queue: &QueueName, mail: Vec<Bytes>) -> Result<()> {
@@ -360,10 +315,6 @@ impl Storage for Faulty {
 
     async fn abandon_cache(&self, key: &CacheKey, holder: &str) -> Result<()> {
         self.with(self.inner.abandon_cache(key, holder)).await
-    }
-
-    async fn clear_cache(&self, group: Option<&str>) -> Result<()> {
-        self.inner.clear_cache(group).await
     }
 
     async fn put_item(&self, name: &ItemName, record: ItemRecord) -> Result<()> {

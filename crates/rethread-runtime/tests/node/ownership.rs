@@ -91,6 +91,25 @@ async fn partitions_are_shared_evenly_and_only_what_must_move_moves() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_release_that_hangs_holds_up_no_renewal() {
+    let faulty = Faulty::without_faults(16);
+    let hangs = faulty.endless_releases();
+    let driver = faulty.into_driver();
+    let ttl = Duration::from_secs(1);
+    let a = idle("a", &driver, ttl).await;
+    until_shared(&[&a], &[16]).await;
+    hangs.store(true, Ordering::SeqCst);
+    let b = idle("b", &driver, ttl).await;
+    // What is not released expires.
+    until("b gets its part", || b.stats().takeovers == 8).await;
+    hangs.store(false, Ordering::SeqCst);
+    until_shared(&[&a, &b], &[8, 8]).await;
+    assert_eq!(a.stats().takeovers, 16, "it lost none of the others");
+    a.shutdown().await.expect("shuts down");
+    b.shutdown().await.expect("shuts down");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_leaving_node_had_is_taken_over_at_once() {
     let driver = Driver::in_memory(16);
     let a = idle("a", &driver, ENDLESS).await;

@@ -49,9 +49,10 @@ impl Execution {
             }
             Ask::Emit(emission) => {
                 self.show_progress(scope, now);
-                if !self.is_silent() && self.may_emit(log) {
+                if !self.is_silent() && self.may_emit(&emission, log) {
+                    let attempt = self.body_writes(scope);
                     let call = (scope != CallId::root(self.id)).then_some(scope);
-                    turn.event(log, now, EventKind::emitted(call, 1, emission));
+                    turn.event(log, now, EventKind::emitted(call, attempt, emission));
                 }
             }
             Ask::Cancel(call) => self.cancelled.push(call),
@@ -185,6 +186,9 @@ impl Execution {
             ),
         };
         self.append(now, fact, turn);
+        if outcome.is_err() {
+            self.count_last_attempt(id);
+        }
         if is_shown {
             turn.event(log, now, shown);
         }

@@ -30,7 +30,9 @@ impl Execution {
         let cache = options.cache.map(|policy| {
             let key = program.cache_key(name, input);
             let version = options.version.as_deref();
-            cache::slot(CallKind::Entrypoint, name, version, input, key.as_deref(), policy)
+            let key = key.as_deref();
+            let slot = cache::slot(CallKind::Entrypoint, name, version, input, key, policy);
+            self.part.slot(slot)
         });
         let is_cached = cache.is_some();
         let (name, input) = (name.to_owned(), input.clone());
@@ -263,6 +265,9 @@ impl Execution {
         self.questions.withdraw_of(body);
         let is_kept = self.is_kept(body);
         self.append(now, Fact::BodyBegan { body, attempt, abandoned, is_kept }, turn);
+        if attempt > 1 {
+            self.body_writes_anew(body, attempt);
+        }
         if let Err(failure) = self.begin_body(body, attempt, now) {
             self.end_body(body, BodyEnd { result: Err(failure), is_cached: false });
         }
@@ -320,7 +325,7 @@ impl Execution {
             }
             self.questions.withdraw_of(body);
             for call in self.calls.open_under(body) {
-                self.cancel_call(call, turn);
+                self.cancel_call(call, now, turn);
             }
             self.ended_bodies.push((body, Err(failure)));
         }

@@ -48,8 +48,13 @@ impl Execution {
         }
         let Some(call) = self.calls.get(id) else { return };
         if let CallRequest::Store(request) = &call.request {
-            turn.perform(id, Job::Store(request.clone()));
-            self.calls.set_state(id, CallState::Performing);
+            match self.part.inward(request.clone()) {
+                Ok(request) => {
+                    turn.perform(id, Job::Store(request));
+                    self.calls.set_state(id, CallState::Performing);
+                }
+                Err(failure) => self.arrive(id, Err(failure)),
+            }
             return;
         }
         let attempts = self.attempts.get(&id).copied().unwrap_or_default();
@@ -176,6 +181,7 @@ impl Execution {
         turn.dispatch(options.queue.clone(), order);
         self.callers.remove(&id);
         self.calls.set_state(id, CallState::InFlight { attempt });
+        self.writes_anew(id, attempt);
     }
 
     /// Where the result of a task is cached: as the task says, or the entrypoint it runs in.
@@ -187,7 +193,8 @@ impl Execution {
         let inherited = || self.begun.get(&call.body).and_then(|body| body.options.cache);
         let policy = options.cache.or_else(inherited)?;
         let version = options.version.as_deref();
-        Some(cache::slot(CallKind::Task, name, version, input, cache_key.as_deref(), policy))
+        let key = cache_key.as_deref();
+        Some(self.part.slot(cache::slot(CallKind::Task, name, version, input, key, policy)))
     }
 
     /// The retry policies of a task: its own, or those of the entrypoint it runs in, and whether

@@ -18,6 +18,10 @@ impl Execution {
     pub(super) fn take_entry(&mut self, turn: &mut Turn, log: &mut RunLog) -> bool {
         let position = self.cursor;
         let Entry { at, fact } = self.journal[position].clone();
+        let failed = match &fact {
+            Fact::Failed { delivery, .. } => Some(delivery.call),
+            _ => None,
+        };
         let taken = match fact {
             Fact::Began(began) => {
                 let root = CallId::root(self.id);
@@ -52,17 +56,13 @@ impl Execution {
             Fact::Failed { delivery, failure } => {
                 if self.index.is_void(position) {
                     self.forget_held(delivery.call, u32::MAX);
-                    self.forget_failures(delivery.call);
                     true
                 } else {
                     self.take_outcome(position, at, &delivery, Err(failure))
                 }
             }
-            Fact::AttemptFailed { call, attempt, retry_at, failure: _ } => {
-                let attempts = self.attempts.entry(call).or_default();
-                attempts.failures += 1;
-                attempts.newest = attempts.newest.max(attempt);
-                attempts.retry_at = retry_at;
+            Fact::AttemptFailed { call, attempt, retry_at, failure } => {
+                self.count_attempt(call, attempt, &failure, retry_at);
                 self.forget_held(call, attempt);
                 true
             }
@@ -101,11 +101,7 @@ impl Execution {
                 self.take_nested_call(at, nested, caller, attempt, turn, log)
             }
             Fact::RunBegan { .. } => {
-                // Each run has all its attempts.
-                self.attempts.values_mut().for_each(|attempts| {
-                    attempts.failures = 0;
-                    attempts.before = attempts.newest;
-                });
+                self.forget_all_failures();
                 self.made_now.clear();
                 true
             }
@@ -127,6 +123,12 @@ impl Execution {
             }
         };
         self.cursor += usize::from(taken);
+        if let Some(call) = failed.filter(|_| taken) {
+            self.count_last_attempt(call);
+            if self.index.is_void(position) {
+                self.forget_failures(call);
+            }
+        }
         taken
     }
 
@@ -166,15 +168,6 @@ impl Execution {
             }
         }
         true
-    }
-
-    /// A failure that is tried again counts for nothing; only the attempt numbers go on.
-    pub(super) fn forget_failures(&mut self, call: CallId) {
-        let attempts = self.attempts.entry(call).or_default();
-        attempts.failures = 0;
-        attempts.newest += 1;
-        attempts.before = attempts.newest;
-        attempts.retry_at = Millis::default();
     }
 
     /// The next entry does not fit what the bodies have done. It is a mismatch, unless something

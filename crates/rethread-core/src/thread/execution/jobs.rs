@@ -45,8 +45,9 @@ impl Execution {
                 let is_waiting =
                     self.calls.get(id).is_some_and(|call| call.state == CallState::Performing);
                 if is_waiting {
+                    let shown = reply.map(|reply| self.part.outward(reply));
                     let encode = |reply| Ok(Payload::encode(&reply, "an answer of the store")?);
-                    self.arrive(id, reply.and_then(encode));
+                    self.arrive(id, shown.and_then(encode));
                 }
             }
             JobOutcome::LookedUp(found) => {

@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, kind};
 use crate::journal::Fact;
-use crate::message::AttemptOutcome;
+use crate::message::{AttemptOutcome, Emission};
 use crate::replay::CallRequest;
 use crate::thread::execution::Execution;
 use crate::thread::limits::too_large;
@@ -21,9 +21,19 @@ impl Execution {
         }
     }
 
-    /// Whether the run may show one more event.
-    pub(super) fn may_emit(&mut self, log: &RunLog) -> bool {
-        let max = self.around.limits.events_max;
+    /// Whether the run may show one more event of a body.
+    pub(super) fn may_emit(&mut self, emission: &Emission, log: &RunLog) -> bool {
+        let limits = &self.around.limits;
+        let too_large = match emission {
+            Emission::Custom(value) => too_large("an event", value, limits),
+            Emission::Message { value, metadata } => too_large("a message", value, limits)
+                .or_else(|| too_large("the metadata of a message", metadata, limits)),
+        };
+        if let Some(message) = too_large {
+            self.exceed(message);
+            return false;
+        }
+        let max = limits.events_max;
         if log.last_seq >= max {
             self.exceed(format!("more than {max} events in one run (setting events_max)"));
         }

@@ -1,6 +1,7 @@
 //! One run of an execution.
 
 mod asks;
+mod attempts;
 mod bodies;
 mod cancels;
 mod children;
@@ -11,6 +12,7 @@ mod limits;
 mod nested;
 mod outlook;
 mod reports;
+mod writing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -27,9 +29,12 @@ use crate::replay::{
     Body, BodyOutput, OnWake, Outcome, Program, ReplayMismatch, Rest, Scope, SlotIndex, Woken,
 };
 use crate::settings::{RunConfig, RunSettings};
+use crate::tenant::Part;
 use crate::thread::Limits;
 use crate::thread::calls::{CallState, Calls};
 use crate::thread::effect::JobOutcome;
+use crate::thread::execution::attempts::Attempts;
+use crate::thread::execution::writing::Writing;
 use crate::thread::index::{JournalIndex, last_settings};
 use crate::thread::question::Questions;
 use crate::thread::turn::{RunLog, Turn};
@@ -79,6 +84,8 @@ pub(super) struct Ending {
 /// arrived and is written to it), deliver it, poll to rest.
 pub(super) struct Execution {
     around: Surroundings,
+    /// What its bodies see of store and cache.
+    part: Part,
     id: ExecutionId,
     run: RunId,
     journal: Vec<Entry>,
@@ -122,10 +129,15 @@ pub(super) struct Execution {
     questions_shown: Option<u64>,
     /// Calls made in the replay, to be decided at its end.
     undecided: Vec<CallId>,
-    /// Failed attempts by call: how many, the newest attempt, and when the next may start.
+    /// What is known of attempts, by call.
     attempts: BTreeMap<CallId, Attempts>,
-    /// Number of the next custom event of each attempt and the worker that runs it.
-    emitted: BTreeMap<(CallId, u32, WorkerId), u64>,
+    /// What calls have written to the stream.
+    writings: BTreeMap<CallId, Writing>,
+    /// Calls whose writing counts no more, which readers are to be told, and the attempts that
+    /// write anew.
+    resets: Vec<(CallId, u32)>,
+    /// How many calls were made in the replay after a load, once it is over.
+    made_before_load: Option<usize>,
     /// Attempts that are known to be queued, running or reported.
     in_flight: OpenCalls,
     /// Calls that were cancelled with an attempt that has not been reported yet.
@@ -214,18 +226,6 @@ struct Nested {
     outcome: Option<Outcome>,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
-struct Attempts {
-    failures: u32,
-    newest: u32,
-    /// The newest attempt that counts no more: of an earlier run, or of a failure that is tried
-    /// again. Bodies are told numbers from there on.
-    before: u32,
-    retry_at: Millis,
-    /// Workers in a row that did not know the task.
-    unknown: u32,
-}
-
 impl Execution {
     /// Runs an execution from the top of its journal, which begins with [`Fact::Began`].
     ///
@@ -246,6 +246,7 @@ impl Execution {
             .rev()
             .find(|entry| matches!(entry.fact, Fact::Began(_) | Fact::RunBegan { .. }));
         Self {
+            part: Part::of(&around.thread),
             around,
             id,
             run,
@@ -276,7 +277,9 @@ impl Execution {
             questions_shown: None,
             undecided: Vec::new(),
             attempts: BTreeMap::new(),
-            emitted: BTreeMap::new(),
+            writings: BTreeMap::new(),
+            resets: Vec::new(),
+            made_before_load: None,
             in_flight,
             giving_up: BTreeMap::new(),
             done: Vec::new(),
@@ -345,6 +348,8 @@ impl Execution {
     /// Goes on as far as possible and says where that is.
     pub(super) fn advance(&mut self, now: Millis, turn: &mut Turn, log: &mut RunLog) -> Standing {
         loop {
+            // Before anything is written anew.
+            self.show_resets(now, turn, log);
             if self.run_bodies(now, turn, log) == Pace::Yielded {
                 self.keep_held(now, turn);
                 return Standing::Working;
@@ -359,9 +364,10 @@ impl Execution {
             let moved = if self.cursor < self.journal.len() {
                 self.take_entry(turn, log)
             } else {
+                self.note_end_of_replay();
                 self.take_done(now, turn)
                     || self.set_unclaimed_aside(now, turn)
-                    || self.cancel_what_was_asked(turn)
+                    || self.cancel_what_was_asked(now, turn)
                     || self.look_up_bodies(turn)
                     || self.decide_undecided(now, turn)
                     || self.record_questions(now, turn)

@@ -42,6 +42,7 @@ impl Execution {
             return;
         }
         self.callers.insert(caller, (worker.clone(), attempt));
+        self.hear_of(caller, attempt);
         self.calls.set_waiting(caller, calls.is_empty() && cancelled.is_empty());
         self.cancelled.extend(cancelled);
         for nested in calls {

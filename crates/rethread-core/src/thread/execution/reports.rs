@@ -1,16 +1,15 @@
 //! What workers report, and what time brings.
 
 use crate::dead_letter::{DeadItem, DeadLetter};
-use crate::event::EventKind;
 use crate::failure::{Failure, kind};
 use crate::ids::{CallId, Millis};
 use crate::journal::{Asked, Entry, Fact};
-use crate::message::{AttemptOutcome, Emitted, Report};
+use crate::message::{AttemptOutcome, Report};
 use crate::replay::ReplayMismatch;
 use crate::retry::{RetryDecision, decide};
 use crate::thread::calls::CallState;
 use crate::thread::execution::{Execution, HeldReport};
-use crate::thread::turn::{RunLog, Turn};
+use crate::thread::turn::Turn;
 
 /// Shortest and longest wait before a task is offered again that a worker did not know, in
 /// milliseconds.
@@ -116,7 +115,8 @@ impl Execution {
 
     fn settle_report(&mut self, now: Millis, report: Report, turn: &mut Turn) {
         let id = report.target.call;
-        self.giving_up.remove(&id);
+        let is_given_up = self.giving_up.remove(&id).is_some()
+            | self.in_flight.remove(&report.target.open_call()).is_some();
         let Some(call) = self.calls.get(id) else { return };
         let (state, scope, name) = (call.state, id, call.request.name().to_owned());
         let current = match state {
@@ -129,7 +129,12 @@ impl Execution {
             | CallState::Performing
             | CallState::Running
             | CallState::Arrived
-            | CallState::Settled => return,
+            | CallState::Settled => {
+                if is_given_up {
+                    self.note_attempt(now, id, report.target.attempt, turn);
+                }
+                return;
+            }
         };
         let attempt = report.target.attempt;
         if attempt < current && matches!(state, CallState::InFlight { .. }) {
@@ -139,6 +144,7 @@ impl Execution {
             return;
         }
         self.calls.set_waiting(id, false);
+        self.hear_of(id, attempt);
         if !matches!(report.outcome, AttemptOutcome::UnknownTask)
             && let Some(attempts) = self.attempts.get_mut(&id)
         {
@@ -192,11 +198,7 @@ impl Execution {
         predicates: &[bool],
         turn: &mut Turn,
     ) {
-        let attempts = self.attempts.entry(id).or_default();
-        attempts.failures += 1;
-        let is_counted = attempt <= attempts.newest + 1;
-        attempts.newest = attempts.newest.max(attempt);
-        let failures = attempts.failures;
+        let failures = self.attempts.get(&id).map_or(0, |attempts| attempts.failures) + 1;
         let (policies, entrypoint) = self.retry_policies(id);
         let predicate = |policy: usize| match entrypoint {
             Some(name) => self.around.program.retries(name, policy, &failure),
@@ -204,31 +206,18 @@ impl Execution {
         };
         match decide(policies, &failure, failures, jitter(id, attempt), predicate) {
             RetryDecision::GiveUp => {
-                if !is_counted {
-                    self.note_attempts_before(now, id, attempt, turn);
-                }
+                self.note_attempt(now, id, attempt.saturating_sub(1), turn);
                 self.bury_if_poisonous(now, id, &failure, turn);
                 self.arrive(id, Err(failure));
             }
             RetryDecision::After(wait_ms) => {
                 let retry_at = now.plus(wait_ms);
-                if let Some(attempts) = self.attempts.get_mut(&id) {
-                    attempts.retry_at = retry_at;
-                }
                 let next = CallState::Backoff { attempt: attempt + 1, until: retry_at };
                 self.calls.set_state(id, next);
-                let fact = Fact::AttemptFailed { call: id, attempt, failure, retry_at };
-                self.append(now, fact, turn);
+                self.writes_anew(id, attempt + 1);
+                self.record_attempt(now, id, attempt, failure, retry_at, turn);
             }
         }
-    }
-
-    /// Writes down that there were attempts before this one that the journal says nothing of,
-    /// since their workers died or their orders were lost: their numbers are not given again.
-    fn note_attempts_before(&mut self, now: Millis, call: CallId, attempt: u32, turn: &mut Turn) {
-        let failure = Failure::new(kind::CANCELLED, "the attempt was lost").final_();
-        let fact = Fact::AttemptFailed { call, attempt: attempt - 1, failure, retry_at: now };
-        self.append(now, fact, turn);
     }
 
     /// Keeps a record of a call that no worker survived.
@@ -266,45 +255,6 @@ impl Execution {
         let entry = Entry { at: now, fact: Fact::Held(report) };
         turn.append(entry.clone());
         self.journal.push(entry);
-    }
-
-    /// What a task body wrote to the stream. Values that were seen before are passed over: a worker hands
-    /// them in again when it does not know whether they arrived.
-    ///
-    /// What was seen is remembered in memory only. After a reload an attempt goes on wherever its
-    /// next message begins, so a repetition right across the reload is shown twice.
-    pub(in crate::thread) fn handle_emitted(
-        &mut self,
-        now: Millis,
-        emitted: Emitted,
-        turn: &mut Turn,
-        log: &mut RunLog,
-    ) {
-        let Emitted { target, worker, first, values } = emitted;
-        let is_open = self.calls.get(target.call).is_some_and(|call| {
-            matches!(call.state, CallState::InFlight { .. } | CallState::Undecided)
-        });
-        if !is_open {
-            return;
-        }
-        if let Some(CallState::InFlight { attempt }) = self.calls.get(target.call).map(|c| c.state)
-            && target.attempt >= attempt
-        {
-            self.calls.set_waiting(target.call, false);
-        }
-        let next = self.emitted.entry((target.call, target.attempt, worker)).or_insert(first);
-        let seen = usize::try_from(next.saturating_sub(first)).unwrap_or(usize::MAX);
-        *next = first.saturating_add(values.len() as u64).max(*next);
-        for emission in values.into_iter().skip(seen) {
-            if !self.may_emit(log) {
-                break;
-            }
-            let call = Some(target.call);
-            turn.event(log, now, EventKind::emitted(call, target.attempt, emission));
-        }
-        if let Some(body) = self.calls.get(target.call).map(|call| call.body) {
-            self.show_progress(body, now);
-        }
     }
 
     /// Does what is due.

@@ -252,6 +252,9 @@ impl World {
             match change {
                 WaitingChange::Append(command) => store.waiting.push_back(*command),
                 WaitingChange::DropFirst(count) => drop(store.waiting.drain(..count)),
+                WaitingChange::Remove(place) => {
+                    assert!(store.waiting.remove(place).is_some(), "it waits");
+                }
             }
         }
         store.base = write.base.or(store.base);

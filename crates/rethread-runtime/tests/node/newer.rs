@@ -1,0 +1,76 @@
+//! What a newer version has written is left to that version.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rethread_core::ids::OpId;
+use rethread_core::message::{Action, InboxMessage};
+use rethread_core::record::{Record, RecordError};
+use rethread_storage::InboxCursor;
+
+use crate::hand::{Hand, shut_down, until, worker};
+use crate::ownership::coordinator;
+use crate::runs::doubling;
+use crate::support::{Counter, Driver, start};
+
+/// The record as a newer version would have written it.
+fn newer<T: Record + std::fmt::Debug>(record: &[u8]) -> Bytes {
+    let mut bytes = record.to_vec();
+    bytes[2] += 1;
+    let sum = xxhash_rust::xxh3::xxh3_64(&[&bytes[1..4], &bytes[8..]].concat());
+    bytes[4..8].copy_from_slice(&sum.to_le_bytes()[..4]);
+    let error = T::from_record(&bytes).expect_err("it is newer");
+    assert!(matches!(error, RecordError::TooNew { .. }), "{error}");
+    Bytes::from(bytes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_only_its_worker_cannot_read_waits_for_another_worker() {
+    let driver = Driver::in_memory(1);
+    let hand = Hand::new(&driver).await;
+    let bodies = Counter::default();
+    let node = start(coordinator("a", &driver, doubling(&bodies))).await;
+    let run = driver.start("t", "sum", 1_u64).await;
+    let order = hand.take(1).await.remove(0);
+    let unreadable = InboxMessage::Unreadable(order.order.clone()).to_record();
+    hand.finish(order, vec![unreadable]).await;
+    let other = start(worker(&driver, doubling(&bodies))).await;
+    assert_eq!(driver.done::<u64>("t", run).await, 0);
+    assert_eq!(bodies.get(), 1);
+    let letters = driver.storage.list_dead_letters(driver.partition("t"), None, 10).await;
+    assert_eq!(letters.expect("lists"), []);
+    assert_eq!((node.stats().corrupt_messages, node.stats().repaired_orders), (0, 0));
+    shut_down([node, other]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_a_newer_version_stays_in_the_inbox() {
+    let driver = Driver::in_memory(1);
+    let bodies = Counter::default();
+    let first = start(coordinator("a", &driver, doubling(&bodies))).await;
+    let partition = driver.partition("t");
+    let command = driver.submit("t", Action::Retry).await;
+    driver.outcome("t", command).await;
+    let message = newer::<InboxMessage>(&InboxMessage::Unreadable(Bytes::new()).to_record());
+    let op = OpId::from_random(7);
+    driver.storage.submit(partition, op, message.clone()).await.expect("submits");
+    until("it is seen", || first.stats().newer_messages == 1).await;
+
+    let other = start(worker(&driver, doubling(&bodies))).await;
+    assert_eq!(driver.invoke::<u64>("t", "sum", 3_u64).await, 6, "others go on");
+    first.shutdown().await.expect("shuts down");
+    let second = start(coordinator("b", &driver, doubling(&bodies))).await;
+    until("it is seen again", || second.stats().newer_messages == 1).await;
+    assert_eq!(driver.invoke::<u64>("t", "sum", 3_u64).await, 6);
+    let stands = || async {
+        let start = [(partition, InboxCursor::START)];
+        let items = driver.storage.read_inboxes(&start, 10, Duration::ZERO).await.expect("reads");
+        items.into_iter().map(|item| item.message).collect::<Vec<_>>()
+    };
+    while stands().await.len() > 1 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stands().await, [message]);
+    assert_eq!(second.stats().corrupt_messages, 0);
+    shut_down([second, other]).await;
+}
