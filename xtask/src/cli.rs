@@ -1,7 +1,7 @@
 //! The command line: what was asked for.
 
 use crate::Result;
-use crate::{fuzz, parity};
+use crate::{clients, fuzz, parity};
 
 pub(crate) const HELP: &str = "\
 usage: cargo xtask <command>
@@ -28,6 +28,11 @@ usage: cargo xtask <command>
                                 in memory: the same answers
   embedded                      the embedded store: 500 kills, a fault at each write and sync,
                                 10,000 damaged directories
+  clients [--form dev|redis|processes] [--release] [--url URL [--reference]]
+                                the stock Python and JavaScript clients and a browser, which it
+                                installs, against the example `platform` in each form; or
+                                against a server that runs; --reference: LangGraph's own
+  chat                          builds the script of the example's chat page
   fuzz [--seconds N] [--target NAME]
                                 all fuzz targets, each for a minute
   fix                           formats the sources";
@@ -45,6 +50,8 @@ pub(crate) enum Command {
     Chaos { args: Vec<String> },
     Check { args: Vec<String> },
     Embedded { args: Vec<String> },
+    Clients(clients::Options),
+    Chat,
     Fuzz(fuzz::Options),
     Fix,
     Help,
@@ -70,6 +77,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         "chaos" => Command::Chaos { args: std::mem::take(&mut rest) },
         "embedded" => Command::Embedded { args: std::mem::take(&mut rest) },
         "check" => Command::Check { args: std::mem::take(&mut rest) },
+        "clients" => Command::Clients(clients_options(&mut rest)?),
+        "chat" => Command::Chat,
         "fuzz" => Command::Fuzz(fuzz_options(&mut rest)?),
         "fix" => Command::Fix,
         "help" | "--help" | "-h" => Command::Help,
@@ -97,6 +106,16 @@ fn parity_options(rest: &mut Vec<String>) -> Result<parity::Options> {
         options.engine = engine;
     }
     Ok(options)
+}
+
+fn clients_options(rest: &mut Vec<String>) -> Result<clients::Options> {
+    let form = take_value(rest, "--form")?.map(|name| clients::Form::named(&name)).transpose()?;
+    Ok(clients::Options {
+        form,
+        url: take_value(rest, "--url")?,
+        reference: take(rest, "--reference"),
+        release: take(rest, "--release"),
+    })
 }
 
 fn fuzz_options(rest: &mut Vec<String>) -> Result<fuzz::Options> {

@@ -4,6 +4,7 @@
 //! server) is found or fetched by [`redis`].
 
 mod cli;
+mod clients;
 mod fuzz;
 mod parity;
 mod proofs;
@@ -60,6 +61,8 @@ fn run(command: Command) -> Result<()> {
         Command::Chaos { args } => proofs::chaos(&repo, &args),
         Command::Embedded { args } => proofs::embedded(&repo, &args),
         Command::Check { args } => proofs::check(&repo, &args),
+        Command::Clients(options) => clients::clients(&repo, &options),
+        Command::Chat => clients::chat(&repo),
         Command::Fuzz(options) => fuzz::fuzz(&repo, &options),
         Command::Fix => suites::fix(&repo),
     }

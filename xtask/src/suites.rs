@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::repo::{Repo, run, stdout_of};
 use crate::steps::Steps;
-use crate::{Result, redis, tidy};
+use crate::{Result, clients, redis, tidy};
 
 /// A step that is one cargo command.
 #[derive(Debug)]
@@ -157,6 +157,9 @@ pub(crate) fn test(repo: &Repo, all: bool, keep_going: bool) -> Result<()> {
             }
             run(&mut command)
         })?;
+    }
+    if all {
+        steps.run("stock clients", || clients::clients(repo, &clients::Options::default()))?;
     }
     steps.finish()
 }

@@ -2,7 +2,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
-use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path, Token};
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path, Token, Type};
 
 use crate::duration;
 
@@ -21,6 +21,10 @@ pub(crate) struct TaskAttributes {
 pub(crate) struct EntrypointAttributes {
     pub(crate) common: Common,
     pub(crate) history: Option<Expr>,
+    /// Where the schemas of input and result are asked for.
+    pub(crate) schema: Option<Span>,
+    /// What it asks people.
+    pub(crate) interrupts: Option<Type>,
 }
 
 /// The keys that both attributes know.
@@ -95,7 +99,7 @@ impl Common {
 impl Parse for TaskAttributes {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut all = Self::default();
-        each_key(input, |key| {
+        each_key(input, &[], |key| {
             if all.common.parse_key(key, input)? {
                 return Ok(());
             }
@@ -113,16 +117,21 @@ impl Parse for TaskAttributes {
 impl Parse for EntrypointAttributes {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut all = Self::default();
-        each_key(input, |key| {
+        each_key(input, &["schema"], |key| {
             if all.common.parse_key(key, input)? {
                 return Ok(());
             }
-            if key == "history" {
-                return set(&mut all.history, key, input.parse()?);
+            match key.to_string().as_str() {
+                "history" => set(&mut all.history, key, input.parse()?),
+                "schema" => set(&mut all.schema, key, key.span()),
+                "interrupts" => set(&mut all.interrupts, key, input.parse()?),
+                _ => {
+                    let takes = "an entrypoint takes `name`, `retry`, `timeout`, `idle_timeout`, \
+                                 `cache`, `cache_key`, `version`, `history`, `schema` and \
+                                 `interrupts`";
+                    Err(unknown(key, takes))
+                }
             }
-            let takes = "an entrypoint takes `name`, `retry`, `timeout`, `idle_timeout`, \
-                         `cache`, `cache_key`, `version` and `history`";
-            Err(unknown(key, takes))
         })?;
         Ok(all)
     }
@@ -142,18 +151,26 @@ impl Parse for Timeout {
     }
 }
 
-/// Reads `key = value, ..`; `value` reads what is behind the `=`.
+/// Reads `key = value, ..`; `value` reads what is behind the `=`. Flags have no value.
 fn each_key(
     input: ParseStream<'_>,
+    flags: &[&str],
     mut value: impl FnMut(&Ident) -> syn::Result<()>,
 ) -> syn::Result<()> {
     while !input.is_empty() {
         let key = input.call(Ident::parse_any)?;
-        if !input.peek(Token![=]) {
-            let message = format!("give `{key}` a value: `{key} = ..`");
+        let is_flag = flags.iter().any(|flag| key == flag);
+        if is_flag && input.peek(Token![=]) {
+            let message = format!("`{key}` has no value: write it alone, or leave it out");
             return Err(syn::Error::new(key.span(), message));
         }
-        input.parse::<Token![=]>()?;
+        if !is_flag {
+            if !input.peek(Token![=]) {
+                let message = format!("give `{key}` a value: `{key} = ..`");
+                return Err(syn::Error::new(key.span(), message));
+            }
+            input.parse::<Token![=]>()?;
+        }
         value(&key)?;
         if input.is_empty() {
             break;

@@ -40,7 +40,15 @@ pub(crate) fn entrypoint(
     let options = attributes.common.options();
     let history = attributes.history.iter();
     let handler = handler(&private, item, signature);
-    let new = quote!(#private::Entrypoint::new(#name, #handler) #options #(.history(#history))*);
+    let schema = attributes.schema.map(|span| quote_spanned!(span=> .schema()));
+    let interrupts = attributes
+        .interrupts
+        .as_ref()
+        .map(|asked| quote_spanned!(asked.span()=> .interrupt_schema::<#asked>()));
+    let new = quote! {
+        #private::Entrypoint::new(#name, #handler)
+            #options #(.history(#history))* #schema #interrupts
+    };
     let arguments = quote!(#(#names),*);
     let def_type = quote!(#private::Entrypoint<#(#types,)* #value>);
     Parts { what: "entrypoint", private, def_type, new, arguments }.expand(item, signature)

@@ -89,6 +89,8 @@ pub fn task(attributes: TokenStream, item: TokenStream) -> TokenStream {
 /// | `cache_key = …` | a function of `&I`, a reference to the input, to the text that equal calls share | the input |
 /// | `version = "…"` | part of what equal calls are: a new one forgets the results of the old code | none |
 /// | `history = …` | a `History`: what it keeps when another body calls it | `History::Inherit` |
+/// | `schema` | publishes JSON Schemas of input and result; the types are `JsonSchema` (feature `schemas`) | none |
+/// | `interrupts = …` | publishes the JSON Schema of this type: what it asks people | none |
 /// | `crate = path` | where the crate `rethread` is | `::rethread` |
 ///
 /// What the body does outside of tasks happens again on each replay: keep side effects, the

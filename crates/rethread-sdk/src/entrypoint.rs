@@ -14,6 +14,7 @@ use crate::entrypoint_ref::EntrypointRef;
 use crate::options::{OptionError, note, set_timeout};
 use crate::retry::{IntoRetries, Policies, Predicates};
 use crate::returns::EntrypointReturns;
+use crate::schemas::Schemas;
 use crate::value::Value;
 
 /// An entrypoint with its code: what [`entrypoint`](macro@crate::entrypoint) makes, and what a
@@ -45,6 +46,7 @@ pub(crate) struct EntrypointDef {
     options: Arc<EntrypointOptions>,
     predicates: Predicates,
     cache_key: Option<Arc<CacheKeyOfInput>>,
+    schemas: Arc<Schemas>,
     invalid: Option<OptionError>,
     start: Arc<StartEntrypoint>,
 }
@@ -79,6 +81,7 @@ impl<I, O> Entrypoint<I, O> {
             options: Arc::default(),
             predicates: Predicates::default(),
             cache_key: None,
+            schemas: Arc::default(),
             invalid: None,
             start: Arc::new(start),
         };
@@ -188,6 +191,33 @@ impl<I, O> Entrypoint<I, O> {
         })
     }
 
+    /// Publishes JSON Schemas of input and result, which those see who start it over HTTP:
+    /// clients and user interfaces that do not have its types. Needs the feature `schemas`.
+    ///
+    /// It is a choice since it asks [`JsonSchema`](schemars::JsonSchema) of the types.
+    #[cfg(feature = "schemas")]
+    #[must_use]
+    pub fn schema(mut self) -> Self
+    where
+        I: schemars::JsonSchema,
+        O: schemars::JsonSchema,
+    {
+        let schemas = Arc::make_mut(&mut self.def.schemas);
+        schemas.input = Some(crate::schemas::read_as::<I>());
+        schemas.output = Some(crate::schemas::written_as::<O>());
+        self
+    }
+
+    /// Publishes a JSON Schema of what it asks people: of a question, or of an enum of all of
+    /// them. Needs the feature `schemas`.
+    #[cfg(feature = "schemas")]
+    #[must_use]
+    pub fn interrupt_schema<Q: schemars::JsonSchema>(mut self) -> Self {
+        let schemas = Arc::make_mut(&mut self.def.schemas);
+        schemas.interrupt = Some(crate::schemas::written_as::<Q>());
+        self
+    }
+
     pub(crate) fn into_parts(self) -> (Arc<str>, EntrypointDef) {
         (self.reference.shared_name(), self.def)
     }
@@ -214,6 +244,10 @@ impl EntrypointDef {
 
     pub(crate) fn cache_key(&self, input: &Payload) -> Option<String> {
         self.cache_key.as_ref().and_then(|key| key(input))
+    }
+
+    pub(crate) fn schemas(&self) -> &Schemas {
+        &self.schemas
     }
 
     pub(crate) fn invalid(&self) -> Option<&OptionError> {

@@ -76,6 +76,7 @@ mod registry;
 mod retry;
 mod returns;
 mod run_context;
+mod schemas;
 mod store;
 mod task;
 mod task_ref;
@@ -118,5 +119,7 @@ pub use rethread_core::ids::{ExecutionId, QueueName, RunId, ThreadId};
 pub use rethread_core::policy::{Cache, History, RetryOn};
 pub use rethread_macros::{entrypoint, task};
 
+#[cfg(feature = "schemas")]
+pub use schemars;
 #[cfg(feature = "json")]
 pub use serde_json::json;

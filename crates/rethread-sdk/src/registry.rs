@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use rethread_core::event::Refusal;
 use rethread_core::failure::Failure;
-use rethread_core::ids::ID_BYTES_MAX;
-use rethread_core::payload::Payload;
+use rethread_core::ids::{ID_BYTES_MAX, Millis};
+use rethread_core::payload::{Payload, PayloadError};
 use rethread_core::policy::EntrypointOptions;
 use rethread_core::replay::{self, BodyFuture, Program};
 
 use crate::entrypoint::{Entrypoint, EntrypointDef};
 use crate::options::OptionError;
 use crate::provided::Provided;
+use crate::schemas::Description;
 use crate::task::{Task, TaskDef};
 
 /// The code of a program: its entrypoints and tasks by name, and what it provides to them.
@@ -131,6 +132,17 @@ impl Registry {
     /// The names of all entrypoints, in order.
     pub fn entrypoint_names(&self) -> impl Iterator<Item = &str> {
         self.entrypoints.keys().map(AsRef::as_ref)
+    }
+
+    /// What is told of an entrypoint to those who start it without its types: its name and its
+    /// JSON Schemas, as far as it has some. None if there is no entrypoint of this name.
+    ///
+    /// # Errors
+    /// When a schema cannot be encoded.
+    pub fn describe(&self, entrypoint: &str, at: Millis) -> Option<Result<Payload, PayloadError>> {
+        let schemas = self.entrypoints.get(entrypoint)?.schemas();
+        let described = Description::new(entrypoint, schemas, at);
+        Some(Payload::encode(&described, format_args!("description of `{entrypoint}`")))
     }
 }
 

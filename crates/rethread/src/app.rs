@@ -120,7 +120,8 @@ impl App {
         self.registry.build()
     }
 
-    /// Runs the program as its arguments say: `run`, `dev`, `coordinator` or `worker`.
+    /// Runs the program as its arguments say: `run`, `dev`, `coordinator`, `worker` or `gateway`,
+    /// or a command of operators.
     ///
     /// Makes its own tokio runtime, so it is called from a plain `fn main`. `--help` tells the
     /// subcommands and flags; [`crate::Settings`] tells the settings. Exit codes: 0 done, 1

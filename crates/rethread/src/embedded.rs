@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rethread_client::Client;
 use rethread_core::ids::NodeId;
+use rethread_gateway::{Gateway, GatewayOptions};
 use rethread_runtime::{Node, NodeOptions, PoolOptions};
 use rethread_storage::Storage;
 use rethread_storage::memory::MemoryStorage;
@@ -198,6 +199,11 @@ impl Embedded {
         &self.client
     }
 
+    /// A gateway that serves the HTTP API of this engine, once it is given a listener.
+    pub fn gateway(&self, options: GatewayOptions) -> Gateway {
+        Gateway::new(self.client.clone(), options)
+    }
+
     /// Stops the engine: running bodies may end, what they report is recorded, and everything
     /// else goes on when the store is opened again.
     ///
@@ -222,6 +228,7 @@ pub(crate) fn node_options(
     let mut options = NodeOptions::new(node, storage, registry);
     options.lease_ttl = Duration::from_millis(settings.lease_ttl_ms);
     options.dead_after = Duration::from_millis(settings.worker_dead_after_ms);
+    options.emit_batch = Duration::from_millis(settings.emit_batch_ms);
     options.evict_after = Duration::from_millis(settings.evict_after_ms);
     options.drain_timeout = settings.drain_timeout();
     options.store_index = store_index;

@@ -50,6 +50,7 @@
 //! | write tasks and entrypoints | [`task`], [`entrypoint`], [`prelude`] |
 //! | run them in this process | [`Embedded`] |
 //! | offer them as services | [`App::main`] |
+//! | serve them over HTTP | [`Embedded::gateway`], or `gateway` and `dev --http` of [`App::main`] |
 //! | start, resume and watch runs | [`Client`], [`Thread`]; [`blocking`] without a runtime |
 //! | what is rarely named, and JSON | [`client`] |
 
@@ -57,6 +58,7 @@ mod app;
 mod cli;
 mod console;
 mod embedded;
+mod http;
 mod operations;
 mod queues;
 mod service;
@@ -72,13 +74,14 @@ pub use settings::{DataSync, LogFormat, SecretUrl, Settings, SettingsError};
 pub use telemetry::init as init_telemetry;
 
 pub use rethread_client::{
-    self as client, AnyValue, Cached, CheckpointId, Client, ClientError, ClientOptions, Ephemeral,
-    Failure, HistoryQuery, InterruptId, Mode, OpenInterrupt, Outcome, Refusal, Request,
+    self as client, AnyValue, Cached, CheckpointId, Client, ClientError, ClientOptions, Cursor,
+    Ephemeral, Failure, HistoryQuery, InterruptId, Mode, OpenInterrupt, Outcome, Refusal, Request,
     RunDurability, RunHandle, RunStream, Scalar, Source, StateSnapshot, StreamData, StreamEvent,
     TaskEnd, TaskState, Thread, ThreadStatus, UpdateRequest, blocking,
 };
 pub use rethread_core::ids::NodeId;
 pub use rethread_core::thread::Limits;
+pub use rethread_gateway::{self as gateway, Gateway, GatewayOptions};
 pub use rethread_runtime::{Node, NodeError, NodeOptions, PoolOptions};
 pub use rethread_sdk::*;
 pub use rethread_storage::store::{Embed, StoreIndex};
@@ -91,5 +94,6 @@ struct Readme;
 
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::cli::operators_main;
     pub use rethread_sdk::__private::*;
 }

@@ -1,16 +1,18 @@
-//! The roles of a service: coordinator, worker, or both.
+//! The roles of a service: coordinator, worker, both, or gateway.
 
 use std::sync::Arc;
 use std::{fmt, io};
 
 use rethread_client::ClientError;
 use rethread_core::ids::IdError;
+use rethread_gateway::GatewayError;
 use rethread_runtime::{Node, NodeError};
 use rethread_sdk::RegistryError;
 use rethread_storage::{Durability, Storage, StorageError};
 
 use crate::app::App;
 use crate::embedded::{node_options, with_workers};
+use crate::http::{HttpListener, HttpService};
 use crate::operations::{AdminServer, MeasuredStorage, Meters, Service};
 use crate::queues;
 use crate::settings::{Settings, SettingsError};
@@ -23,8 +25,10 @@ pub(crate) enum Role {
     Coordinator,
     /// Runs tasks.
     Worker,
-    /// Both, in one process.
+    /// Both, in one process; and a gateway, where the settings say so.
     Dev,
+    /// Serves the HTTP API.
+    Gateway,
 }
 
 impl Role {
@@ -34,6 +38,7 @@ impl Role {
             Self::Coordinator => "coordinator",
             Self::Worker => "worker",
             Self::Dev => "dev",
+            Self::Gateway => "gateway",
         }
     }
 }
@@ -69,6 +74,9 @@ pub enum ServiceError {
         /// The role.
         role: &'static str,
     },
+    /// The HTTP API cannot be served.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
     /// The system refused something.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -88,6 +96,7 @@ pub(crate) async fn serve(app: App, role: Role, settings: &Settings) -> Result<(
     }
     let mut stop = StopSignal::new()?;
     let admin = settings.admin_listen.map(AdminServer::start).transpose()?;
+    let http = HttpListener::bind(role, settings).await?;
     let storage = storage::open(settings).await?;
     let durability = storage.durability();
     let meters = Arc::new(Meters::default());
@@ -95,15 +104,16 @@ pub(crate) async fn serve(app: App, role: Role, settings: &Settings) -> Result<(
         Some(_) => Arc::new(MeasuredStorage::new(storage, Arc::clone(&meters))),
         None => storage,
     };
+    let index = app.index();
     let mut options = node_options(app, Arc::clone(&storage), settings)?;
-    options.coordinator = role != Role::Worker;
-    if role != Role::Coordinator {
+    options.coordinator = matches!(role, Role::Coordinator | Role::Dev);
+    if matches!(role, Role::Worker | Role::Dev) {
         options = with_workers(options, settings)?;
     }
     if role == Role::Dev {
         queues::warn_of_unserved(&options);
     }
-    let facts = Service {
+    let mut facts = Service {
         role: role.name(),
         durability: name_of(durability),
         node: options.node.clone(),
@@ -111,6 +121,7 @@ pub(crate) async fn serve(app: App, role: Role, settings: &Settings) -> Result<(
         works: !options.workers.is_empty(),
         lease_ttl: options.lease_ttl,
         dead_after: options.dead_after,
+        gateway: None,
     };
     if let Some(admin) = &admin {
         tracing::info!(address = %admin.address(), "serving health and metrics");
@@ -118,6 +129,11 @@ pub(crate) async fn serve(app: App, role: Role, settings: &Settings) -> Result<(
     }
     let node = Node::start(options).await?;
     let id = facts.node.clone();
+    let http = match http {
+        Some(listener) => Some(listener.serve(&storage, index, settings).await?),
+        None => None,
+    };
+    facts.gateway = http.as_ref().map(HttpService::meters);
     if let Some(admin) = &admin {
         admin.watch(facts, node.probe(), Arc::clone(&storage), meters).await?;
     }
@@ -138,8 +154,15 @@ pub(crate) async fn serve(app: App, role: Role, settings: &Settings) -> Result<(
         admin.begin_drain();
     }
     tracing::info!(signal, timeout_ms = settings.drain_timeout_ms, "draining");
+    let drained = async {
+        // What is asked over HTTP is answered by those that drain after it.
+        if let Some(http) = http {
+            http.drain().await;
+        }
+        node.drain().await
+    };
     tokio::select! {
-        drained = node.drain() => drained?,
+        drained = drained => drained?,
         signal = stop.wait() => tracing::warn!(signal, "stopping without waiting any longer"),
     }
     tracing::info!("stopped");

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod essay;
+mod gateway;
 mod operations;
 mod redis;
 mod refusals;

@@ -20,9 +20,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("rethread-redis", &["core", "storage"]),
     ("rethread-sdk", &["core", "macros"]),
     ("rethread-client", &["core", "storage", "redis?", "sdk"]),
+    ("rethread-gateway", &["core", "storage", "client"]),
     ("rethread-runtime", &["core", "storage", "sdk"]),
     ("rethread-server", &["core", "storage", "redis", "client", "runtime"]),
-    ("rethread", &["core", "macros", "storage", "redis", "sdk", "client", "runtime", "server"]),
+    (
+        "rethread",
+        &["core", "macros", "storage", "redis", "sdk", "client", "gateway", "runtime", "server"],
+    ),
 ];
 
 /// Packages that show, prove and measure the others: they may use everything.

@@ -92,6 +92,10 @@ impl Session<'_> {
             let mut stream = asked.events(modes, subgraphs).await?;
             while let Some(event) = stream.next().await {
                 let event = event?;
+                // LangGraph says nothing of it, and shows the same otherwise.
+                if matches!(event.data, StreamData::Reset { .. }) {
+                    continue;
+                }
                 events.push(trace::event(&event, subgraphs)?);
                 if let StreamData::Interrupts(questions) = event.data
                     && event.ns.is_empty()

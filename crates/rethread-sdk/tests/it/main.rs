@@ -12,6 +12,8 @@ mod options;
 mod outside;
 mod provided;
 mod registry;
+#[cfg(feature = "schemas")]
+mod schemas;
 mod settings;
 mod store;
 mod tasks;

@@ -46,6 +46,12 @@ pub(super) struct ServiceFlags {
     /// Address to serve health and metrics on, such as 127.0.0.1:9090.
     #[arg(long = "admin", value_name = "HOST:PORT")]
     admin_listen: Option<String>,
+    /// Address to serve the HTTP API on, such as 127.0.0.1:8123.
+    #[arg(long = "http", value_name = "HOST:PORT")]
+    http_listen: Option<String>,
+    /// Serve the HTTP API without tokens even where other machines can reach it.
+    #[arg(long = "insecure")]
+    http_insecure: bool,
 }
 
 type Flags = BTreeMap<&'static str, String>;
@@ -84,6 +90,8 @@ impl ServiceFlags {
             ("worker_queues", queues),
             ("worker_slots", self.worker_slots.clone()),
             ("admin_listen", self.admin_listen.clone()),
+            ("http_listen", self.http_listen.clone()),
+            ("http_insecure", self.http_insecure.then(|| "true".to_owned())),
         ]));
         self.store.load(flags)
     }

@@ -34,6 +34,25 @@ enum Command {
     Coordinator(ServiceFlags),
     /// Run tasks of some queues. Needs Redis.
     Worker(ServiceFlags),
+    /// Serve the HTTP API. Runs nothing itself. Needs Redis.
+    Gateway(ServiceFlags),
+    #[command(flatten)]
+    Admin(AdminCommand),
+}
+
+/// What can be done without an application's code.
+#[derive(Debug, Parser)]
+#[command(name = "rethread", version, long_about = None)]
+#[command(about = "Serves the HTTP API of Rethread, and looks after its threads and runs")]
+struct OperatorCli {
+    #[command(subcommand)]
+    command: OperatorCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum OperatorCommand {
+    /// Serve the HTTP API. Runs nothing itself. Needs Redis.
+    Gateway(ServiceFlags),
     #[command(flatten)]
     Admin(AdminCommand),
 }
@@ -42,39 +61,73 @@ fn json(text: &str) -> Result<Json, String> {
     serde_json::from_str(text).map_err(|error| format!("not JSON: {error}; texts need quotes"))
 }
 
-/// The command line, in which roles that work with others are told of what concerns them only:
-/// all roles take all flags, as they take all settings.
+/// The command line of an application, in which roles that work with others are told of what
+/// concerns them only: all roles take all flags, as they take all settings.
 fn command() -> clap::Command {
-    let shared = |role: clap::Command| {
-        let needed = "Address of Redis, redis://[user:password@]host:port[/db]; needed here, or as \
-                      RETHREAD_REDIS_URL, or in the file";
-        role.mut_arg("redis_url", |arg| arg.help(needed)).mut_arg("data_dir", |arg| arg.hide(true))
-    };
-    Cli::command().mut_subcommand("worker", shared).mut_subcommand("coordinator", |role| {
-        shared(role)
-            .mut_arg("worker_queues", |arg| arg.hide(true))
-            .mut_arg("worker_slots", |arg| arg.hide(true))
+    let (work, http) = (["worker_queues", "worker_slots"], ["http_listen", "http_insecure"]);
+    gateway_of(Cli::command())
+        .mut_subcommand("run", |run| without(run, &http))
+        .mut_subcommand("worker", |role| without(on_redis(role), &http))
+        .mut_subcommand("coordinator", |role| without(without(on_redis(role), &work), &http))
+}
+
+/// What the role says that both command lines have.
+fn gateway_of(command: clap::Command) -> clap::Command {
+    command.mut_subcommand("gateway", |role| {
+        let default = "Address to serve the HTTP API on. Default: 127.0.0.1:8123";
+        without(on_redis(role), &["worker_queues", "worker_slots"])
+            .mut_arg("http_listen", |arg| arg.help(default))
     })
 }
 
+fn on_redis(role: clap::Command) -> clap::Command {
+    let needed = "Address of Redis, redis://[user:password@]host:port[/db]; needed here, or as \
+                  RETHREAD_REDIS_URL, or in the file";
+    role.mut_arg("redis_url", |arg| arg.help(needed)).mut_arg("data_dir", |arg| arg.hide(true))
+}
+
+fn without(role: clap::Command, flags: &[&'static str]) -> clap::Command {
+    flags.iter().fold(role, |role, flag| role.mut_arg(*flag, |arg| arg.hide(true)))
+}
+
 pub(crate) fn main(app: App) -> ExitCode {
-    let cli = match Cli::from_arg_matches(&command().get_matches()) {
-        Ok(cli) => cli,
+    let command = match Cli::from_arg_matches(&command().get_matches()) {
+        Ok(Cli { command }) => command,
         Err(error) => error.exit(),
     };
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
-    };
-    let code = runtime.block_on(async {
-        match cli.command {
+    block_on(async {
+        match command {
             Command::Run(args) => run::run(app, args).await,
             Command::Dev(args) => service(app, Role::Dev, &args).await,
             Command::Coordinator(args) => service(app, Role::Coordinator, &args).await,
             Command::Worker(args) => service(app, Role::Worker, &args).await,
+            Command::Gateway(args) => service(app, Role::Gateway, &args).await,
             Command::Admin(command) => admin::run(app, command).await,
         }
-    });
+    })
+}
+
+/// The program `rethread`: what needs no application's code.
+pub fn operators_main() -> ExitCode {
+    let command =
+        match OperatorCli::from_arg_matches(&gateway_of(OperatorCli::command()).get_matches()) {
+            Ok(OperatorCli { command }) => command,
+            Err(error) => error.exit(),
+        };
+    block_on(async {
+        match command {
+            OperatorCommand::Gateway(args) => service(App::new(), Role::Gateway, &args).await,
+            OperatorCommand::Admin(command) => admin::run(App::new(), command).await,
+        }
+    })
+}
+
+fn block_on(served: impl Future<Output = ExitCode>) -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let code = runtime.block_on(served);
     // Bodies that did not end in time must not keep the process.
     runtime.shutdown_background();
     code
@@ -96,7 +149,10 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
 
 fn service_failed(error: &ServiceError) -> ExitCode {
     match error {
-        ServiceError::Settings(_) | ServiceError::NeedsRedis { .. } | ServiceError::Id(_) => {
+        ServiceError::Settings(_)
+        | ServiceError::NeedsRedis { .. }
+        | ServiceError::Gateway(_)
+        | ServiceError::Id(_) => {
             eprintln!("error: {error}");
             ExitCode::from(2)
         }
@@ -118,6 +174,7 @@ mod tests {
     #[test]
     fn the_command_line_is_sound_and_tells_its_version() {
         command().debug_assert();
+        gateway_of(OperatorCli::command()).debug_assert();
         let shown = command().try_get_matches_from(["app", "--version"]).expect_err("shown");
         assert_eq!(shown.kind(), clap::error::ErrorKind::DisplayVersion);
         assert!(shown.to_string().contains(env!("CARGO_PKG_VERSION")), "{shown}");
@@ -137,6 +194,10 @@ mod tests {
         }
         assert!(worker.contains("--queue") && worker.contains("--slots"), "{worker}");
         assert!(!coordinator.contains("--queue"), "{coordinator}");
+        let gateway = help("gateway");
+        assert!(gateway.contains("--redis") && gateway.contains("127.0.0.1:8123"), "{gateway}");
+        assert!(!gateway.contains("--slots") && !worker.contains("--http"), "{gateway} {worker}");
+        assert!(help("dev").contains("--http") && help("dev").contains("--insecure"));
         let why = help("why");
         assert!(why.contains("--json") && !why.contains("--slots"), "{why}");
     }

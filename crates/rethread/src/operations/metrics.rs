@@ -1,6 +1,7 @@
 //! The metrics of a service.
 
 use super::exposition::{Exposition, Kind, number};
+use super::gateway;
 use super::meters::{BOUNDS_US, Meters, Operation};
 use super::sample::Sample;
 use super::server::Watched;
@@ -19,6 +20,9 @@ pub(super) async fn render(watched: &Watched, is_draining: bool) -> String {
     metrics.sample("rethread_info", &labels, 1.0);
     node(&mut metrics, watched, is_draining);
     storage(&mut metrics, &watched.meters);
+    if let Some(meters) = &info.gateway {
+        gateway::render(&mut metrics, &meters.snapshot());
+    }
     if info.coordinates {
         let partitions = watched.probe.status().partitions;
         let sample = watched.sampler.sample(&*watched.storage, &partitions, info.dead_after).await;
@@ -48,6 +52,11 @@ fn node(metrics: &mut Exposition, watched: &Watched, is_draining: bool) {
         "rethread_draining",
         "Whether this process was told to stop.",
         flag(is_draining || status.is_draining),
+    );
+    gauge(
+        "rethread_storage_fault",
+        "Whether something was wrong with the storage when it was asked last.",
+        flag(status.storage_fault.is_some()),
     );
     if watched.service.coordinates {
         gauge(

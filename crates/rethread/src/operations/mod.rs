@@ -11,7 +11,9 @@
 //! while everything else is busy. It shows neither payloads nor ids of threads and runs.
 
 mod exposition;
+mod gateway;
 mod health;
+mod listener;
 mod measured;
 mod meters;
 mod metrics;

@@ -1,4 +1,3 @@
-use std::future::IntoFuture;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rethread_core::ids::NodeId;
+use rethread_gateway::GatewayMeters;
 use rethread_runtime::NodeProbe;
 use rethread_storage::Storage;
 use tokio::runtime::{Builder, Handle};
@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use super::exposition;
 use super::health::{self, Health};
+use super::listener;
 use super::meters::Meters;
 use super::metrics;
 use super::sample::Sampler;
@@ -69,6 +70,8 @@ pub(crate) struct Service {
     pub(crate) works: bool,
     pub(crate) lease_ttl: Duration,
     pub(crate) dead_after: Duration,
+    /// What it answers over HTTP, if it does.
+    pub(crate) gateway: Option<GatewayMeters>,
 }
 
 impl Shared {
@@ -117,9 +120,7 @@ impl AdminServer {
                     Err(error) => return tracing::error!(%error, "cannot serve health and metrics"),
                 };
                 tokio::select! {
-                    served = axum::serve(listener, router).into_future() => {
-                        tracing::error!(?served, "health and metrics are served no longer");
-                    }
+                    never = listener::serve(listener, router) => match never {},
                     // An error says that the sender is gone, which is the signal.
                     _ = stopped => {}
                 }

@@ -70,6 +70,7 @@ async fn watching(app: App) -> Watching {
         works: true,
         lease_ttl: options.lease_ttl,
         dead_after: options.dead_after,
+        gateway: None,
     };
     let node = Node::start(options).await.expect("starts");
     let client = Client::from_storage(Arc::clone(&storage));
@@ -88,6 +89,31 @@ async fn a_service_that_starts_lives_and_is_not_ready() {
     }
     assert_eq!(get(admin.address(), "/metrics").await.0, 503);
     assert_eq!(get(admin.address(), "/other").await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_only_stay_open_are_closed_and_keep_nobody_out() {
+    let admin = listener();
+    let address = admin.address();
+    let idle = tokio::task::spawn_blocking(move || {
+        let open = |_| TcpStream::connect(address).expect("it listens");
+        let mut streams: Vec<_> = (0..80).map(open).collect();
+        for stream in &mut streams {
+            write!(stream, "GET /livez HTTP/1.1\r\nhost:").expect("it is asked, in part");
+        }
+        streams
+    });
+    let streams = idle.await.expect("no panic");
+    // There are more of them than are served at a time.
+    assert_eq!(get(address, "/livez").await.0, 200);
+    let closed = tokio::task::spawn_blocking(move || {
+        for mut stream in streams {
+            stream.set_read_timeout(Some(Duration::from_secs(60))).expect("is set");
+            let mut text = String::new();
+            stream.read_to_string(&mut text).expect("it is closed");
+        }
+    });
+    closed.await.expect("all are closed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

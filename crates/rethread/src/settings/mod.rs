@@ -27,7 +27,7 @@ pub use secret_url::SecretUrl;
 use sources::{Texts, check_names, from_environment};
 
 /// The names of all settings.
-const NAMES: [&str; 29] = [
+const NAMES: [&str; 38] = [
     "redis_url",
     "redis_replicas",
     "redis_tls_ca",
@@ -39,6 +39,7 @@ const NAMES: [&str; 29] = [
     "worker_slots",
     "lease_ttl_ms",
     "worker_dead_after_ms",
+    "emit_batch_ms",
     "evict_after_ms",
     "calls_max",
     "orders_max",
@@ -53,13 +54,21 @@ const NAMES: [&str; 29] = [
     "drain_timeout_ms",
     "admin_listen",
     "admin_insecure",
+    "http_listen",
+    "http_insecure",
+    "http_cors_origins",
+    "http_body_bytes_max",
+    "http_connections_max",
+    "http_requests_max",
+    "http_streams_max",
+    "http_heartbeat_ms",
     "otlp_endpoint",
     "otlp_service_name",
     "log_format",
     "log_filter",
 ];
 /// Settings that hold a list; separated by commas in the environment.
-const LISTS: [&str; 1] = ["worker_queues"];
+const LISTS: [&str; 2] = ["worker_queues", "http_cors_origins"];
 
 /// The settings of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -93,6 +102,9 @@ pub struct Settings {
     /// Time without a heartbeat after which a worker counts as dead, in milliseconds.
     /// Default 1,200.
     pub worker_dead_after_ms: u64,
+    /// How long a worker collects the events of one body that writes often, to hand them in
+    /// together, in milliseconds; 0: not at all. Default 1.
+    pub emit_batch_ms: u64,
     /// Idle time after which a thread leaves memory, in milliseconds. Default 60,000.
     pub evict_after_ms: u64,
     /// Most calls that one execution may make. Default 100,000.
@@ -125,6 +137,29 @@ pub struct Settings {
     /// Whether `admin_listen` may be an address that other machines can reach: whoever can, may
     /// read health and metrics. Default false.
     pub admin_insecure: bool,
+    /// Address, `host:port`, on which a gateway serves the HTTP API. Default: none; the role
+    /// `gateway` then takes `127.0.0.1:8123`, and `dev` serves no API.
+    pub http_listen: Option<SocketAddr>,
+    /// Whether the HTTP API may be served without tokens on an address that other machines can
+    /// reach: whoever can, may then do everything. Default false.
+    pub http_insecure: bool,
+    /// Origins whose pages may use the HTTP API from a browser, such as
+    /// `https://chat.example.com`; `*` for all of them, which is the default.
+    pub http_cors_origins: Vec<String>,
+    /// Most bytes of the body of a request to the HTTP API. Default 5 MiB.
+    pub http_body_bytes_max: usize,
+    /// Most connections to the HTTP API at a time; further ones wait to be accepted.
+    /// Default 8,192.
+    pub http_connections_max: usize,
+    /// Most requests of one tenant to the HTTP API that are in progress in one process, without
+    /// streams; further ones are answered with 429. Default 2,000.
+    pub http_requests_max: usize,
+    /// Most streams of one tenant that are open in one process; further ones are answered with
+    /// 429. Default 2,000.
+    pub http_streams_max: usize,
+    /// How often a stream of the HTTP API without traffic says that it lives, in milliseconds.
+    /// Default 5,000.
+    pub http_heartbeat_ms: u64,
     /// Address of a collector of OpenTelemetry traces that speaks OTLP over HTTP, such as
     /// `http://127.0.0.1:4318`. Default: none, traces are not sent.
     pub otlp_endpoint: Option<SecretUrl>,
@@ -152,6 +187,7 @@ impl Default for Settings {
             worker_slots: 16,
             lease_ttl_ms: 10_000,
             worker_dead_after_ms: 1_200,
+            emit_batch_ms: 1,
             evict_after_ms: 60_000,
             calls_max: limits.calls_max,
             orders_max: limits.orders_max,
@@ -166,6 +202,14 @@ impl Default for Settings {
             drain_timeout_ms: 30_000,
             admin_listen: None,
             admin_insecure: false,
+            http_listen: None,
+            http_insecure: false,
+            http_cors_origins: vec!["*".into()],
+            http_body_bytes_max: 5 << 20,
+            http_connections_max: 8_192,
+            http_requests_max: 2_000,
+            http_streams_max: 2_000,
+            http_heartbeat_ms: 5_000,
             otlp_endpoint: None,
             otlp_service_name: "rethread".into(),
             log_format: LogFormat::default(),

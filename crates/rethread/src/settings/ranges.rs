@@ -5,6 +5,33 @@ use super::{Settings, SettingsError};
 /// A journal is loaded as a whole, and so is a value.
 const BYTES_MAX: usize = 1 << 30;
 
+/// Of the HTTP API.
+fn http(settings: &Settings) -> Result<(), SettingsError> {
+    let must = |is_so: bool, name, reason: &str| {
+        if is_so { Ok(()) } else { Err(SettingsError::OutOfRange { name, reason: reason.into() }) }
+    };
+    let body = settings.http_body_bytes_max;
+    let range = "choose from 1,024 (1 KiB) to 1,073,741,824 (1 GiB)";
+    must((1_024..=BYTES_MAX).contains(&body), "http_body_bytes_max", range)?;
+    for (value, name) in [
+        (settings.http_connections_max, "http_connections_max"),
+        (settings.http_requests_max, "http_requests_max"),
+        (settings.http_streams_max, "http_streams_max"),
+    ] {
+        must((1..=1_000_000).contains(&value), name, "choose from 1 to 1,000,000")?;
+    }
+    let range = "choose from 100 to 60,000 (a minute)";
+    must((100..=60_000).contains(&settings.http_heartbeat_ms), "http_heartbeat_ms", range)?;
+    let is_origin = |origin: &String| {
+        origin == "*"
+            || origin.split_once("://").is_some_and(|(scheme, host)| {
+                matches!(scheme, "http" | "https") && !host.is_empty() && !host.contains('/')
+            })
+    };
+    let form = "name origins such as https://chat.example.com, without a path, or `*` for all";
+    must(settings.http_cors_origins.iter().all(is_origin), "http_cors_origins", form)
+}
+
 /// Checks every value, and the ones that must fit each other.
 pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
     let must = |is_so: bool, name, reason: &str| {
@@ -14,6 +41,8 @@ pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
 
     must(settings.worker_slots >= 1, "worker_slots", "a worker needs at least 1 slot")?;
     must(!settings.worker_queues.is_empty(), "worker_queues", "name at least one queue")?;
+    let range = "choose at most 1,000 (a second): readers wait for it";
+    must(settings.emit_batch_ms <= 1_000, "emit_batch_ms", range)?;
     let partitions = settings.partitions.unwrap_or(1);
     must((1..=1_024).contains(&partitions), "partitions", "choose from 1 to 1024")?;
     let lost_by_chance = "a lease of less than 500 ms is lost by chance";
@@ -53,6 +82,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
         let is_allowed = address.ip().is_loopback() || settings.admin_insecure;
         must(is_allowed, "admin_listen", reachable)?;
     }
+    http(settings)?;
     if let Some(endpoint) = &settings.otlp_endpoint {
         let is_http = endpoint.reveal().starts_with("http://");
         let form = "give the address of a collector for OTLP over HTTP without TLS, such as \

@@ -7,7 +7,7 @@ use super::super::tree::File;
 use super::{seconds, too_short};
 
 /// The command lines of roles that drain.
-const ROLES: [&str; 3] = ["coordinator", "worker", "dev"];
+const ROLES: [&str; 4] = ["coordinator", "worker", "gateway", "dev"];
 
 pub(super) fn check(file: &File, documents: &[Value], drain_s: u64) -> Vec<Finding> {
     let services = documents.iter().filter_map(|document| document["services"].as_object());

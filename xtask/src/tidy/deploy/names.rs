@@ -8,7 +8,8 @@ use super::super::tree::{File, Tree};
 
 pub(super) const SETTINGS: &str = "docs/settings.md";
 /// Where metrics are named in full.
-const METRICS: &str = "crates/rethread/src/operations/metrics.rs";
+const METRICS: [&str; 2] =
+    ["crates/rethread/src/operations/metrics.rs", "crates/rethread/src/operations/gateway.rs"];
 /// Where counters are declared, each of which becomes `rethread_<counter>_total`.
 const COUNTERS: &str = "crates/rethread-runtime/src/stats.rs";
 /// Names the file with the settings; not one itself.
@@ -29,7 +30,8 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             }
             for name in words(line, "rethread_") {
                 if !metrics.iter().any(|metric| is_of_metric(name, metric)) {
-                    let message = format!("`{name}`: no metric of {METRICS} or {COUNTERS}");
+                    let message =
+                        format!("`{name}`: no metric of {} or {COUNTERS}", METRICS.join(", "));
                     findings.push(Finding::at(&file.path, at + 1, message));
                 }
             }
@@ -70,7 +72,8 @@ fn words<'a>(line: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
 
 fn metrics(tree: &Tree) -> BTreeSet<String> {
     let text = |path| tree.get(path).map(|file| file.text.as_str()).unwrap_or_default();
-    let named = text(METRICS).lines().flat_map(|line| line.split('"').skip(1).step_by(2));
+    let named = METRICS.into_iter().flat_map(|path| text(path).lines());
+    let named = named.flat_map(|line| line.split('"').skip(1).step_by(2));
     let counters = text(COUNTERS)
         .lines()
         .skip_while(|line| *line != "counters! {")
@@ -108,7 +111,7 @@ mod tests {
     #[test]
     fn metrics_are_exported() {
         let tree = Tree::of(&[
-            (METRICS, "single(\"rethread_wait_seconds\", \"Time.\");"),
+            (METRICS[0], "single(\"rethread_wait_seconds\", \"Time.\");"),
             (COUNTERS, "x,\ncounters! {\n    /// Runs.\n    runs,\n}\n    other,\n"),
             (
                 "deploy/alerts.yml",

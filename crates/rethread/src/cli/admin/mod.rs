@@ -12,6 +12,7 @@ mod overview;
 mod place;
 mod runs;
 mod threads;
+mod tokens;
 mod why;
 
 use std::process::ExitCode;
@@ -49,6 +50,9 @@ pub(super) enum AdminCommand {
     /// List, show, retry and remove what was given up.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLettersCommand),
+    /// Make, list and revoke tokens for the HTTP API.
+    #[command(subcommand)]
+    Token(tokens::TokenCommand),
     /// Check and show the settings.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -102,6 +106,11 @@ impl AdminFlags {
         Place::look(&self.settings()?).await
     }
 
+    /// Opens the store to write to it what needs no coordinator.
+    async fn make(&self) -> Result<Place> {
+        Place::make(&self.settings()?).await
+    }
+
     /// Opens the store to have something done by a coordinator.
     async fn change(&self, app: App) -> Result<Place> {
         Place::change(app, &self.settings()?).await
@@ -118,6 +127,7 @@ pub(super) async fn run(app: App, command: AdminCommand) -> ExitCode {
         AdminCommand::Owners(flags) => overview::owners(&flags).await,
         AdminCommand::Workers(flags) => overview::workers(&flags).await,
         AdminCommand::DeadLetters(command) => dead_letters::run(app, command).await,
+        AdminCommand::Token(command) => tokens::run(command).await,
         AdminCommand::Config(command) => config::run(app, command).await,
     };
     match done {

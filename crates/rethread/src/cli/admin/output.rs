@@ -80,6 +80,12 @@ pub(super) fn ago(at_ms: u64) -> String {
     format!("{} ago", span(now.saturating_sub(at)))
 }
 
+/// A time in milliseconds since 1970 that is to come, as its distance from now.
+pub(super) fn ahead(at_ms: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("in {}", span(Duration::from_millis(at_ms).saturating_sub(now)))
+}
+
 /// A duration in milliseconds, for people.
 pub(super) fn span_ms(ms: u64) -> String {
     span(Duration::from_millis(ms))

@@ -23,6 +23,15 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Opens the store, making it where there is none yet.
+    pub(super) async fn make(settings: &Settings) -> Result<Self> {
+        if settings.redis_url.is_none() {
+            let made = std::fs::create_dir_all(&settings.data_dir);
+            made.map_err(ServiceError::from)?;
+        }
+        Self::look(settings).await
+    }
+
     pub(super) async fn look(settings: &Settings) -> Result<Self> {
         let storage = open(settings).await?;
         let client = Client::from_storage_with(storage, settings.client_options());
@@ -32,6 +41,15 @@ impl Place {
     pub(super) async fn change(app: App, settings: &Settings) -> Result<Self> {
         if settings.redis_url.is_some() {
             return Self::look(settings).await;
+        }
+        let registry = app.clone().registry().map_err(ServiceError::from)?;
+        if registry.entrypoint_names().next().is_none() {
+            // An engine without their code would give up the runs in progress.
+            return Err(AdminError::NotThere(
+                "the embedded store is changed by the program whose runs are in it: use this \
+                 command of that program"
+                    .to_owned(),
+            ));
         }
         let storage = open(settings).await?;
         // Without workers: a command changes what it is asked to change, and runs no task.

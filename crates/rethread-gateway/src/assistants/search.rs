@@ -1,0 +1,94 @@
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde_json::Value;
+
+use super::known::{all, require};
+use super::model::{Assistant, AssistantCount, AssistantSearch, AssistantSortBy, VersionsSearch};
+use crate::caller::Caller;
+use crate::error::ApiResult;
+use crate::extract::{Body, OptionalBody, Path};
+use crate::json::{Object, Partial, contains};
+use crate::page::Page;
+use crate::records::AssistantRecord;
+use crate::shared::Shared;
+
+impl AssistantCount {
+    fn admits(&self, record: &AssistantRecord) -> bool {
+        let Self { graph_id, name, metadata } = self;
+        graph_id.as_ref().is_none_or(|graph| *graph == record.graph_id)
+            && name
+                .as_ref()
+                .is_none_or(|name| record.name.to_lowercase().contains(&name.to_lowercase()))
+            && has_metadata(record, metadata.as_ref())
+    }
+}
+
+fn has_metadata(record: &AssistantRecord, wanted: Option<&Object>) -> bool {
+    let has = |(key, wanted): (&String, &Value)| {
+        record.metadata.get(key).is_some_and(|value| contains(value, wanted))
+    };
+    wanted.is_none_or(|wanted| wanted.iter().all(has))
+}
+
+pub(super) async fn search(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Body(search): Body<AssistantSearch>,
+) -> ApiResult<(HeaderMap, Json<Vec<Partial<Assistant>>>)> {
+    let AssistantSearch { filter, limit, offset, sort_by, sort_order, select } = search;
+    let mut found = all(&shared, &caller.tenant).await?;
+    found.retain(|record| filter.admits(record));
+    found.sort_by(|a, b| {
+        let order = match sort_by {
+            AssistantSortBy::AssistantId => a.assistant_id.cmp(&b.assistant_id),
+            AssistantSortBy::GraphId => a.graph_id.cmp(&b.graph_id),
+            AssistantSortBy::Name => a.name.cmp(&b.name),
+            AssistantSortBy::CreatedAt => a.created_at.cmp(&b.created_at),
+            AssistantSortBy::UpdatedAt => a.updated_at.cmp(&b.updated_at),
+        };
+        sort_order.apply(order).then(a.assistant_id.cmp(&b.assistant_id))
+    });
+    let page = Page::of(found, limit.get(), offset);
+    let headers = page.headers();
+    let members = page.members.into_iter().map(Assistant::from);
+    let shown = members.map(|it| Ok(Partial::select(&it, select.as_deref())?));
+    Ok((headers, Json(shown.collect::<ApiResult<_>>()?)))
+}
+
+pub(super) async fn count(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Body(filter): Body<AssistantCount>,
+) -> ApiResult<Json<usize>> {
+    let all = all(&shared, &caller.tenant).await?;
+    Ok(Json(all.iter().filter(|record| filter.admits(record)).count()))
+}
+
+pub(super) async fn get(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Path(named): Path<String>,
+) -> ApiResult<Json<Assistant>> {
+    Ok(Json(require(&shared, &caller.tenant, &named).await?.into()))
+}
+
+pub(super) async fn versions(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Path(named): Path<String>,
+    OptionalBody(search): OptionalBody<VersionsSearch>,
+) -> ApiResult<(HeaderMap, Json<Vec<Assistant>>)> {
+    let current = require(&shared, &caller.tenant, &named).await?;
+    let table = shared.records().versions(&caller.tenant, current.assistant_id);
+    let mut versions = table.list().await?;
+    // One that was never changed has one version, which is written nowhere else.
+    if versions.is_empty() {
+        versions.push(current);
+    }
+    versions.retain(|record| has_metadata(record, search.metadata.as_ref()));
+    versions.sort_by(|a, b| b.version.cmp(&a.version));
+    let page = Page::of(versions, search.limit.get(), search.offset);
+    let headers = page.headers();
+    Ok((headers, Json(page.members.into_iter().map(Assistant::from).collect())))
+}

@@ -1,0 +1,117 @@
+//! What handlers take out of a request, and the refusals of what does not fit.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::ApiError;
+use crate::limits;
+
+/// The JSON body of a request. A member that is null is not given, whatever the content type
+/// says.
+#[derive(Debug)]
+pub(crate) struct Body<T>(pub(crate) T);
+
+/// Members that a null is a value of.
+const NULLABLE: [&str; 1] = ["values"];
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let bytes = limits::read(request).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// The JSON body of a request that may do without one, which is like `{}`.
+#[derive(Debug)]
+pub(crate) struct OptionalBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let bytes = limits::read(request).await?;
+        let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
+        parse(&bytes).map(Self)
+    }
+}
+
+/// A JSON list as the body of a request, whose elements are like a [`Body`] each.
+#[derive(Debug)]
+pub(crate) struct BatchBody<T>(pub(crate) Vec<T>);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for BatchBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let bytes = limits::read(request).await?;
+        let list: Vec<Value> = fit(json(&bytes)?)?;
+        Ok(Self(list.into_iter().map(members).collect::<Result<_, _>>()?))
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    members(json(bytes)?)
+}
+
+fn json(bytes: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(bytes).map_err(|_| ApiError::invalid("Invalid JSON in request body"))
+}
+
+/// Reads an object. Serde would take a list of its members as well.
+fn members<T: DeserializeOwned>(mut value: Value) -> Result<T, ApiError> {
+    let Some(members) = value.as_object_mut() else {
+        return Err(ApiError::invalid("the body of the request must be a JSON object"));
+    };
+    drop_nulls(members);
+    fit(value)
+}
+
+fn fit<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
+    serde_path_to_error::deserialize(value).map_err(|error| misfit(&error))
+}
+
+fn drop_nulls(members: &mut serde_json::Map<String, Value>) {
+    members.retain(|name, value| !value.is_null() || NULLABLE.contains(&name.as_str()));
+}
+
+fn misfit<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> ApiError {
+    let path = error.path().to_string();
+    match path.as_str() {
+        "." => ApiError::invalid(error.inner()),
+        path => ApiError::invalid(format_args!("{path}: {}", error.inner())),
+    }
+}
+
+/// The query string of a request.
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        serde_html_form::from_str(query)
+            .map(Self)
+            .map_err(|error| ApiError::invalid(format_args!("query: {error}")))
+    }
+}
+
+/// What the path of a request names: UUIDs and texts, as a tuple if there are several.
+#[derive(Debug)]
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(named)| Self(named))
+            .map_err(|rejection| ApiError::invalid(format_args!("path: {}", rejection.body_text())))
+    }
+}

@@ -1,0 +1,111 @@
+//! What the gateway keeps of assistants, threads and runs: records in the long-term store, under
+//! namespaces that programs and clients do not see, one part for each tenant.
+//!
+//! | namespace | key | record |
+//! |---|---|---|
+//! | `@http`, `assistants`, TENANT | assistant id | [`AssistantRecord`], the latest version |
+//! | `@http`, `versions`, TENANT, ASSISTANT | version | [`AssistantRecord`] |
+//! | `@http`, `threads`, TENANT | thread id | [`ThreadRecord`] |
+//! | `@http`, `runs`, TENANT, THREAD | run id | [`RunRecord`] |
+//! | `@http`, `active`, TENANT, THREAD | run id | [`ActiveRun`], until its end is known |
+//! | `@http`, `expiring` | tenant and thread id | [`ExpiringThread`] |
+//! | `@http`, `delayed` | run id | [`DelayedRun`] |
+//! | `@http`, `passing` | run id | [`PassingRun`] |
+//! | `@rethread`, `entrypoints` | name | [`EntrypointRecord`], written by coordinators |
+
+mod active;
+mod assistant;
+mod entrypoint;
+mod expiring;
+mod run;
+mod table;
+mod thread;
+
+use std::sync::Arc;
+
+use rethread_client::Store;
+use uuid::Uuid;
+
+use crate::caller::Tenant;
+use crate::runs::{DelayedRun, PassingRun};
+
+pub(crate) use active::ActiveRun;
+pub(crate) use assistant::AssistantRecord;
+pub(crate) use entrypoint::EntrypointRecord;
+pub(crate) use expiring::ExpiringThread;
+pub(crate) use run::{RunRecord, RunStatus};
+pub(crate) use table::{Row, Table};
+pub(crate) use thread::{ThreadRecord, ThreadTtl};
+
+use table::Locks;
+
+/// The first label of what the gateway keeps.
+const ROOT: &str = "@http";
+
+/// All records.
+#[derive(Debug)]
+pub(crate) struct Records {
+    store: Store,
+    locks: Arc<Locks>,
+}
+
+impl Records {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, locks: Arc::default() }
+    }
+
+    /// Assistants of a tenant, by id.
+    pub(crate) fn assistants(&self, tenant: &Tenant) -> Table<AssistantRecord> {
+        self.table([ROOT, "assistants", &tenant.label()])
+    }
+
+    /// Versions of an assistant, by number.
+    pub(crate) fn versions(&self, tenant: &Tenant, assistant: Uuid) -> Table<AssistantRecord> {
+        self.table([ROOT, "versions", &tenant.label(), &assistant.to_string()])
+    }
+
+    /// Threads of a tenant, by id.
+    pub(crate) fn threads(&self, tenant: &Tenant) -> Table<ThreadRecord> {
+        self.table([ROOT, "threads", &tenant.label()])
+    }
+
+    /// Runs of a thread, by id. Look for one only where the thread is known to exist.
+    pub(crate) fn runs(&self, tenant: &Tenant, thread: Uuid) -> Table<RunRecord> {
+        self.table([ROOT, "runs", &tenant.label(), &thread.to_string()])
+    }
+
+    /// Runs of a thread whose end is not known, by id.
+    pub(crate) fn active(&self, tenant: &Tenant, thread: Uuid) -> Table<ActiveRun> {
+        self.table([ROOT, "active", &tenant.label(), &thread.to_string()])
+    }
+
+    /// The same of all threads of a tenant.
+    pub(crate) fn all_active(&self, tenant: &Tenant) -> Table<ActiveRun> {
+        self.table([ROOT, "active", &tenant.label()])
+    }
+
+    /// Threads of all tenants that are removed by themselves.
+    pub(crate) fn expiring(&self) -> Table<ExpiringThread> {
+        self.table([ROOT, "expiring"])
+    }
+
+    /// Runs that begin later, by id.
+    pub(crate) fn delayed(&self) -> Table<DelayedRun> {
+        self.table([ROOT, "delayed"])
+    }
+
+    /// Runs without a thread of which nothing is kept, by id.
+    pub(crate) fn passing(&self) -> Table<PassingRun> {
+        self.table([ROOT, "passing"])
+    }
+
+    /// Entrypoints that coordinators know, by name.
+    pub(crate) fn entrypoints(&self) -> Table<EntrypointRecord> {
+        self.table(["@rethread", "entrypoints"])
+    }
+
+    fn table<R: Row, const N: usize>(&self, namespace: [&str; N]) -> Table<R> {
+        let namespace = namespace.map(str::to_owned).to_vec();
+        Table::new(self.store.clone(), Arc::clone(&self.locks), namespace)
+    }
+}

@@ -1,0 +1,86 @@
+//! Runs that meet others on their thread ("double texting").
+
+use rethread_client::{ClientError, Refusal, RunOutcome, ThreadOverview, ThreadStatus};
+
+use super::ending::{Ending, RunName, note};
+use super::later;
+use super::model::MultitaskStrategy;
+use crate::error::{ApiError, ApiResult};
+use crate::ids;
+use crate::shared::Shared;
+use crate::threads;
+
+/// Does what a strategy says about the other runs of a thread, before a run is made.
+///
+/// # Errors
+/// 409 when the run is to be rejected.
+pub(super) async fn make_way(
+    shared: &Shared,
+    name: &RunName,
+    strategy: MultitaskStrategy,
+    overview: Option<&ThreadOverview>,
+) -> ApiResult<()> {
+    let others = threads::active_runs(shared, &name.tenant, name.thread, overview).await?;
+    let is_running = overview.is_some_and(|it| it.status == ThreadStatus::Running);
+    let takes_back = match strategy {
+        MultitaskStrategy::Enqueue => return Ok(()),
+        MultitaskStrategy::Reject if others.is_empty() && !is_running => return Ok(()),
+        MultitaskStrategy::Reject => return Err(busy()),
+        MultitaskStrategy::Interrupt => false,
+        MultitaskStrategy::Rollback => true,
+    };
+    // The newest first, so that none that waits begins.
+    for run in others.into_iter().rev() {
+        let other = RunName { run, ..name.clone() };
+        stop(shared, &other, takes_back).await?;
+    }
+    // One that was not made over HTTP.
+    if is_running {
+        let engine = name.engine(shared);
+        settled(if takes_back { engine.roll_back().await } else { engine.cancel().await })?;
+    }
+    Ok(())
+}
+
+/// 409: another run is in progress.
+pub(super) fn busy() -> ApiError {
+    ApiError::conflict(
+        "Thread is already running a task. Wait for it to finish or choose a different \
+         multitask strategy.",
+    )
+}
+
+/// Stops a run, in progress or waiting; false if it was over already. One that is taken back
+/// leaves no record.
+pub(super) async fn stop(shared: &Shared, name: &RunName, takes_back: bool) -> ApiResult<bool> {
+    let was_waiting = later::take_back(shared, name).await?;
+    let run = name.engine(shared).run(ids::run(name.run));
+    let stopped = if takes_back { run.roll_back().await } else { run.cancel().await };
+    let is_stopped = settled(stopped)? || was_waiting;
+    if !is_stopped {
+        return Ok(false);
+    }
+    if takes_back {
+        remove_record(shared, name).await?;
+    } else {
+        note(shared, name, &Ending::Known(Box::new(RunOutcome::Cancelled))).await?;
+    }
+    Ok(true)
+}
+
+pub(super) async fn remove_record(shared: &Shared, name: &RunName) -> ApiResult<()> {
+    let RunName { tenant, thread, run } = name;
+    shared.records().runs(tenant, *thread).delete(run).await?;
+    shared.records().active(tenant, *thread).delete(run).await
+}
+
+/// Whether something was stopped; what is over needs no stopping.
+fn settled(stopped: Result<(), ClientError>) -> ApiResult<bool> {
+    match stopped {
+        Ok(()) => Ok(true),
+        Err(ClientError::Refused(
+            Refusal::NotRunning { .. } | Refusal::NothingToContinue { .. },
+        )) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,136 @@
+//! Answers that make a run.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use futures::future::try_join_all;
+use uuid::Uuid;
+
+use super::create::{Made, Place, create};
+use super::ending::RunName;
+use super::model::{OnDisconnect, Run, RunCreate};
+use super::read::{Watched, location_headers, waiting};
+use super::watch::Watch;
+use crate::caller::{Caller, Tenant};
+use crate::error::ApiResult;
+use crate::extract::{BatchBody, Body, Path};
+use crate::shared::Shared;
+use crate::sse::Position;
+
+pub(super) async fn create_on(
+    State(shared): State<Shared>,
+    Caller { tenant }: Caller,
+    Path(thread): Path<Uuid>,
+    Body(run): Body<RunCreate>,
+) -> ApiResult<Response> {
+    start(&shared, &tenant, Place::Thread(thread), run).await
+}
+
+pub(super) async fn create_alone(
+    State(shared): State<Shared>,
+    Caller { tenant }: Caller,
+    Body(run): Body<RunCreate>,
+) -> ApiResult<Response> {
+    start(&shared, &tenant, Place::Alone, run).await
+}
+
+async fn start(
+    shared: &Shared,
+    tenant: &Tenant,
+    place: Place,
+    run: RunCreate,
+) -> ApiResult<Response> {
+    let made = create(shared, tenant, place, run).await?;
+    Watch::leave(shared, &made);
+    let headers = locations(place, &made, None);
+    Ok((headers, Json(Run::from(made.record))).into_response())
+}
+
+pub(super) async fn create_batch(
+    State(shared): State<Shared>,
+    Caller { tenant }: Caller,
+    BatchBody(runs): BatchBody<RunCreate>,
+) -> ApiResult<Json<Vec<Run>>> {
+    let made = runs.into_iter().map(|run| create(&shared, &tenant, Place::Alone, run));
+    let made = try_join_all(made).await?;
+    let begun = made.into_iter().map(|made| {
+        Watch::leave(&shared, &made);
+        Run::from(made.record)
+    });
+    Ok(Json(begun.collect()))
+}
+
+pub(super) async fn wait_on(
+    State(shared): State<Shared>,
+    Caller { tenant }: Caller,
+    Path(thread): Path<Uuid>,
+    Body(run): Body<RunCreate>,
+) -> ApiResult<Response> {
+    start_and_wait(&shared, &tenant, Place::Thread(thread), run).await
+}
+
+pub(super) async fn wait_alone(
+    State(shared): State<Shared>,
+    Caller { tenant }: Caller,
+    Body(run): Body<RunCreate>,
+) -> ApiResult<Response> {
+    start_and_wait(&shared, &tenant, Place::Alone, run).await
+}
+
+async fn start_and_wait(
+    shared: &Shared,
+    tenant: &Tenant,
+    place: Place,
+    run: RunCreate,
+) -> ApiResult<Response> {
+    let cancels = run.on_disconnect == OnDisconnect::Cancel;
+    let made = create(shared, tenant, place, run).await?;
+    let watch = Watch::of_made(shared, &made, cancels);
+    let headers = locations(place, &made, Some("join"));
+    Ok((headers, waiting(shared, made.name, watch, false)).into_response())
+}
+
+pub(super) async fn stream_on(
+    State(shared): State<Shared>,
+    Caller { tenant }: Caller,
+    Path(thread): Path<Uuid>,
+    Body(run): Body<RunCreate>,
+) -> ApiResult<Response> {
+    start_and_stream(&shared, &tenant, Place::Thread(thread), run).await
+}
+
+pub(super) async fn stream_alone(
+    State(shared): State<Shared>,
+    Caller { tenant }: Caller,
+    Body(run): Body<RunCreate>,
+) -> ApiResult<Response> {
+    start_and_stream(&shared, &tenant, Place::Alone, run).await
+}
+
+async fn start_and_stream(
+    shared: &Shared,
+    tenant: &Tenant,
+    place: Place,
+    run: RunCreate,
+) -> ApiResult<Response> {
+    let cancels = run.on_disconnect == OnDisconnect::Cancel;
+    let (modes, has_children) = (run.stream_mode.clone(), run.stream_subgraphs);
+    let is_put_off = run.after_seconds.millis().is_some();
+    let made = create(shared, tenant, place, run).await?;
+    let watch = Watch::of_made(shared, &made, cancels);
+    let headers = locations(place, &made, Some("stream"));
+    let seen = Position::default();
+    let watched = Watched { name: made.name, modes, has_children, seen, is_put_off };
+    Ok((headers, watched.response(shared, watch)).into_response())
+}
+
+/// Where a run is found, and how its reader goes on.
+fn locations(place: Place, made: &Made, then: Option<&str>) -> HeaderMap {
+    let RunName { thread, run, .. } = made.name;
+    match (place, then) {
+        // Waiting goes on with the thread that the run has for itself.
+        (Place::Alone, None | Some("stream")) => location_headers(&format!("/runs/{run}"), then),
+        _ => location_headers(&format!("/threads/{thread}/runs/{run}"), then),
+    }
+}

@@ -1,0 +1,235 @@
+//! What happens in a run, in the modes that a client asks for (v1 of the streaming protocol).
+
+use rethread_client::{AnyValue, CallId, OpenInterrupt, Payload, Refusal, RunOutcome, StreamData};
+use rethread_core::event::Interrupt;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Frame;
+use super::checkpoint::checkpoint_data;
+use super::chunk::{Chunks, Message};
+use super::modes::{StreamMode, StreamModes};
+use super::position::Position;
+use super::source::{Happened, RunEvents};
+use super::task::task_data;
+use crate::error::ApiResult;
+use crate::json::Object;
+use crate::times;
+
+/// Turns what happens in a run into frames.
+#[derive(Debug)]
+pub(crate) struct Showing {
+    thread: Uuid,
+    modes: StreamModes,
+    /// Whether what child entrypoints do is shown.
+    has_children: bool,
+    chunks: Chunks,
+}
+
+/// Frames with their positions.
+type Placed = Vec<(Position, Frame)>;
+
+impl Showing {
+    pub(crate) fn new(thread: Uuid, modes: StreamModes, has_children: bool) -> Self {
+        Self { thread, modes, has_children, chunks: Chunks::default() }
+    }
+
+    /// What is sent of it.
+    pub(crate) fn show(&mut self, run: &RunEvents, happened: &Happened) -> ApiResult<Placed> {
+        let Happened { position, path, data, .. } = happened;
+        Ok(match data {
+            StreamData::Began { .. } if path.is_empty() => {
+                vec![(*position, frame("metadata", metadata_frame(run.run())))]
+            }
+            StreamData::Message { call, attempt, value, metadata }
+                if self.is_visible(run, *call) =>
+            {
+                let message = Message::new(run.run(), *call, *attempt, value, metadata)?;
+                self.show_message(run, happened, *call, &message)
+            }
+            StreamData::Message { .. } | StreamData::Began { .. } | StreamData::Ended { .. } => {
+                Vec::new()
+            }
+            StreamData::RunEnded(outcome) => self.show_end(*position, outcome),
+            _ => self.show_in_mode(run, happened)?,
+        })
+    }
+
+    /// Whether what a body writes is shown.
+    fn is_visible(&self, run: &RunEvents, call: Option<CallId>) -> bool {
+        self.has_children || run.call(call).is_none_or(|call| call.path.is_empty())
+    }
+
+    /// The path as a part of the name of an event.
+    fn suffix(&self, path: &[String]) -> String {
+        match self.has_children && !path.is_empty() {
+            true => format!("|{}", path.join("|")),
+            false => String::new(),
+        }
+    }
+
+    fn show_in_mode(&self, run: &RunEvents, happened: &Happened) -> ApiResult<Placed> {
+        let Happened { position, mode, path, data, .. } = happened;
+        let is_visible = match data {
+            StreamData::Custom { call, .. } => self.is_visible(run, *call),
+            _ => self.has_children || path.is_empty(),
+        };
+        if !is_visible || !self.modes.want(*mode) {
+            return Ok(Vec::new());
+        }
+        let Some(data) = self.data(run, data, path)? else { return Ok(Vec::new()) };
+        let event = format!("{}{}", mode.name(), self.suffix(path));
+        Ok(vec![(*position, frame(event, data))])
+    }
+
+    /// What a mode says of it.
+    fn data(
+        &self,
+        run: &RunEvents,
+        data: &StreamData,
+        path: &[String],
+    ) -> ApiResult<Option<Value>> {
+        Ok(Some(match data {
+            StreamData::Value(value) | StreamData::Custom { value, .. } => value.to_json()?,
+            StreamData::Update { name, value, cached, .. } => {
+                let mut update = Object::from_iter([(name.clone(), value.to_json()?)]);
+                if *cached {
+                    update.insert("__metadata__".to_owned(), json!({ "cached": true }));
+                }
+                Value::Object(update)
+            }
+            StreamData::Interrupts(asked) => interrupts(asked)?,
+            StreamData::TaskStarted { .. } | StreamData::TaskFinished { .. } => {
+                return task_data(run, data);
+            }
+            StreamData::Checkpoint(state) => {
+                let task = run.root().filter(|_| path.is_empty());
+                checkpoint_data(state, self.thread, path, task)?
+            }
+            StreamData::Debug { step, timestamp, kind, payload } => {
+                let payload = self.data(run, payload, path)?;
+                json!({
+                    "step": step, "timestamp": times::text(*timestamp), "type": kind.name(),
+                    "payload": payload,
+                })
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    fn show_message(
+        &mut self,
+        run: &RunEvents,
+        Happened { position, path, .. }: &Happened,
+        call: Option<CallId>,
+        message: &Message,
+    ) -> Placed {
+        let mut metadata = message.metadata.clone();
+        let node = run.call(call).map(|call| call.name.clone());
+        for (name, value) in [
+            ("langgraph_node", json!(node)),
+            ("run_id", json!(run.run())),
+            ("thread_id", json!(self.thread)),
+        ] {
+            metadata.insert(name.to_owned(), value);
+        }
+        let suffix = self.suffix(path);
+        let mut placed = Vec::new();
+        if self.modes.has(StreamMode::Messages) {
+            let (whole, is_new) = self.chunks.add(message);
+            if is_new {
+                let facts = json!({ message.id.as_str(): { "metadata": metadata } });
+                placed.push((*position, frame(format!("messages/metadata{suffix}"), facts)));
+            }
+            let name = if message.is_chunk() { "partial" } else { "complete" };
+            if !message.is_chunk() {
+                self.chunks.remove(&message.id);
+            }
+            let event = format!("messages/{name}{suffix}");
+            placed.push((position.part(1), frame(event, json!([whole]))));
+        }
+        if self.modes.has(StreamMode::MessagesTuple) {
+            let data = json!([message.chunk, metadata]);
+            placed.push((position.part(2), frame(format!("messages{suffix}"), data)));
+        }
+        placed
+    }
+
+    fn show_end(&mut self, position: Position, outcome: &RunOutcome) -> Placed {
+        let mut placed = Vec::new();
+        let complete = self.chunks.take();
+        if !complete.is_empty() {
+            placed.push((position, frame("messages/complete", json!(complete))));
+        }
+        if let Some(data) = error_frame(outcome) {
+            placed.push((position.part(1), frame("error", data)));
+        }
+        placed
+    }
+}
+
+fn frame(event: impl Into<String>, data: Value) -> Frame {
+    Frame { event: event.into(), data, id: None }
+}
+
+/// What the first frame of a run tells.
+pub(crate) fn metadata_frame(run: Uuid) -> Value {
+    json!({ "run_id": run, "attempt": 1 })
+}
+
+/// Why a run has no result; none if it has one, asks, or was cancelled.
+pub(crate) fn error_frame(outcome: &RunOutcome) -> Option<Value> {
+    let error = |kind: &str, message: String| Some(json!({ "error": kind, "message": message }));
+    match outcome {
+        RunOutcome::Failed(failure) => error(&failure.kind, failure.message.to_string()),
+        RunOutcome::Parked(mismatch) => error("ReplayMismatch", mismatch.to_string()),
+        RunOutcome::Refused(refusal) => error(refusal_name(refusal), refusal.to_string()),
+        _ => None,
+    }
+}
+
+fn refusal_name(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::UnknownEntrypoint { .. } => "UnknownEntrypoint",
+        Refusal::InvalidInput { .. } => "InvalidInput",
+        Refusal::EmptyInput | Refusal::NothingToContinue { .. } => "EmptyInput",
+        Refusal::UnknownInterrupt { .. } | Refusal::AmbiguousAnswer { .. } => "InvalidResume",
+        Refusal::InvalidCheckpoint { .. } => "InvalidCheckpoint",
+        Refusal::Busy { .. } => "Busy",
+        Refusal::TooManyWaiting { .. } | Refusal::Limit { .. } => "LimitReached",
+        _ => "Refused",
+    }
+}
+
+/// Questions that a run stopped at, in the place of its result.
+pub(crate) fn interrupts(asked: &[OpenInterrupt]) -> ApiResult<Value> {
+    let mut shown = Vec::new();
+    for it in asked {
+        let value = it.value.to_json()?;
+        shown.push(json!({ "value": value, "id": it.id.to_string(), "response_schema": null }));
+    }
+    Ok(json!({ "__interrupt__": shown }))
+}
+
+/// Questions as they stand in the end of a run.
+pub(crate) fn asked(interrupts: &[Interrupt]) -> Vec<OpenInterrupt> {
+    let open = |it: &Interrupt| {
+        let value = AnyValue::new(it.value.clone(), "value of an interrupt");
+        OpenInterrupt { id: it.id, value }
+    };
+    interrupts.iter().map(open).collect()
+}
+
+/// Questions of a task.
+pub(super) fn open(asked: &[OpenInterrupt]) -> ApiResult<Value> {
+    let mut shown = Vec::new();
+    for it in asked {
+        shown.push(json!({ "id": it.id.to_string(), "value": it.value.to_json()? }));
+    }
+    Ok(Value::Array(shown))
+}
+
+/// The result of a run as JSON.
+pub(crate) fn result_json(result: &Payload) -> ApiResult<Value> {
+    Ok(AnyValue::new(result.clone(), "result of the run").to_json()?)
+}

@@ -1,0 +1,46 @@
+//! Tasks as clients see them.
+
+use rethread_client::{CallId, StreamData, TaskEnd};
+use serde_json::{Value, json};
+
+use super::showing::open;
+use super::source::RunEvents;
+use crate::error::ApiResult;
+use crate::ids;
+
+/// The start or the end of a task or an entrypoint; none of what is neither.
+pub(crate) fn task_data(run: &RunEvents, data: &StreamData) -> ApiResult<Option<Value>> {
+    let is_entrypoint = |id: &CallId| run.call(Some(*id)).is_some_and(|it| it.is_entrypoint);
+    Ok(Some(match data {
+        StreamData::TaskStarted { id, name, input } => {
+            let input = input.to_json()?;
+            let (input, trigger) = match is_entrypoint(id) {
+                true => (input, "__start__"),
+                false => (json!([input, {}]), "__pregel_push"),
+            };
+            json!({
+                "id": ids::task(*id), "name": name, "input": input, "triggers": [trigger],
+                "metadata": {},
+            })
+        }
+        StreamData::TaskFinished { id, name, end } => {
+            let result_name = if is_entrypoint(id) { "__end__" } else { "__return__" };
+            let (error, result, interrupts) = match end {
+                TaskEnd::Result(result) => {
+                    (Value::Null, json!({ result_name: result.to_json()? }), json!([]))
+                }
+                TaskEnd::Failed(failure) => {
+                    let error = json!({ "error": failure.kind, "message": failure.message });
+                    (error, json!({}), json!([]))
+                }
+                TaskEnd::Interrupted(asked) => (Value::Null, json!({}), open(asked)?),
+                _ => (Value::Null, json!({}), json!([])),
+            };
+            json!({
+                "id": ids::task(*id), "name": name, "error": error, "result": result,
+                "interrupts": interrupts,
+            })
+        }
+        _ => return Ok(None),
+    }))
+}

@@ -1,0 +1,121 @@
+use axum::Json;
+use axum::extract::State;
+use rethread_client::{CheckpointId, HistoryQuery};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::model::{CheckpointGiven, ThreadState};
+use crate::caller::{Caller, Tenant};
+use crate::error::ApiResult;
+use crate::extract::{OptionalBody, Path, Query};
+use crate::json::Object;
+use crate::page::Limit;
+use crate::shared::Shared;
+use crate::threads;
+
+/// Most states that are read at once where it is not known how many are needed.
+const PAGE: usize = 100;
+
+/// Which states are shown.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct HistoryRequest {
+    #[serde(default)]
+    limit: Limit<1>,
+    before: Option<Before>,
+    /// What the metadata has at least.
+    #[serde(default)]
+    metadata: Object,
+    /// Which graph is meant: entrypoints have one.
+    #[expect(dead_code, reason = "there is one")]
+    checkpoint: Option<CheckpointGiven>,
+}
+
+/// The same, in a query string.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub(super) struct HistoryQueryString {
+    #[serde(default)]
+    limit: Limit,
+    /// Only states that are older than this checkpoint.
+    before: Option<Uuid>,
+}
+
+/// Only states that are older than this checkpoint.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a checkpoint id, or an object with a `checkpoint_id`")]
+enum Before {
+    Id(Uuid),
+    Config { configurable: CheckpointGiven },
+    Checkpoint(CheckpointGiven),
+}
+
+impl Before {
+    fn checkpoint(self) -> Option<Uuid> {
+        match self {
+            Self::Id(id) => Some(id),
+            Self::Config { configurable } => configurable.checkpoint_id,
+            Self::Checkpoint(checkpoint) => checkpoint.checkpoint_id,
+        }
+    }
+}
+
+pub(super) async fn get(
+    State(shared): State<Shared>,
+    Caller { tenant }: Caller,
+    Path(thread): Path<Uuid>,
+    Query(HistoryQueryString { limit, before }): Query<HistoryQueryString>,
+) -> ApiResult<Json<Vec<ThreadState>>> {
+    states(&shared, &tenant, thread, limit.get(), before, &Object::new()).await.map(Json)
+}
+
+pub(super) async fn post(
+    State(shared): State<Shared>,
+    Caller { tenant }: Caller,
+    Path(thread): Path<Uuid>,
+    OptionalBody(request): OptionalBody<HistoryRequest>,
+) -> ApiResult<Json<Vec<ThreadState>>> {
+    let HistoryRequest { limit, before, metadata, .. } = request;
+    let before = before.and_then(Before::checkpoint);
+    states(&shared, &tenant, thread, limit.get(), before, &metadata).await.map(Json)
+}
+
+async fn states(
+    shared: &Shared,
+    tenant: &Tenant,
+    id: Uuid,
+    limit: usize,
+    before: Option<Uuid>,
+    metadata: &Object,
+) -> ApiResult<Vec<ThreadState>> {
+    threads::require(shared, tenant, id).await?;
+    let thread = tenant.thread(shared.client(), id);
+    let newest = thread.overview_and_state().await?;
+    let mut before = before.map(CheckpointId::from_uuid);
+    let mut states = Vec::new();
+    while states.len() < limit {
+        // With a filter it is not known how many must be read.
+        let max = if metadata.is_empty() { limit - states.len() } else { PAGE };
+        let mut query = HistoryQuery::new().limit(max);
+        if let Some(before) = before {
+            query = query.before(before);
+        }
+        let page = thread.history(query).await?;
+        let is_last = page.len() < max;
+        for snapshot in &page {
+            let state = match &newest {
+                Some((overview, head)) if head.checkpoint == snapshot.checkpoint => {
+                    ThreadState::newest(id, overview, head)?
+                }
+                _ => ThreadState::recorded(id, snapshot)?,
+            };
+            if state.has_metadata(metadata) {
+                states.push(state);
+            }
+        }
+        let Some(oldest) = page.last().filter(|_| !is_last) else { break };
+        before = Some(oldest.checkpoint);
+    }
+    states.truncate(limit);
+    Ok(states)
+}

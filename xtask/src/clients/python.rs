@@ -1,0 +1,32 @@
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Result;
+use crate::repo::{Repo, run};
+
+/// A Python with the packages of the suite, set up if it is not there.
+pub(super) fn set_up(repo: &Repo, home: &Path) -> Result<PathBuf> {
+    let requirements = repo.root.join("tests/clients/python/requirements.txt");
+    let wanted = std::fs::read(&requirements)
+        .map_err(|error| format!("{}: {error}", requirements.display()))?;
+    let folder = home.join("python");
+    let installed = folder.join("installed.txt");
+    let python = folder.join("bin").join("python");
+    if std::fs::read(&installed).is_ok_and(|text| text == wanted) {
+        return Ok(python);
+    }
+    println!("==> Python packages, into {}", folder.display());
+    environment(&folder, &["-r", &requirements.display().to_string()])?;
+    std::fs::write(&installed, wanted)
+        .map_err(|error| format!("{}: {error}", installed.display()))?;
+    Ok(python)
+}
+
+/// A new virtual environment with these packages.
+pub(super) fn environment(folder: &Path, packages: &[&str]) -> Result<()> {
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))
+        .map_err(|error| format!("this needs Python 3.11 or later with venv: {error}"))?;
+    let mut pip = Command::new(folder.join("bin").join("python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    run(pip.args(packages))
+}
