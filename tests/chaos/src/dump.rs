@@ -29,6 +29,8 @@ const DUMP_LIMIT: Duration = Duration::from_secs(120);
 const LETTERS_MAX: usize = 10_000;
 /// What is left for each run after that.
 const READ_LIMIT_LATE: Duration = Duration::from_millis(200);
+/// Where coordinators say which entrypoints they have.
+const PUBLISHED: [&str; 2] = ["@rethread", "entrypoints"];
 
 /// Reads all threads and runs of the history.
 pub(crate) async fn dump(files: &Files, url: &str) -> io::Result<()> {
@@ -89,6 +91,10 @@ pub(crate) async fn delete_all(files: &Files, url: &str) -> io::Result<()> {
     if let Err(error) = client.clear_cache(Cached::All).await {
         failed.push(error.to_string());
     }
+    // What coordinators say of their entrypoints is no thread's, and made anew each hour.
+    if let Err(error) = delete_items(&client, &PUBLISHED).await {
+        failed.push(error.to_string());
+    }
     let mut server = Server::connect(url).await?;
     let mut keys = records::left(&mut server).await?;
     keys.extend(failed);
@@ -98,9 +104,14 @@ pub(crate) async fn delete_all(files: &Files, url: &str) -> io::Result<()> {
 
 async fn delete(client: &Client, name: String) -> client::Result<()> {
     client.thread(&name)?.delete().await?;
+    delete_items(client, &[NAMESPACE, name.as_str()]).await
+}
+
+async fn delete_items(client: &Client, namespace: &[&str]) -> client::Result<()> {
     let store = client.store();
-    for item in store.search([NAMESPACE, name.as_str()]).limit(100).items::<Json>().await? {
-        store.delete([NAMESPACE, name.as_str()], item.key).await?;
+    let namespace = || namespace.iter().map(|label| (*label).to_owned()).collect::<Vec<_>>();
+    for item in store.search(namespace()).limit(100).items::<Json>().await? {
+        store.delete(namespace(), item.key).await?;
     }
     Ok(())
 }
