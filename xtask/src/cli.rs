@@ -32,6 +32,9 @@ usage: cargo xtask <command>
                                 the stock Python and JavaScript clients and a browser, which it
                                 installs, against the example `platform` in each form; or
                                 against a server that runs; --reference: LangGraph's own
+  schemathesis [--examples N] [--seed N] [--url URL]
+                                requests made up from the OpenAPI document, against the example
+                                `platform` or a server that runs: no answer of 5xx
   chat                          builds the script of the example's chat page
   fuzz [--seconds N] [--target NAME]
                                 all fuzz targets, each for a minute
@@ -51,6 +54,7 @@ pub(crate) enum Command {
     Check { args: Vec<String> },
     Embedded { args: Vec<String> },
     Clients(clients::Options),
+    Schemathesis(clients::Fuzzing),
     Chat,
     Fuzz(fuzz::Options),
     Fix,
@@ -78,6 +82,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         "embedded" => Command::Embedded { args: std::mem::take(&mut rest) },
         "check" => Command::Check { args: std::mem::take(&mut rest) },
         "clients" => Command::Clients(clients_options(&mut rest)?),
+        "schemathesis" => Command::Schemathesis(fuzzing_options(&mut rest)?),
         "chat" => Command::Chat,
         "fuzz" => Command::Fuzz(fuzz_options(&mut rest)?),
         "fix" => Command::Fix,
@@ -116,6 +121,17 @@ fn clients_options(rest: &mut Vec<String>) -> Result<clients::Options> {
         reference: take(rest, "--reference"),
         release: take(rest, "--release"),
     })
+}
+
+fn fuzzing_options(rest: &mut Vec<String>) -> Result<clients::Fuzzing> {
+    let mut options = clients::Fuzzing { url: take_value(rest, "--url")?, ..Default::default() };
+    if let Some(examples) = take_value(rest, "--examples")? {
+        options.examples = number("--examples", &examples)?;
+    }
+    if let Some(seed) = take_value(rest, "--seed")? {
+        options.seed = number("--seed", &seed)?;
+    }
+    Ok(options)
 }
 
 fn fuzz_options(rest: &mut Vec<String>) -> Result<fuzz::Options> {

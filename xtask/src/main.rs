@@ -62,6 +62,7 @@ fn run(command: Command) -> Result<()> {
         Command::Embedded { args } => proofs::embedded(&repo, &args),
         Command::Check { args } => proofs::check(&repo, &args),
         Command::Clients(options) => clients::clients(&repo, &options),
+        Command::Schemathesis(options) => clients::schemathesis(&repo, &options),
         Command::Chat => clients::chat(&repo),
         Command::Fuzz(options) => fuzz::fuzz(&repo, &options),
         Command::Fix => suites::fix(&repo),

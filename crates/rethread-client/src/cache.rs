@@ -8,11 +8,11 @@ use crate::error::Result;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cached {
-    /// Those of the task of this name.
+    /// Those of the task of this name, on threads that belong to no tenant.
     Task(String),
-    /// Those of the entrypoint of this name, and not those of its tasks.
+    /// Those of the entrypoint of this name, and not those of its tasks, on such threads.
     Entrypoint(String),
-    /// All.
+    /// All, those of tenants too.
     All,
 }
 

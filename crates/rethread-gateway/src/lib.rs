@@ -73,4 +73,4 @@ pub use auth::{
 pub use gateway::Gateway;
 pub use meters::{GatewayMeters, GatewaySnapshot, OperationSnapshot};
 pub use options::GatewayOptions;
-pub use webhooks::WebhookRules;
+pub use webhooks::{InvalidWebhookSecret, WebhookRules, WebhookSecret};

@@ -99,6 +99,11 @@ impl Shared {
         self.inner.draining.subscribe()
     }
 
+    /// Whether the gateway was told to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.inner.draining.borrow()
+    }
+
     pub(crate) fn begin_drain(&self) {
         self.inner.draining.send_replace(true);
     }

@@ -162,9 +162,7 @@ impl Node {
             .spawn(async move { Actor::spawn(None, NodeSupervisor, arguments).await });
         let Ok(Ok((supervisor, _))) = spawned.await else { return Err(NodeError::Stopped) };
         let health = pulse_thread.handle().spawn(health).abort_handle();
-        let publication = publication.map(|publication| {
-            engine_thread.handle().spawn(publication.run(publisher)).abort_handle()
-        });
+        let publication = publication.map(|it| tokio::spawn(it.run(publisher)).abort_handle());
         Ok(Self {
             parts: Parts { supervisor, closing: closing_sender, reader, publication, health },
             workers,

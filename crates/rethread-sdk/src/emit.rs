@@ -7,8 +7,10 @@ use crate::outside::current_scope;
 
 /// Writes an event to the custom stream of the run.
 ///
-/// It reaches readers in the order written. What an entrypoint writes is written again when it
-/// is replayed by a new run, and not by a replay within a run.
+/// It reaches readers in the order written, and leaves a worker when the body next awaits
+/// something. What an entrypoint writes is written again when it is replayed by a new run, and not
+/// by a replay within a run. When an attempt that has written is followed by another one, readers
+/// are told that what it wrote counts no more.
 ///
 /// # Errors
 /// Outside a run, and when the value cannot be encoded.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rethread_client::Client;
-use rethread_gateway::{Auth, Gateway, GatewayMeters, GatewayOptions};
+use rethread_gateway::{Auth, Gateway, GatewayMeters, GatewayOptions, WebhookRules};
 use rethread_storage::Storage;
 use rethread_storage::store::StoreIndex;
 use tokio::net::TcpListener;
@@ -109,11 +109,20 @@ impl HttpService {
 }
 
 fn options(settings: &Settings) -> GatewayOptions {
-    GatewayOptions::default()
+    let options = GatewayOptions::default()
         .body_bytes_max(settings.http_body_bytes_max)
         .connections_max(settings.http_connections_max)
         .requests_max(settings.http_requests_max)
         .streams_max(settings.http_streams_max)
         .cors_origins(&settings.http_cors_origins)
-        .heartbeat(Duration::from_millis(settings.http_heartbeat_ms))
+        .heartbeat(Duration::from_millis(settings.http_heartbeat_ms));
+    // The settings were checked: what is told is signed.
+    let secret = settings.http_webhook_secret.as_ref().and_then(|it| it.reveal().parse().ok());
+    match secret {
+        Some(secret) if !settings.http_webhook_hosts.is_empty() => {
+            let rules = WebhookRules::to_hosts(settings.http_webhook_hosts.iter().cloned());
+            options.webhooks(rules.signed_with(secret))
+        }
+        _ => options,
+    }
 }

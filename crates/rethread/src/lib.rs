@@ -70,7 +70,7 @@ pub use app::App;
 pub use console::{Console, ConsoleError};
 pub use embedded::{Embedded, EmbeddedOptions};
 pub use service::ServiceError;
-pub use settings::{DataSync, LogFormat, SecretUrl, Settings, SettingsError};
+pub use settings::{DataSync, LogFormat, SecretText, SecretUrl, Settings, SettingsError};
 pub use telemetry::init as init_telemetry;
 
 pub use rethread_client::{

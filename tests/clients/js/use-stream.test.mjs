@@ -81,6 +81,7 @@ for (const [version, { useStream }] of Object.entries({ 1: sdk1, 2: sdk2 })) {
     test("a question is still there on a page that was opened again", async () => {
       const first = page("essay");
       await submitted(first, "cat");
+      await waitUntil("the question", () => first.now().interrupt);
       first.unmount();
       const again = page("essay", first.seen.thread);
       const asked = await waitUntil("the question", () => again.now()?.interrupt);

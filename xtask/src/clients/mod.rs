@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   target/clients/  python/   virtual environment: langgraph-sdk, RemoteGraph, pytest
+//!                    schemathesis/  virtual environment of its own
 //!                    node/     Node.js, where the machine has none
 //!                    js/       the JavaScript suite with its packages
 //!                    logs/     what the processes have written
@@ -12,6 +13,7 @@ mod form;
 mod node;
 mod processes;
 mod python;
+mod schemathesis;
 mod suite;
 
 use std::path::Path;
@@ -23,6 +25,7 @@ use node::Node;
 use suite::{Count, Suite};
 
 pub(crate) use form::Form;
+pub(crate) use schemathesis::{Options as Fuzzing, schemathesis};
 
 /// What is run.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -56,6 +56,8 @@ impl Suite<'_> {
         }
         let mut tests = node.command();
         tests.current_dir(packages).args(["--test", "--test-concurrency=1"]);
+        // A test that failed may leave a stream open.
+        tests.args(["--test-force-exit", "--test-timeout=300000"]);
         tests.arg("--test-reporter=spec").env("RETHREAD_CHAT_URL", self.page);
         tests.env("RETHREAD_GUIDE", repo.root.join("docs/guide/http.md"));
         if self.reference {

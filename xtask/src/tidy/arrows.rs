@@ -41,11 +41,8 @@ const OUTSIDE: [&str; 7] = [
 ];
 
 /// Outside libraries with one home.
-const HOMES: &[(&str, &str)] = &[
-    ("redis", "rethread-redis"),
-    ("ractor", "rethread-runtime"),
-    ("reqwest", "rethread-examples"),
-];
+const HOMES: &[(&str, &str)] =
+    &[("redis", "rethread-redis"), ("ractor", "rethread-runtime"), ("reqwest", "rethread-gateway")];
 
 pub(super) fn check(packages: &Packages) -> Vec<Finding> {
     packages.list.iter().flat_map(check_package).collect()

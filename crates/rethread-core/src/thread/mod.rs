@@ -293,6 +293,9 @@ impl ThreadMachine {
             && execution.id() == emitted.target.execution
         {
             execution.handle_emitted(now, emitted, &mut self.turn, log);
+            if execution.has_exceeded() {
+                self.advance(now);
+            }
         }
         self.finish_turn(now);
     }

@@ -1,6 +1,6 @@
 //! Custom events of task bodies that arrive more than once, and bodies that write anew.
 
-use rethread_core::event::EventKind;
+use rethread_core::event::{EventKind, RunOutcome};
 use rethread_core::failure::Failure;
 use rethread_core::ids::{RunId, WorkerId};
 use rethread_core::message::{
@@ -8,6 +8,7 @@ use rethread_core::message::{
 };
 use rethread_core::policy::{EntrypointOptions, Retry, TaskOptions};
 use rethread_core::replay::Outcome;
+use rethread_core::thread::Limits;
 
 use crate::support::rng::Rng;
 use crate::support::world::World;
@@ -235,4 +236,23 @@ fn an_attempt_goes_on_after_a_reload() {
     emit(&mut world, &target, "w", 2, &["c"]);
     emit(&mut world, &target, "w", 2, &["c"]);
     assert_eq!(world.custom(run), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_task_that_writes_too_much_ends_the_run_while_it_runs() {
+    let too_many: Vec<_> = std::iter::repeat_n("x", 20).collect();
+    let too_large = "x".repeat(200);
+    for (texts, setting) in
+        [(too_many, "events_max"), (vec![too_large.as_str()], "payload_bytes_max")]
+    {
+        let code = Code::main(|_| async { task("chatty", ()).await });
+        let mut world = World::new(code);
+        world.limits = Limits { events_max: 10, payload_bytes_max: 150, ..Limits::default() };
+        let run = world.start(());
+        world.handle_message();
+        let target = world.store.queue[0].target.clone();
+        emit(&mut world, &target, "w", 0, &texts);
+        let RunOutcome::Failed(failure) = world.outcome(run) else { panic!("{setting}") };
+        assert!(failure.message.contains(setting), "{failure}");
+    }
 }

@@ -1,5 +1,6 @@
 //! The assistants that there are: those that were made, and one for each entrypoint.
 
+use futures::future::try_join;
 use rethread_client::Millis;
 use serde_json::json;
 use uuid::Uuid;
@@ -24,10 +25,11 @@ pub(crate) async fn resolve(
             None => of_entrypoint_with(shared, id).await,
         },
         Err(_) => {
-            let Some((entrypoint, since)) = records.entrypoints().get_dated(named).await? else {
-                return Ok(None);
-            };
-            let changed = records.assistants(tenant).get(ids::assistant_of(named)).await?;
+            let (entrypoints, assistants) = (records.entrypoints(), records.assistants(tenant));
+            let found = entrypoints.get_dated(named);
+            let (found, changed) =
+                try_join(found, assistants.get(ids::assistant_of(named))).await?;
+            let Some((entrypoint, since)) = found else { return Ok(None) };
             Ok(Some(changed.unwrap_or_else(|| of_entrypoint(&entrypoint, since))))
         }
     }

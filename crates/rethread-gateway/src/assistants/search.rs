@@ -87,7 +87,7 @@ pub(super) async fn versions(
         versions.push(current);
     }
     versions.retain(|record| has_metadata(record, search.metadata.as_ref()));
-    versions.sort_by(|a, b| b.version.cmp(&a.version));
+    versions.sort_by_key(|record| std::cmp::Reverse(record.version));
     let page = Page::of(versions, search.limit.get(), search.offset);
     let headers = page.headers();
     Ok((headers, Json(page.members.into_iter().map(Assistant::from).collect())))

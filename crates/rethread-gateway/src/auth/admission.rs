@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{Request, State};
+use axum::http::Uri;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -70,12 +71,25 @@ fn enter(
     bearer: ApiResult<Option<Bearer>>,
     request: &mut Request,
 ) -> ApiResult<limits::Permit> {
-    if let Some(grant) = check(needs.scope, bearer)? {
+    if let Some(grant) = check(scope_of(needs, request.uri()), bearer)? {
         request.extensions_mut().insert(grant.tenant.clone());
     }
     request.extensions_mut().insert(shared.options().body_limits());
     let tenant = request.extensions().get::<Tenant>().cloned().unwrap_or_default();
     shared.in_flight().enter(tenant, needs.kind)
+}
+
+/// The scope that a request needs: to stop a run by going away is no reading.
+fn scope_of(needs: &Needs, uri: &Uri) -> Option<Scope> {
+    let members = serde_html_form::from_str::<Vec<(String, String)>>(uri.query().unwrap_or(""));
+    let stops = |(name, value): &(String, String)| {
+        name == "cancel_on_disconnect" && !matches!(&*value.to_ascii_lowercase(), "0" | "false")
+    };
+    match needs.scope {
+        // What cannot be read is refused as such later.
+        Some(Scope::Read) if members.is_ok_and(|it| it.iter().any(stops)) => Some(Scope::Write),
+        scope => scope,
+    }
 }
 
 /// What the token of a request allows; none where no token is needed.

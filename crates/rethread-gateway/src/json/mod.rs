@@ -12,3 +12,19 @@ pub(crate) use whole::Whole;
 
 /// An object.
 pub(crate) type Object = serde_json::Map<String, serde_json::Value>;
+
+/// Has structs be read from objects only: serde would take a list of their members as well. They
+/// derive `Deserialize` with `#[serde(remote = "Self")]`.
+macro_rules! read_from_objects {
+    ($($type:ty),*) => {$(
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let members = <$crate::json::Object as serde::Deserialize>::deserialize(deserializer)?;
+                Self::deserialize(serde_json::Value::Object(members))
+                    .map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+pub(crate) use read_from_objects;

@@ -73,6 +73,11 @@ impl Messages {
         ended.flat_map(finish).collect()
     }
 
+    /// Forgets the messages that a body wrote, which is run again: they start anew.
+    pub(super) fn drop_of(&mut self, call: Option<CallId>) {
+        self.open.retain(|open| open.call != call);
+    }
+
     /// Ends all messages.
     pub(super) fn end(&mut self) -> Vec<MessageEvent> {
         self.open.drain(..).flat_map(finish).collect()

@@ -32,6 +32,7 @@ pub(crate) fn routes() -> Routes {
                 TAG,
                 "Streams what happens on a thread, which need not exist yet.",
             )
+            .reads()
             .body::<channel::Subscription>()
             .events(200, "First what has happened, then what happens.")
             .fault(400, "There is no channel, or one that is not known."),

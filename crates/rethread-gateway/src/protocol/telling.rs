@@ -93,6 +93,9 @@ impl Telling {
                 let message = Message::new(self.run, *call, *attempt, value, metadata)?;
                 events.add_messages(self.messages.add(&message, *call, &path_of(run, *call)));
             }
+            StreamData::Reset { call, .. } if *mode == Mode::Messages => {
+                self.messages.drop_of(*call);
+            }
             StreamData::TaskStarted { .. } => {
                 events.add_task(path, task_data(run, data)?);
             }

@@ -1,6 +1,6 @@
 //! Records of one kind.
 
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasher, RandomState};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -21,19 +21,24 @@ pub(crate) trait Row: Serialize + DeserializeOwned + Send + 'static {}
 /// They order the changes of one gateway. Changes of the same record through two gateways at the
 /// same moment may still take each other back: the store has no conditional write.
 #[derive(Debug)]
-pub(super) struct Locks([Mutex<()>; 64]);
+pub(super) struct Locks {
+    locks: [Mutex<()>; LOCKS],
+    hasher: RandomState,
+}
+
+const LOCKS: usize = 64;
 
 impl Default for Locks {
     fn default() -> Self {
-        Self(std::array::from_fn(|_| Mutex::new(())))
+        let locks = std::array::from_fn(|_| Mutex::new(()));
+        Self { locks, hasher: RandomState::new() }
     }
 }
 
 impl Locks {
     fn of(&self, name: (&[String], &str)) -> &Mutex<()> {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
-        let Self(locks) = self;
-        &locks[usize::try_from(hash % 64).unwrap_or(0)]
+        let hash = self.hasher.hash_one(name) as usize;
+        &self.locks[hash % LOCKS]
     }
 }
 

@@ -130,7 +130,7 @@ async fn meet_others(
     if strategy != MultitaskStrategy::Enqueue {
         multitask::make_way(shared, name, strategy, overview.as_ref()).await?;
     }
-    Ok(order.from_newest(overview.map(|it| it.checkpoint)))
+    Ok(order.unless_newest(overview.map(|it| it.checkpoint)))
 }
 
 /// Sends the request, now or later. One that was not taken leaves nothing behind.

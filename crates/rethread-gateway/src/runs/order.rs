@@ -120,7 +120,7 @@ impl Order {
 
     /// The same from the newest state, if that is what it names. Going on from there is not the
     /// same as going back to it: what was recorded since counts.
-    pub(super) fn from_newest(self, newest: Option<CheckpointId>) -> Self {
+    pub(super) fn unless_newest(self, newest: Option<CheckpointId>) -> Self {
         let is_newest = self.at.is_some_and(|at| Some(CheckpointId::from_uuid(at)) == newest);
         if is_newest { Self { at: None, ..self } } else { self }
     }

@@ -67,7 +67,8 @@ impl Drop for Watch {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             let concluded = async {
-                if cancels {
+                // A reader that the gateway sends away has not gone by itself.
+                if cancels && !shared.is_draining() {
                     stop(&shared, &name, false).await?;
                 }
                 match is_guest {

@@ -21,6 +21,8 @@ pub(crate) enum StreamMode {
     Debug,
     /// Of LangChain's models: there are none.
     Events,
+    /// That what a body wrote counts no more, since it is run again.
+    Reset,
 }
 
 impl StreamMode {
@@ -34,7 +36,7 @@ impl StreamMode {
             Self::Tasks => Mode::Tasks,
             Self::Checkpoints => Mode::Checkpoints,
             Self::Debug => Mode::Debug,
-            Self::Events => return None,
+            Self::Events | Self::Reset => return None,
         })
     }
 }

@@ -1,6 +1,10 @@
 //! What happens in a run, in the modes that a client asks for (v1 of the streaming protocol).
 
-use rethread_client::{AnyValue, CallId, OpenInterrupt, Payload, Refusal, RunOutcome, StreamData};
+use std::collections::BTreeMap;
+
+use rethread_client::{
+    AnyValue, CallId, Mode, OpenInterrupt, Payload, Refusal, RunOutcome, StreamData,
+};
 use rethread_core::event::Interrupt;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -13,6 +17,7 @@ use super::position::Position;
 use super::source::{Happened, RunEvents};
 use super::task::task_data;
 use crate::error::ApiResult;
+use crate::ids;
 use crate::json::Object;
 use crate::times;
 
@@ -24,6 +29,8 @@ pub(crate) struct Showing {
     /// Whether what child entrypoints do is shown.
     has_children: bool,
     chunks: Chunks,
+    /// The messages that bodies have begun, by their ids.
+    writers: BTreeMap<String, Option<CallId>>,
 }
 
 /// Frames with their positions.
@@ -31,7 +38,8 @@ type Placed = Vec<(Position, Frame)>;
 
 impl Showing {
     pub(crate) fn new(thread: Uuid, modes: StreamModes, has_children: bool) -> Self {
-        Self { thread, modes, has_children, chunks: Chunks::default() }
+        let (chunks, writers) = (Chunks::default(), BTreeMap::new());
+        Self { thread, modes, has_children, chunks, writers }
     }
 
     /// What is sent of it.
@@ -49,6 +57,9 @@ impl Showing {
             }
             StreamData::Message { .. } | StreamData::Began { .. } | StreamData::Ended { .. } => {
                 Vec::new()
+            }
+            StreamData::Reset { call, attempt } if self.is_visible(run, *call) => {
+                self.show_reset(run, happened, *call, *attempt)
             }
             StreamData::RunEnded(outcome) => self.show_end(*position, outcome),
             _ => self.show_in_mode(run, happened)?,
@@ -124,15 +135,8 @@ impl Showing {
         call: Option<CallId>,
         message: &Message,
     ) -> Placed {
-        let mut metadata = message.metadata.clone();
-        let node = run.call(call).map(|call| call.name.clone());
-        for (name, value) in [
-            ("langgraph_node", json!(node)),
-            ("run_id", json!(run.run())),
-            ("thread_id", json!(self.thread)),
-        ] {
-            metadata.insert(name.to_owned(), value);
-        }
+        let metadata = self.facts(run, call, message.metadata.clone());
+        self.writers.insert(message.id.clone(), call);
         let suffix = self.suffix(path);
         let mut placed = Vec::new();
         if self.modes.has(StreamMode::Messages) {
@@ -151,6 +155,53 @@ impl Showing {
         if self.modes.has(StreamMode::MessagesTuple) {
             let data = json!([message.chunk, metadata]);
             placed.push((position.part(2), frame(format!("messages{suffix}"), data)));
+        }
+        placed
+    }
+
+    /// What is said about a message.
+    fn facts(&self, run: &RunEvents, call: Option<CallId>, mut metadata: Object) -> Object {
+        let node = run.call(call).map(|call| call.name.clone());
+        for (name, value) in [
+            ("langgraph_node", json!(node)),
+            ("run_id", json!(run.run())),
+            ("thread_id", json!(self.thread)),
+        ] {
+            metadata.insert(name.to_owned(), value);
+        }
+        metadata
+    }
+
+    /// A body is run again, and what it wrote counts no more. Clients that put chunks together
+    /// are sent an empty message in the place of what they have.
+    fn show_reset(
+        &mut self,
+        run: &RunEvents,
+        Happened { position, mode, path, .. }: &Happened,
+        call: Option<CallId>,
+        attempt: Option<u32>,
+    ) -> Placed {
+        let mut placed = Vec::new();
+        if self.modes.has(StreamMode::Reset) {
+            let name = run.call(call).map(|call| call.name.clone());
+            let data = json!({
+                "mode": mode.name(), "id": call.map(ids::task), "name": name, "attempt": attempt,
+            });
+            placed.push((*position, frame("reset", data)));
+        }
+        if *mode != Mode::Messages {
+            return placed;
+        }
+        let begun: Vec<_> =
+            self.writers.extract_if(.., |_, writer| *writer == call).map(|(id, _)| id).collect();
+        for (part, id) in (2..).zip(begun) {
+            self.chunks.remove(&id);
+            if self.modes.has(StreamMode::MessagesTuple) {
+                let empty = json!({ "type": "ai", "content": "", "id": id });
+                let data = json!([empty, self.facts(run, call, Object::new())]);
+                let event = format!("messages{}", self.suffix(path));
+                placed.push((position.part(part), frame(event, data)));
+            }
         }
         placed
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::error::ApiResult;
 use crate::ids;
-use crate::json::{Object, contains};
+use crate::json::{Object, contains, read_from_objects};
 use crate::times::Time;
 
 /// A thread at one of its checkpoints. Of a thread that never ran, all is null or empty.
@@ -54,20 +54,20 @@ pub(super) struct StateEdited {
 
 /// A checkpoint as requests name it.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(remote = "Self")]
 pub(crate) struct CheckpointGiven {
     #[serde(default)]
-    #[expect(dead_code, reason = "the path names the thread")]
     thread_id: Option<Value>,
     /// Which graph within the graph; entrypoints have none.
     #[serde(default)]
-    #[expect(dead_code, reason = "children have no checkpoints of their own here")]
     checkpoint_ns: Option<String>,
     #[serde(default)]
     pub(crate) checkpoint_id: Option<Uuid>,
     #[serde(default)]
-    #[expect(dead_code, reason = "it names checkpoints of graphs within the graph")]
     checkpoint_map: Option<Object>,
 }
+
+read_from_objects!(CheckpointGiven);
 
 /// A question to a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

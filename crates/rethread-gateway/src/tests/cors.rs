@@ -52,7 +52,7 @@ async fn pages_of_other_origins_cause_nothing() {
     assert_eq!(answer.status(), 200);
     let allowed = header(&answer, "access-control-allow-origin");
     assert_eq!(allowed, Some("https://chat.example.com"));
-    assert!(header(&answer, "vary").is_some_and(|vary| vary.contains("origin")));
+    assert!(answer.headers().get_all("vary").iter().any(|vary| vary == "origin"));
     let create = |origin: &str| served.request("POST", "/threads").header("origin", origin);
     for origin in ["https://evil.example.com", "https://chat.example.com.evil.org", "null"] {
         let answer = send(create(origin)).await;

@@ -54,6 +54,9 @@ async fn a_question_stands_in_the_state() {
         assert_eq!(bench.post(&format!("{path}/checkpoint"), request).await.expect(200), state);
     }
     bench.get(&format!("{path}/{}", Uuid::now_v7())).await.expect(404);
+    let list = json!({ "checkpoint": [null] });
+    bench.post(&format!("{path}/checkpoint"), list).await.expect(422);
+    bench.post(&format!("{path}/checkpoint"), json!([null])).await.expect(422);
 }
 
 #[tokio::test]

@@ -1,7 +1,11 @@
+use std::convert::Infallible;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use reqwest::Response;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
@@ -32,9 +36,9 @@ async fn bodies_have_a_size() {
     };
     let chunked = |size| {
         let text = search(size).into_bytes();
-        let chunks: Vec<_> =
-            text.chunks(100).map(|it| Ok::<_, std::io::Error>(it.to_vec())).collect();
-        reqwest::Body::wrap_stream(futures::stream::iter(chunks))
+        let frame = |chunk: &[u8]| Ok::<_, Infallible>(Frame::data(Bytes::copy_from_slice(chunk)));
+        let frames: Vec<_> = text.chunks(100).map(frame).collect();
+        reqwest::Body::wrap(StreamBody::new(futures::stream::iter(frames)))
     };
     assert_eq!(post(search(2_000).into()).await.status(), 200);
     assert_eq!(post(chunked(2_000)).await.status(), 200);

@@ -63,7 +63,7 @@ async fn threads_are_found_by_every_filter() {
         (json!({ "values": 0 }), vec![number]),
         (json!({ "values": [5] }), vec![list]),
         (json!({ "values": { "essay": "x" } }), vec![]),
-        (json!({ "limit": 2, "offset": 1 }), vec![busy, fails]),
+        (json!({ "limit": 2.0, "offset": 1 }), vec![busy, fails]),
     ] {
         assert_eq!(it.found(request.clone()).await, expected, "{request}");
     }

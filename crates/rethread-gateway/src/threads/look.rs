@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use rethread_client::{Millis, ThreadOverview, ThreadStatus as EngineStatus};
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::busy::{active_runs, still_active};
 use super::model::{Thread, ThreadExpiry, ThreadFault, ThreadStatus};
@@ -119,11 +118,6 @@ pub(super) async fn show(
     let look = Look::at(shared, tenant, record).await?;
     let values = look.values(shared, tenant).await?;
     look.show(values)
-}
-
-/// The thread of this id as it is.
-pub(super) async fn show_by_id(shared: &Shared, tenant: &Tenant, id: Uuid) -> ApiResult<Thread> {
-    show(shared, tenant, super::require(shared, tenant, id).await?).await
 }
 
 fn status_word(status: &EngineStatus) -> ThreadStatus {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::json::{JsonPath, Object};
+use crate::json::{JsonPath, Object, read_from_objects};
 use crate::page::{Limit, Offset, SortOrder};
 use crate::records::ThreadTtl;
 use crate::state::Question;
@@ -107,6 +107,7 @@ pub(super) enum IfExists {
 
 /// A state that is laid out.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(remote = "Self")]
 pub(super) struct Superstep {
     /// One edit: an entrypoint has one node.
     #[schemars(length(min = 1, max = 1))]
@@ -114,11 +115,14 @@ pub(super) struct Superstep {
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(remote = "Self")]
 pub(super) struct StepUpdate {
     #[serde(default)]
     pub(super) values: Value,
     pub(super) as_node: Option<String>,
 }
+
+read_from_objects!(Superstep, StepUpdate);
 
 /// When a thread is removed by itself.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]

@@ -5,6 +5,7 @@
 //! machine or of its network, over https, without following redirects.
 
 mod rules;
+mod secret;
 mod send;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ use crate::sse::error_frame;
 use crate::times;
 
 pub use rules::WebhookRules;
+pub use secret::{InvalidWebhookSecret, WebhookSecret};
 
 /// The claims of those who tell: who sees the end of a run first tells it.
 const CLAIMS: &str = "@http/webhooks";
@@ -57,7 +59,7 @@ pub(crate) async fn tell(shared: &Shared, name: &RunName, ending: &Ending) -> Ap
         return Ok(());
     }
     let body = body(shared, name, record, ending).await?;
-    if let Err(error) = send::post(rules, &url, &body).await {
+    if let Err(error) = send::post(rules, &url, name.run, &body).await {
         tracing::warn!(run_id = %name.run, %error, "a webhook could not be told of a run");
     }
     told(shared, name).await

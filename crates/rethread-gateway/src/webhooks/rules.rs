@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use reqwest::Url;
 
+use super::WebhookSecret;
+
 /// Where the end of a run may be told.
 ///
 /// ```
@@ -20,9 +22,12 @@ pub struct WebhookRules {
     pub allow_http: bool,
     /// Whether hosts may be asked that are this machine or in its network. Default no.
     pub allow_private: bool,
-    /// How long a host may take to answer. Default 10 s.
+    /// What messages are signed with. Default nothing: whoever gets one cannot know that it is
+    /// from here.
+    pub secret: Option<WebhookSecret>,
+    /// How long a host may take to answer. Default 5 s.
     pub timeout: Duration,
-    /// Most bytes that are sent; the values of a run that has more are left out. Default 1 MiB.
+    /// Most bytes that are sent; the values of a run that has more are left out. Default 64 KiB.
     pub body_bytes_max: usize,
 }
 
@@ -33,9 +38,17 @@ impl WebhookRules {
             hosts: hosts.into_iter().map(|host| host.into().to_ascii_lowercase()).collect(),
             allow_http: false,
             allow_private: false,
-            timeout: Duration::from_secs(10),
-            body_bytes_max: 1 << 20,
+            secret: None,
+            timeout: Duration::from_secs(5),
+            body_bytes_max: 64 << 10,
         }
+    }
+
+    /// The same, with messages that are signed.
+    #[must_use]
+    pub fn signed_with(mut self, secret: WebhookSecret) -> Self {
+        self.secret = Some(secret);
+        self
     }
 
     /// The same, also without encryption.

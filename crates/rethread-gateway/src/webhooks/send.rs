@@ -4,8 +4,10 @@ use std::time::Duration;
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::WebhookRules;
+use crate::times;
 
 /// How often a host that cannot be reached or has a fault is asked.
 const ATTEMPTS: u32 = 3;
@@ -18,13 +20,26 @@ pub(super) enum Untold {
     #[error("its host has no address that may be asked")]
     NoAddress,
     #[error("{0}")]
-    Http(#[from] reqwest::Error),
+    Http(reqwest::Error),
     #[error("its host answered {0}")]
     Refused(StatusCode),
 }
 
-/// Sends the body to an address.
-pub(super) async fn post(rules: &WebhookRules, url: &Url, body: &Value) -> Result<(), Untold> {
+impl From<reqwest::Error> for Untold {
+    fn from(error: reqwest::Error) -> Self {
+        // The address may hold a secret of its owner, and this is logged.
+        Self::Http(error.without_url())
+    }
+}
+
+/// Sends the body to an address. Each attempt has the same `webhook-id`, so that a receiver may
+/// know it again.
+pub(super) async fn post(
+    rules: &WebhookRules,
+    url: &Url,
+    run: Uuid,
+    body: &Value,
+) -> Result<(), Untold> {
     let mut text = body.to_string();
     if text.len() > rules.body_bytes_max {
         let mut without = body.clone();
@@ -35,7 +50,7 @@ pub(super) async fn post(rules: &WebhookRules, url: &Url, body: &Value) -> Resul
     let mut pause = PAUSE;
     let mut attempt = 1;
     loop {
-        let told = try_to_post(rules, url, &text).await;
+        let told = try_to_post(rules, url, run, &text).await;
         let may_pass = match &told {
             Ok(()) | Err(Untold::NoAddress) => false,
             Err(Untold::Refused(status)) => status.is_server_error(),
@@ -50,7 +65,7 @@ pub(super) async fn post(rules: &WebhookRules, url: &Url, body: &Value) -> Resul
     }
 }
 
-async fn try_to_post(rules: &WebhookRules, url: &Url, text: &str) -> Result<(), Untold> {
+async fn try_to_post(rules: &WebhookRules, url: &Url, run: Uuid, text: &str) -> Result<(), Untold> {
     let (host, addresses) = addresses(rules, url).await?;
     // The addresses that were looked at are those that are asked: a name could change meanwhile.
     let client = Client::builder()
@@ -59,7 +74,15 @@ async fn try_to_post(rules: &WebhookRules, url: &Url, text: &str) -> Result<(), 
         .timeout(rules.timeout)
         .resolve_to_addrs(&host, &addresses)
         .build()?;
-    let request = client.post(url.clone()).header("content-type", "application/json");
+    let (id, seconds) = (format!("run_{run}"), times::now().0 / 1_000);
+    let mut request = client
+        .post(url.clone())
+        .header("content-type", "application/json")
+        .header("webhook-id", &id)
+        .header("webhook-timestamp", seconds);
+    if let Some(secret) = &rules.secret {
+        request = request.header("webhook-signature", secret.sign(&id, seconds, text));
+    }
     let status = request.body(text.to_owned()).send().await?.status();
     if status.is_success() { Ok(()) } else { Err(Untold::Refused(status)) }
 }

@@ -112,8 +112,27 @@ async fn chat(text: String) -> Result<String> {
     say(text).await
 }
 
+/// Breaks off in its first attempt.
+#[task(retry = Retry::attempts(2).initial_interval(Duration::from_millis(1)).jitter(false))]
+async fn stammer(text: String) -> Result<String> {
+    let attempt = run_info()?.attempt;
+    emit(json!({ "attempt": attempt }))?;
+    for word in text.split_inclusive(' ') {
+        emit_message(word, json!({ "id": "m2" }))?;
+        if attempt == 1 {
+            return Err(Error::new("Broken", "off"));
+        }
+    }
+    Ok(text)
+}
+
+#[entrypoint]
+async fn stutter(text: String) -> Result<String> {
+    stammer(text).await
+}
+
 /// Their names.
-pub const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 10] = [
     "essay",
     "add_numbers",
     "accumulate",
@@ -123,9 +142,10 @@ pub const NAMES: [&str; 9] = [
     "child",
     "parent",
     "chat",
+    "stutter",
 ];
 
-pub fn registry() -> Registry {
+pub(crate) fn registry() -> Registry {
     Registry::builder()
         .entrypoint(essay::def())
         .entrypoint(add_numbers::def())
@@ -136,6 +156,7 @@ pub fn registry() -> Registry {
         .entrypoint(child::def())
         .entrypoint(parent::def())
         .entrypoint(chat::def())
+        .entrypoint(stutter::def())
         .task(write_essay::def())
         .task(add_one::def())
         .task(add_two::def())
@@ -143,6 +164,7 @@ pub fn registry() -> Registry {
         .task(tick::def())
         .task(ask::def())
         .task(say::def())
+        .task(stammer::def())
         .build()
         .expect("a registry")
 }

@@ -21,9 +21,9 @@ use uuid::Uuid;
 use crate::programs;
 
 /// Nothing takes as long.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-pub struct Server {
+pub(crate) struct Server {
     _node: Node,
     /// Gateways on the same storage.
     gateways: Vec<SocketAddr>,
@@ -33,17 +33,17 @@ pub struct Server {
 
 /// What a gateway answered.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
     /// As it came.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Answer {
     /// The JSON of an answer of this status; null if there is none.
     #[track_caller]
-    pub fn expect(self, status: u16) -> Value {
+    pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         if self.text.is_empty() {
             return Value::Null;
@@ -51,18 +51,18 @@ impl Answer {
         serde_json::from_str(&self.text).expect("JSON")
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("a text"))
     }
 }
 
 impl Server {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(GatewayOptions::default(), 1).await
     }
 
     /// Several gateways on one storage.
-    pub async fn start_with(options: GatewayOptions, gateways: usize) -> Self {
+    pub(crate) async fn start_with(options: GatewayOptions, gateways: usize) -> Self {
         let storage = Arc::new(MemoryStorage::new(2));
         let client = Client::from_storage(storage.clone());
         let id = NodeId::new("test").expect("an id");
@@ -90,7 +90,7 @@ impl Server {
     }
 
     /// A request to one of the gateways.
-    pub fn request_to(&self, gateway: usize, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request_to(&self, gateway: usize, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("http://{}{path}", self.gateways[gateway]))
     }
 
@@ -103,55 +103,55 @@ impl Server {
         timeout(DEADLINE, answered).await.expect("in time")
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         Self::answer(self.request_to(0, Method::GET, path)).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
         Self::answer(self.request_to(0, Method::DELETE, path)).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         self.post_to(0, path, body).await
     }
 
-    pub async fn post_to(&self, gateway: usize, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post_to(&self, gateway: usize, path: &str, body: Value) -> Answer {
         Self::answer(self.request_to(gateway, Method::POST, path).json(&body)).await
     }
 
-    pub async fn thread(&self) -> Uuid {
+    pub(crate) async fn thread(&self) -> Uuid {
         let thread = self.post("/threads", json!({})).await.expect(200);
         serde_json::from_value(thread["thread_id"].clone()).expect("an id")
     }
 
     /// Runs a program on a thread; gives the result.
-    pub async fn wait(&self, thread: Uuid, name: &str, input: Value) -> Value {
+    pub(crate) async fn wait(&self, thread: Uuid, name: &str, input: Value) -> Value {
         let run = json!({ "assistant_id": name, "input": input });
         self.post(&format!("/threads/{thread}/runs/wait"), run).await.expect(200)
     }
 
     /// Makes a run and goes on.
-    pub async fn create(&self, thread: Uuid, run: Value) -> Uuid {
+    pub(crate) async fn create(&self, thread: Uuid, run: Value) -> Uuid {
         let run = self.post(&format!("/threads/{thread}/runs"), run).await.expect(200);
         serde_json::from_value(run["run_id"].clone()).expect("an id")
     }
 
-    pub async fn join(&self, thread: Uuid, run: Uuid) -> Value {
+    pub(crate) async fn join(&self, thread: Uuid, run: Uuid) -> Value {
         self.get(&format!("/threads/{thread}/runs/{run}/join")).await.expect(200)
     }
 
-    pub async fn status(&self, thread: Uuid, run: Uuid) -> String {
+    pub(crate) async fn status(&self, thread: Uuid, run: Uuid) -> String {
         let run = self.get(&format!("/threads/{thread}/runs/{run}")).await.expect(200);
         run["status"].as_str().expect("a status").to_owned()
     }
 
-    pub async fn thread_status(&self, thread: Uuid) -> String {
+    pub(crate) async fn thread_status(&self, thread: Uuid) -> String {
         let thread = self.get(&format!("/threads/{thread}")).await.expect(200);
         thread["status"].as_str().expect("a status").to_owned()
     }
 
     /// Waits until a run has this status.
-    pub async fn until(&self, thread: Uuid, run: Uuid, status: &str) {
+    pub(crate) async fn until(&self, thread: Uuid, run: Uuid, status: &str) {
         let reached = async {
             while self.status(thread, run).await != status {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -161,7 +161,7 @@ impl Server {
     }
 
     /// The events of a request.
-    pub async fn events(&self, request: RequestBuilder) -> Events {
+    pub(crate) async fn events(&self, request: RequestBuilder) -> Events {
         let response = timeout(DEADLINE, request.send()).await.expect("in time");
         let response = response.expect("an answer");
         assert_eq!(response.status(), 200);
@@ -170,16 +170,16 @@ impl Server {
         Events { response, rest: String::new(), read: VecDeque::new(), signs_of_life: 0 }
     }
 
-    pub async fn stream(&self, path: &str, body: Value) -> Events {
+    pub(crate) async fn stream(&self, path: &str, body: Value) -> Events {
         self.events(self.request_to(0, Method::POST, path).json(&body)).await
     }
 
-    pub async fn stream_run(&self, thread: Uuid, run: Value) -> Events {
+    pub(crate) async fn stream_run(&self, thread: Uuid, run: Value) -> Events {
         self.stream(&format!("/threads/{thread}/runs/stream"), run).await
     }
 
     /// The events of a run behind one of them.
-    pub async fn rejoin(&self, path: &str, last: Option<&str>) -> Events {
+    pub(crate) async fn rejoin(&self, path: &str, last: Option<&str>) -> Events {
         let mut request = self.request_to(0, Method::GET, path);
         if let Some(last) = last {
             request = request.header("last-event-id", last);
@@ -189,29 +189,29 @@ impl Server {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Event {
-    pub event: String,
-    pub data: Value,
-    pub id: String,
+pub(crate) struct Event {
+    pub(crate) event: String,
+    pub(crate) data: Value,
+    pub(crate) id: String,
 }
 
 impl Event {
-    pub fn is(&self, event: &str) -> bool {
+    pub(crate) fn is(&self, event: &str) -> bool {
         self.event == event
     }
 }
 
 /// Reads events as they come.
-pub struct Events {
-    pub response: Response,
+pub(crate) struct Events {
+    pub(crate) response: Response,
     rest: String,
     read: VecDeque<Event>,
-    pub signs_of_life: usize,
+    pub(crate) signs_of_life: usize,
 }
 
 impl Events {
     /// The next event; none when the stream is closed.
-    pub async fn next(&mut self) -> Option<Event> {
+    pub(crate) async fn next(&mut self) -> Option<Event> {
         timeout(DEADLINE, self.read_next()).await.expect("an event in time")
     }
 
@@ -234,7 +234,7 @@ impl Events {
     }
 
     /// All events up to the end.
-    pub async fn all(mut self) -> Vec<Event> {
+    pub(crate) async fn all(mut self) -> Vec<Event> {
         let mut all = Vec::new();
         while let Some(event) = self.next().await {
             all.push(event);
@@ -243,7 +243,7 @@ impl Events {
     }
 
     /// The next events, up to one.
-    pub async fn up_to(&mut self, is_last: impl Fn(&Event) -> bool) -> Vec<Event> {
+    pub(crate) async fn up_to(&mut self, is_last: impl Fn(&Event) -> bool) -> Vec<Event> {
         let mut all = Vec::new();
         loop {
             let event = self.next().await.expect("more events");
@@ -270,6 +270,6 @@ fn parse(frame: &str) -> Event {
 }
 
 /// Names and data of events.
-pub fn shown(events: &[Event]) -> Vec<(&str, &Value)> {
+pub(crate) fn shown(events: &[Event]) -> Vec<(&str, &Value)> {
     events.iter().map(|event| (event.event.as_str(), &event.data)).collect()
 }

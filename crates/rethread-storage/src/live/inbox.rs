@@ -130,6 +130,16 @@ impl Inbox {
         }));
     }
 
+    /// The newest cursor that was given to a message.
+    pub(crate) fn newest_cursor(&self) -> u64 {
+        self.last_cursor
+    }
+
+    /// Gives no message a cursor up to this one from now on.
+    pub(crate) fn leave_out(&mut self, up_to: u64) {
+        self.last_cursor = self.last_cursor.max(up_to);
+    }
+
     /// Takes out everything up to a cursor.
     pub(crate) fn consume(&mut self, up_to: InboxCursor) -> Vec<Origin> {
         let end = self.items.partition_point(|item| item.cursor <= up_to.0);

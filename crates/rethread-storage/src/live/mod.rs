@@ -317,12 +317,12 @@ impl Live {
         self.work.lose(nth)
     }
 
-    pub(crate) fn newest_order(&self) -> OrderId {
-        self.work.newest_order()
-    }
-
-    pub(crate) fn leave_out_orders(&mut self, up_to: OrderId) {
-        self.work.leave_out(up_to);
+    /// Gives no id from now on that `lost`, a later state, gave.
+    pub(crate) fn leave_out_ids_of(&mut self, lost: &Self) {
+        self.work.leave_out(lost.work.newest_order());
+        for (partition, lost) in self.partitions.iter_mut().zip(&lost.partitions) {
+            partition.inbox.leave_out(lost.inbox.newest_cursor());
+        }
     }
 
     pub(crate) fn queued_orders(&self, partition: PartitionId) -> Result<Vec<QueuedOrder>> {

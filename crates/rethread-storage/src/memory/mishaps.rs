@@ -14,12 +14,12 @@ impl Model {
 
     /// Goes back to an earlier state of this storage: its newest writes are lost.
     ///
-    /// Orders get no id that one had which was lost, as on a server, whose ids follow its clock.
-    /// Else the receipt of a lost order, which its worker still holds, would fit another one.
+    /// Orders and messages get no id that one had which was lost, as on a server, whose ids follow
+    /// its clock. Else the receipt of a lost order, which its worker still holds, would fit another
+    /// one, and a message could come behind a reader that has not lost its place.
     pub fn roll_back_to(&mut self, earlier: Self) {
-        let newest_order = self.live.newest_order();
-        *self = earlier;
-        self.live.leave_out_orders(newest_order);
+        let lost = std::mem::replace(self, earlier);
+        self.live.leave_out_ids_of(&lost.live);
     }
 
     /// Loses an order that no worker has ever had, the one at this place among them, and says whether

@@ -6,6 +6,7 @@
 
 mod choices;
 mod ranges;
+mod secret_text;
 mod secret_url;
 mod sources;
 
@@ -23,11 +24,12 @@ use rethread_core::thread::Limits;
 use serde::{Deserialize, Serialize};
 
 pub use choices::{DataSync, LogFormat};
+pub use secret_text::SecretText;
 pub use secret_url::SecretUrl;
 use sources::{Texts, check_names, from_environment};
 
 /// The names of all settings.
-const NAMES: [&str; 38] = [
+const NAMES: [&str; 40] = [
     "redis_url",
     "redis_replicas",
     "redis_tls_ca",
@@ -62,13 +64,15 @@ const NAMES: [&str; 38] = [
     "http_requests_max",
     "http_streams_max",
     "http_heartbeat_ms",
+    "http_webhook_hosts",
+    "http_webhook_secret",
     "otlp_endpoint",
     "otlp_service_name",
     "log_format",
     "log_filter",
 ];
 /// Settings that hold a list; separated by commas in the environment.
-const LISTS: [&str; 2] = ["worker_queues", "http_cors_origins"];
+const LISTS: [&str; 3] = ["worker_queues", "http_cors_origins", "http_webhook_hosts"];
 
 /// The settings of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -160,6 +164,13 @@ pub struct Settings {
     /// How often a stream of the HTTP API without traffic says that it lives, in milliseconds.
     /// Default 5,000.
     pub http_heartbeat_ms: u64,
+    /// Hosts that may be told over HTTPS that a run is over, where a request asks for it
+    /// (`webhook`): `hooks.example.com`, or `*.example.com` for all below it. Hosts in the
+    /// network of the gateway are told nothing. Default: none, webhooks are refused.
+    pub http_webhook_hosts: Vec<String>,
+    /// What webhooks are signed with: `whsec_` and the base64 of 24 to 64 random bytes. Needed
+    /// with `http_webhook_hosts`.
+    pub http_webhook_secret: Option<SecretText>,
     /// Address of a collector of OpenTelemetry traces that speaks OTLP over HTTP, such as
     /// `http://127.0.0.1:4318`. Default: none, traces are not sent.
     pub otlp_endpoint: Option<SecretUrl>,
@@ -210,6 +221,8 @@ impl Default for Settings {
             http_requests_max: 2_000,
             http_streams_max: 2_000,
             http_heartbeat_ms: 5_000,
+            http_webhook_hosts: Vec::new(),
+            http_webhook_secret: None,
             otlp_endpoint: None,
             otlp_service_name: "rethread".into(),
             log_format: LogFormat::default(),

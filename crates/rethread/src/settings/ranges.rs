@@ -1,6 +1,8 @@
 //! What values settings may have.
 
-use super::{Settings, SettingsError};
+use rethread_gateway::WebhookSecret;
+
+use super::{SecretText, Settings, SettingsError};
 
 /// A journal is loaded as a whole, and so is a value.
 const BYTES_MAX: usize = 1 << 30;
@@ -29,7 +31,15 @@ fn http(settings: &Settings) -> Result<(), SettingsError> {
             })
     };
     let form = "name origins such as https://chat.example.com, without a path, or `*` for all";
-    must(settings.http_cors_origins.iter().all(is_origin), "http_cors_origins", form)
+    must(settings.http_cors_origins.iter().all(is_origin), "http_cors_origins", form)?;
+    let secret = settings.http_webhook_secret.as_ref();
+    let form = "give `whsec_` and the base64 of 24 to 64 random bytes, such as whsec_$(openssl rand \
+                -base64 32)";
+    let is_secret = |secret: &SecretText| secret.reveal().parse::<WebhookSecret>().is_ok();
+    must(secret.is_none_or(is_secret), "http_webhook_secret", form)?;
+    let unsigned = "who is told of runs must be able to know that it is from here: set \
+                    `http_webhook_secret`";
+    must(settings.http_webhook_hosts.is_empty() || secret.is_some(), "http_webhook_hosts", unsigned)
 }
 
 /// Checks every value, and the ones that must fit each other.

@@ -92,6 +92,12 @@ fn limits_and_addresses_are_checked() {
         ("REDIS_TLS_CA", "/ca.pem", "`rediss`"),
         ("REDIS_REPLICAS", "1", "no replicas"),
         ("OTLP_ENDPOINT", "127.0.0.1:4318", "http://127.0.0.1:4318"),
+        ("HTTP_CORS_ORIGINS", "https://a.example.com/x", "without a path"),
+        ("HTTP_BODY_BYTES_MAX", "1023", "1 KiB"),
+        ("HTTP_STREAMS_MAX", "0", "from 1"),
+        ("HTTP_HEARTBEAT_MS", "60001", "a minute"),
+        ("HTTP_WEBHOOK_SECRET", "hunter2", "24 to 64"),
+        ("HTTP_WEBHOOK_HOSTS", "hooks.example.com", "http_webhook_secret"),
     ] {
         let environment = env(&[(&format!("RETHREAD_{name}"), value)]);
         let text = error(Settings::load(None, environment, BTreeMap::new()));
@@ -109,8 +115,15 @@ fn limits_and_addresses_are_checked() {
 
 #[test]
 fn the_defaults_are_valid_and_show_no_password() {
-    let settings = Settings { redis_url: Some("redis://:hunter2@h".into()), ..Settings::default() };
+    let settings = Settings {
+        redis_url: Some("redis://:hunter2@h".into()),
+        http_webhook_secret: Some("whsec_aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMg==".into()),
+        ..Settings::default()
+    };
     ranges::check(&settings).expect("valid");
     let shown = format!("{settings:?} {}", serde_json::to_string(&settings).expect("serializes"));
-    assert!(!shown.contains("hunter2") && shown.contains("redis://***@h"), "{shown}");
+    assert!(
+        !shown.contains("hunter2") && !shown.contains("whsec_") && shown.contains("redis://***@h"),
+        "{shown}"
+    );
 }

@@ -78,6 +78,11 @@ impl Execution {
         }
     }
 
+    /// Whether it has reached a limit that ends the run.
+    pub(in crate::thread) fn has_exceeded(&self) -> bool {
+        self.exceeded.is_some()
+    }
+
     fn exceed(&mut self, message: String) {
         self.exceeded.get_or_insert_with(|| Failure::new(kind::LIMIT, message).final_());
     }
