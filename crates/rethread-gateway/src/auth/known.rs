@@ -45,8 +45,11 @@ pub(crate) struct Known {
     store: Store,
     fresh: Duration,
     lookups: Semaphore,
-    found: Mutex<HashMap<Fingerprint, (Instant, Option<Arc<Grant>>)>>,
+    found: Mutex<HashMap<Fingerprint, Found>>,
 }
+
+/// When a token was looked up, and what it allowed then; none if it was unknown.
+type Found = (Instant, Option<Arc<Grant>>);
 
 impl Known {
     /// Remembers a lookup for the time `fresh`.

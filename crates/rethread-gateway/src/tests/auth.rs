@@ -224,7 +224,7 @@ async fn a_revoked_token_ceases_to_work() {
     };
     assert_eq!(info().await, 200);
     let list = served.tokens.list().await.expect("listed");
-    assert_eq!(list, [created.info.clone()]);
+    assert_eq!(list, std::slice::from_ref(&created.info));
     assert_eq!(served.tokens.revoke("other").await.expect("looked"), None);
     let revoked = served.tokens.revoke(&created.info.id).await.expect("revoked");
     assert_eq!(revoked, Some(created.info.clone()));
