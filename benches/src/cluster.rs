@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::engine::SERVICE_ENV;
+use crate::process::resident_mb;
 use crate::program::LEDGER_ENV;
 use crate::server::Server;
 
@@ -132,7 +133,7 @@ impl Cluster {
     /// Memory of the services of a role that is resident, in MiB, each.
     pub(crate) fn rss_mb(&self, role: Role) -> Vec<f64> {
         let services = self.services.iter().filter(|service| service.role == role);
-        services.filter_map(|service| rss_mb(service.child.id())).collect()
+        services.filter_map(|service| resident_mb(service.child.id())).collect()
     }
 
     /// Where bodies note that they ran.
@@ -171,10 +172,4 @@ pub(crate) async fn until(
 /// Length of a file; zero if it is not there.
 pub(crate) fn length(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |metadata| metadata.len())
-}
-
-fn rss_mb(pid: u32) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
 }

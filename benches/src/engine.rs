@@ -8,6 +8,7 @@ use rethread::{Client, DataSync, Embedded, EmbeddedOptions};
 use rethread_redis::testing::RedisServer;
 use tempfile::TempDir;
 
+use crate::process::cpu_seconds;
 use crate::program;
 
 /// Set for processes that are services of an engine.
@@ -38,6 +39,15 @@ impl Kind {
             Self::RedisAlways => "redis-always",
         }
     }
+
+    /// How Redis syncs its append-only file; none for the embedded store.
+    pub(crate) fn fsync(self) -> Option<&'static str> {
+        match self {
+            Self::Embedded | Self::Buffered => None,
+            Self::Redis => Some("everysec"),
+            Self::RedisAlways => Some("always"),
+        }
+    }
 }
 
 /// A running engine.
@@ -53,11 +63,10 @@ enum Parts {
 
 impl Engine {
     pub(crate) async fn start(kind: Kind) -> Result<Self, Box<dyn Error>> {
-        match kind {
-            Kind::Embedded => Self::embedded(DataSync::Disk).await,
-            Kind::Buffered => Self::embedded(DataSync::Process).await,
-            Kind::Redis => Self::redis("everysec").await,
-            Kind::RedisAlways => Self::redis("always").await,
+        match kind.fsync() {
+            Some(fsync) => Self::redis(fsync).await,
+            None if kind == Kind::Buffered => Self::embedded(DataSync::Process).await,
+            None => Self::embedded(DataSync::Disk).await,
         }
     }
 
@@ -96,7 +105,7 @@ impl Engine {
                 services.iter().map(Child::id).chain(server.pid()).collect()
             }
         };
-        others.into_iter().chain([std::process::id()]).filter_map(cpu_seconds_of).sum()
+        others.into_iter().chain([std::process::id()]).filter_map(cpu_seconds).sum()
     }
 
     pub(crate) async fn stop(self) -> Result<(), Box<dyn Error>> {
@@ -121,15 +130,4 @@ fn service(role: &str, url: &str) -> std::io::Result<Child> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
-}
-
-/// User and system time of a process, from its `stat` file; none where there is no such file.
-fn cpu_seconds_of(pid: u32) -> Option<f64> {
-    /// Ticks per second in that file, fixed on Linux.
-    const TICKS: f64 = 100.0;
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is a name in brackets that may hold anything.
-    let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = |field: usize| fields.get(field)?.parse::<f64>().ok();
-    Some((ticks(11)? + ticks(12)?) / TICKS)
 }

@@ -8,18 +8,22 @@
 //! cargo xtask bench takeover         # what it costs to lose one
 //! cargo xtask bench parked           # a million threads that wait for a person
 //! cargo xtask bench overload         # five times the peak
+//! cargo xtask bench http             # runs over HTTP, and a thousand readers of one run
 //! ```
 //!
 //! Each prints one JSON line per engine and repetition, then a table of medians. `--engine`
 //! chooses `embedded`, `buffered` (embedded, without a sync per group), `redis` (append-only
 //! file, synced every second) or `redis-always`; Redis runs a coordinator, two workers and the
-//! client as separate processes against a private server.
+//! client as separate processes against a private server. Over HTTP, the embedded store is served
+//! by one process besides this one, and Redis has a gateway in addition.
 
 mod cluster;
 mod engine;
+mod http;
 mod measure;
 mod overload;
 mod parked;
+mod process;
 mod program;
 mod report;
 mod scale_out;
@@ -43,6 +47,15 @@ struct Arguments {
     /// Repetitions, of which the median counts.
     #[arg(long, global = true, default_value_t = 5)]
     repeat: usize,
+}
+
+impl Arguments {
+    fn engines_or_all(&self) -> Vec<Kind> {
+        match self.engines.is_empty() {
+            true => Kind::ALL.to_vec(),
+            false => self.engines.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -92,6 +105,8 @@ enum Workload {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Over HTTP: an idle run, runs per second, and readers of the events of one run.
+    Http(http::Sizes),
 }
 
 fn main() -> ExitCode {
@@ -129,6 +144,13 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             parked::parked(&mut report, threads, resumes).await?;
         }
         Some(Workload::Overload { seconds }) => overload::overload(&mut report, seconds).await?,
+        Some(Workload::Http(sizes)) => {
+            for kind in arguments.engines_or_all() {
+                for _ in 0..arguments.repeat {
+                    http::http(&mut report, kind, sizes).await?;
+                }
+            }
+        }
         _ => on_each_engine(arguments, &mut report).await?,
     }
     report.print_table();
@@ -139,16 +161,13 @@ async fn on_each_engine(
     arguments: Arguments,
     report: &mut Report,
 ) -> Result<(), Box<dyn std::error::Error>> {
+    let engines = arguments.engines_or_all();
     let workloads = match arguments.workload {
         Some(workload) => vec![workload],
         None => vec![
             Workload::Steps { in_flight: 64, threads: 2_000 },
             Workload::Latency { tasks: 2_000 },
         ],
-    };
-    let engines = match arguments.engines.is_empty() {
-        true => Kind::ALL.to_vec(),
-        false => arguments.engines,
     };
     for workload in workloads {
         for kind in &engines {

@@ -2,11 +2,14 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rethread::App;
 use rethread::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use crate::process::shared_clock_us;
 
 /// Names the file to which the task `noted` appends.
 pub(crate) const LEDGER_ENV: &str = "BENCH_LEDGER";
@@ -101,6 +104,49 @@ pub(crate) async fn question(text: String) -> Result<String> {
     interrupt(text).await
 }
 
+/// Events to be written.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Writing {
+    /// How many.
+    pub(crate) events: u64,
+    /// At which rate.
+    pub(crate) per_second: u64,
+    /// They are begun once this file is there.
+    pub(crate) gate: PathBuf,
+}
+
+/// One event of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Tick {
+    number: u64,
+    /// When it was written, by the clock that all processes share, in microseconds.
+    pub(crate) at_us: u64,
+    /// Makes it as large as a few words.
+    text: String,
+}
+
+/// Writes events at a steady rate.
+#[task]
+async fn write_events(writing: Writing) -> Result<u64> {
+    while !writing.gate.exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let pace = Duration::from_secs(1).div_f64(writing.per_second.max(1) as f64);
+    let mut pace = tokio::time::interval(pace);
+    for number in 0..writing.events {
+        pace.tick().await;
+        let text = format!("{number:0>96}");
+        emit(Tick { number, at_us: shared_clock_us(), text })?;
+    }
+    Ok(writing.events)
+}
+
+/// One task that writes events.
+#[entrypoint]
+pub(crate) async fn broadcast(writing: Writing) -> Result<u64> {
+    write_events(writing).await
+}
+
 pub(crate) fn app() -> App {
     App::new()
         .entrypoint(sequence::def())
@@ -108,8 +154,10 @@ pub(crate) fn app() -> App {
         .entrypoint(labour::def())
         .entrypoint(counted::def())
         .entrypoint(question::def())
+        .entrypoint(broadcast::def())
         .task(noop::def())
         .task(nap::def())
         .task(compute::def())
         .task(noted::def())
+        .task(write_events::def())
 }

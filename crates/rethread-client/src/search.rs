@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rethread_core::ids::RunId;
 use rethread_core::message::{Command, InboxMessage};
-use rethread_core::record::Record;
+use rethread_core::record::{Record, RecordError};
 use rethread_storage::InboxCursor;
 use tokio::time::Instant;
 
@@ -84,7 +84,9 @@ async fn stands_somewhere(thread: &Thread, run: RunId) -> Result<bool> {
         });
         let is_it = |message| match InboxMessage::from_record(message) {
             Ok(InboxMessage::Command(command)) => command.run == run,
-            // What cannot be read will have no events.
+            // Left there until a newer coordinator reads it: it may be the run.
+            Err(RecordError::TooNew { .. }) => true,
+            // What nobody can read will have no events.
             _ => false,
         };
         if read.await?.iter().any(|item| is_it(&item.message)) {

@@ -4,7 +4,8 @@
 //! store happens in namespaces under a first label `@NAME`, which they never see, and their cached
 //! results stand in groups of their own. All other threads share the rest.
 //!
-//! First labels that begin with `@` are the engine's, so no body can name what is another's.
+//! First labels that begin with `@` are the engine's, so no body can name what is another's. Under
+//! some of them the engine keeps what is its own: no tenant has their names.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,8 +19,19 @@ use crate::store::{Item, Namespace, StoreReply, StoreRequest};
 const MARK: char = '@';
 /// Longest name of a tenant, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
+/// Names that no tenant has: under `@http` gateways keep tokens and records of all tenants, under
+/// `@rethread` coordinators say what they know.
+const RESERVED: [&str; 2] = ["http", "rethread"];
 /// Stands for any label in a listing.
 const ANY: &str = "*";
+
+/// Whether a tenant may have this name: 1 to [`NAME_BYTES_MAX`] letters, digits, `-` and `_` that
+/// the engine does not use itself.
+pub fn is_name(name: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let fits = (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain);
+    fits && !RESERVED.contains(&name)
+}
 
 /// The part of store and cache that the bodies of a thread see.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -104,10 +116,7 @@ impl fmt::Display for Part {
 /// The label of the tenant that a thread belongs to.
 fn label_of(thread: &str) -> Option<&str> {
     let (label, _) = thread.split_once('/')?;
-    let name = label.strip_prefix(MARK)?;
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    let fits = (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain);
-    fits.then_some(label)
+    is_name(label.strip_prefix(MARK)?).then_some(label)
 }
 
 fn check(labels: &[String]) -> Result<(), Failure> {
@@ -168,6 +177,9 @@ mod tests {
             ("@a.b/1", None),
             ("@a b/1", None),
             ("1/@acme/2", None),
+            // What is kept there is the engine's.
+            ("@http/1", None),
+            ("@rethread/1", None),
         ] {
             assert_eq!(part(thread).label.as_deref(), label, "{thread}");
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use rethread_client::{Client, Thread, ThreadId};
+use rethread_core::tenant;
 use uuid::Uuid;
 
 /// Whose things a request sees. Everything that is kept is kept under its tenant, so what is not
@@ -16,19 +17,14 @@ pub(crate) enum Tenant {
     /// The one of requests without a token, and of tokens that name none.
     #[default]
     Standard,
-    /// One that a token names: 1 to 64 letters, digits, `-` and `_`.
+    /// One that a token names: 1 to 64 letters, digits, `-` and `_`, and not `http` or `rethread`.
     Named(Arc<str>),
 }
-
-/// Longest name of a tenant, in bytes.
-const NAME_MAX: usize = 64;
 
 impl Tenant {
     /// The tenant of this name; none if it cannot be one.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        let fits = (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(is_plain);
-        fits.then(|| Self::Named(name.into()))
+        tenant::is_name(name).then(|| Self::Named(name.into()))
     }
 
     /// Its name; none of the standard one.
@@ -101,7 +97,7 @@ mod tests {
         for name in ["a", "team-7", "A_b", &"x".repeat(64)] {
             assert!(Tenant::named(name).is_some(), "{name}");
         }
-        for name in ["", "a.b", "a/b", "@a", "ä", &"x".repeat(65)] {
+        for name in ["", "a.b", "a/b", "@a", "ä", &"x".repeat(65), "http", "rethread"] {
             assert_eq!(Tenant::named(name), None, "{name}");
         }
     }

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::ApiError;
+use crate::json::Several;
 use crate::limits;
 
 /// The JSON body of a request. A member that is null is not given, whatever the content type
@@ -40,7 +41,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
     }
 }
 
-/// A JSON list as the body of a request, whose elements are like a [`Body`] each.
+/// A JSON list ([`Several`]) as the body of a request, whose elements are like a [`Body`] each.
 #[derive(Debug)]
 pub(crate) struct BatchBody<T>(pub(crate) Vec<T>);
 
@@ -49,7 +50,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for BatchBody<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let bytes = limits::read(request).await?;
-        let list: Vec<Value> = fit(json(&bytes)?)?;
+        let Several(list): Several<Value> = fit(json(&bytes)?)?;
         Ok(Self(list.into_iter().map(members).collect::<Result<_, _>>()?))
     }
 }
@@ -87,7 +88,11 @@ fn misfit<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> ApiErr
     }
 }
 
-/// The query string of a request.
+/// Parameters that are lists: given once for each member, or once with the members as a JSON list
+/// or with commas between them.
+const LISTS: [&str; 3] = ["stream_mode", "stream_modes", "select"];
+
+/// The query string of a request. A parameter without a value is not given.
 #[derive(Debug)]
 pub(crate) struct Query<T>(pub(crate) T);
 
@@ -95,10 +100,29 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let query = parts.uri.query().unwrap_or_default();
-        serde_html_form::from_str(query)
-            .map(Self)
-            .map_err(|error| ApiError::invalid(format_args!("query: {error}")))
+        query(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+fn query<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
+    let misfit = |error| ApiError::invalid(format_args!("query: {error}"));
+    let given: Vec<(String, String)> = serde_html_form::from_str(text).map_err(misfit)?;
+    let given: Vec<_> = given
+        .into_iter()
+        .flat_map(|(name, value)| {
+            let values = if LISTS.contains(&name.as_str()) { listed(value) } else { vec![value] };
+            values.into_iter().map(move |value| (name.clone(), value))
+        })
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    let text = serde_html_form::to_string(given).map_err(ApiError::internal)?;
+    serde_html_form::from_str(&text).map_err(misfit)
+}
+
+fn listed(value: String) -> Vec<String> {
+    match serde_json::from_str(&value) {
+        Ok(members) => members,
+        Err(_) => value.split(',').map(|member| member.trim().to_owned()).collect(),
     }
 }
 

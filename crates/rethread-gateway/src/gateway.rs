@@ -66,8 +66,8 @@ impl Gateway {
 
     /// Serves connections until `shutdown` ends. Then it takes no further ones, cuts streams,
     /// which clients join again elsewhere, and answers the requests in progress. Meanwhile it
-    /// removes threads that have expired, begins runs that were put off, and hears of what other
-    /// gateways do.
+    /// removes threads that have expired, begins runs that were put off, notes the ends of runs that
+    /// nobody reads, and hears of what other gateways do.
     ///
     /// # Cancel safety
     /// Dropping the future ends all connections; runs go on.
@@ -80,6 +80,7 @@ impl Gateway {
         let mut background = JoinSet::new();
         background.spawn(threads::sweep(self.shared.clone()));
         background.spawn(runs::sweep(self.shared.clone()));
+        background.spawn(runs::sweep_ended(self.shared.clone()));
         background.spawn(notices::read_mail(self.shared.clone()));
         let options = self.shared.options();
         let pace = Pace { connections_max: options.connections_max, head: options.head_time };

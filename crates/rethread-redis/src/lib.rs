@@ -285,8 +285,8 @@ impl Storage for RedisStorage {
         self.settle(worker, &parts).await
     }
 
-    async fn heartbeat(&self, worker: &WorkerId, _queues: &[QueueName]) -> Result<()> {
-        self.note_alive(worker).await
+    async fn heartbeat(&self, worker: &WorkerId, queues: &[QueueName]) -> Result<()> {
+        self.note_alive(worker, queues).await
     }
 
     async fn reclaim(

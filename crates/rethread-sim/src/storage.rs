@@ -309,6 +309,8 @@ impl Storage for FaultyStorage {
             if answers.contains(&false) {
                 link.witness.reach(Goal::ConfirmRefused);
             }
+            let refused = receipts.iter().zip(&answers).filter(|(_, is_assigned)| !**is_assigned);
+            link.hand.finish(refused.map(|(receipt, _)| receipt));
             Ok(answers)
         })
         .await

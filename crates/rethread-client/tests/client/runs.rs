@@ -1,13 +1,18 @@
 use std::future::IntoFuture;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
 use rethread_client::{
-    AnyValue, ClientError, EntrypointRef, Event, EventKind, Failure, Outcome, Refusal,
+    AnyValue, Client, ClientError, EntrypointRef, Event, EventKind, Failure, Outcome, Refusal,
     ReplayMismatch, Result, RunId, RunOutcome, ThreadStatus,
 };
-use rethread_core::message::{Action, Answers};
+use rethread_core::ids::{OpId, PartitionId};
+use rethread_core::message::{Action, Answers, InboxMessage};
+use rethread_core::record::Record;
 use rethread_sdk::Entrypoint;
+use rethread_storage::Storage;
+use rethread_storage::memory::MemoryStorage;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -247,6 +252,27 @@ async fn an_old_run_without_events_is_looked_for() {
     let command = coordinator.command().await;
     coordinator.answer(&command, RunOutcome::Cancelled).await;
     assert_eq!(asked.wait_for(limit).await, Err(ClientError::Cancelled));
+}
+
+/// A message of a later version.
+#[derive(Debug, Serialize, Deserialize)]
+struct Newer;
+
+impl Record for Newer {
+    const KIND: u8 = InboxMessage::KIND;
+    const VERSION: u8 = InboxMessage::VERSION + 1;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_of_a_newer_client_may_be_the_run_that_is_looked_for() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new(1));
+    let client = Client::from_storage(Arc::clone(&storage));
+    let op = OpId::from_random(7);
+    storage.submit(PartitionId(0), op, Newer.to_record()).await.expect("submits");
+    let run = client.thread("essay-1").expect("an id").run(old_run());
+    let waited = Duration::from_secs(600);
+    let error = ClientError::Timeout { run: run.run_id(), waited };
+    assert_eq!(run.wait_for(waited).await, Err(error), "a newer coordinator may still run it");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use model::{
 };
 
 pub(crate) use known::resolve;
+pub(crate) use model::IfExists;
 
 use crate::json::{Object, Partial};
 

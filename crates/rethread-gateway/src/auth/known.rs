@@ -100,6 +100,10 @@ impl Known {
         if found.len() >= KNOWN_MAX {
             found.retain(|_, (at, _)| at.elapsed() < self.fresh);
         }
+        if found.len() >= KNOWN_MAX {
+            // Whoever tries tokens out takes the place of no token that there is.
+            found.retain(|_, (_, grant)| grant.is_some());
+        }
         if found.len() < KNOWN_MAX {
             found.insert(fingerprint, (asked, grant.clone()));
         }

@@ -32,7 +32,7 @@ pub enum Auth {
     /// Anybody who reaches the gateway may do everything; tokens are not looked at.
     #[default]
     Off,
-    /// Every operation but `GET /ok` needs a token with the scope for it.
+    /// Every operation but `GET /ok` and `GET /` needs a token with the scope for it.
     Tokens,
 }
 

@@ -29,7 +29,7 @@ pub struct Tokens {
 pub struct TokenRequest {
     /// What it is for, shown in lists.
     pub name: Option<String>,
-    /// Whose things it shows: 1 to 64 letters, digits, `-` and `_`. None: those of the standard
+    /// Whose things it shows: 1 to 64 letters, digits, `-` and `_`; not `http`, not `rethread`. None: those of the standard
     /// tenant, which are also those of requests without a token.
     pub tenant: Option<String>,
     /// What it allows.
@@ -134,7 +134,10 @@ impl Tokens {
         let fits = name.as_ref().is_none_or(|name| name.len() <= NAME_MAX);
         must(fits, "the name of a token has at most 256 bytes")?;
         let is_tenant = tenant.as_ref().is_none_or(|name| Tenant::named(name).is_some());
-        must(is_tenant, "a tenant has 1 to 64 letters, digits, `-` and `_`")?;
+        must(
+            is_tenant,
+            "a tenant has 1 to 64 letters, digits, `-` and `_`, and is not `http` or `rethread`",
+        )?;
         scopes.sort_unstable();
         scopes.dedup();
         let now = times::now();

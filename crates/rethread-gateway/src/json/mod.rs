@@ -3,11 +3,13 @@
 mod contains;
 mod partial;
 mod path;
+mod several;
 mod whole;
 
 pub(crate) use contains::contains;
 pub(crate) use partial::Partial;
 pub(crate) use path::JsonPath;
+pub(crate) use several::Several;
 pub(crate) use whole::Whole;
 
 /// An object.

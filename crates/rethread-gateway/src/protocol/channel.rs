@@ -12,8 +12,20 @@ pub(super) struct Subscription {
     pub(super) namespaces: Option<Vec<Vec<String>>>,
     /// How far below these beginnings.
     pub(super) depth: Option<u32>,
-    /// The events with numbers up to this one are left out.
-    pub(super) since: Option<u64>,
+    /// The events up to this one are left out.
+    pub(super) since: Option<Since>,
+}
+
+/// The last event that a client has seen.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(super) enum Since {
+    /// Its `seq`, on an earlier connection that asked for the same channels. The numbers go on
+    /// behind it.
+    Seq(u64),
+    /// Its `event_id`.
+    Event(String),
 }
 
 /// A kind of events.

@@ -3,10 +3,11 @@ use std::collections::VecDeque;
 use axum::extract::State;
 use axum::response::Response;
 use futures::stream;
+use rethread_client::Millis;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::channel::Subscription;
+use super::channel::{Since, Subscription};
 use super::telling::{Event, Telling};
 use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult};
@@ -25,7 +26,10 @@ pub(super) async fn stream(
         return Err(ApiError::bad_request(fault));
     }
     let feed = Feed::new(&shared, &tenant, thread);
-    let reader = Reader { feed, subscription, told: 0, telling: None, made: VecDeque::new() };
+    let seen = Seen::of(subscription.since.as_ref()).ok_or_else(|| {
+        ApiError::bad_request("since: must be the seq or the event_id of an event")
+    })?;
+    let reader = Reader { feed, subscription, seen, told: 0, telling: None, made: VecDeque::new() };
     let frames = stream::try_unfold(reader, |mut reader| async move {
         match reader.next().await {
             Ok(frame) => Ok(Some((frame, reader))),
@@ -43,8 +47,9 @@ pub(super) async fn stream(
 struct Reader {
     feed: Feed,
     subscription: Subscription,
-    /// How many events there were, in all channels: so an event has the same number on each
-    /// connection, whatever it asks for.
+    seen: Seen,
+    /// How many events there were of those that are asked for: they have the same numbers on each
+    /// connection that asks for the same.
     told: u64,
     telling: Option<Telling>,
     made: VecDeque<Frame>,
@@ -61,7 +66,7 @@ impl Reader {
     }
 
     async fn read(&mut self) -> ApiResult<()> {
-        let Self { feed, subscription, told, telling, made } = self;
+        let Self { feed, subscription, seen, told, telling, made } = self;
         let news = feed.next().await?;
         let run = news.events.run();
         if telling.as_ref().is_none_or(|telling| telling.run != run) {
@@ -71,20 +76,75 @@ impl Reader {
         }
         let Some(telling) = telling else { return Ok(()) };
         for event in telling.tell(news.events, &news.happened)? {
-            *told += 1;
-            let is_new = subscription.since.is_none_or(|since| *told > since);
-            if is_new && subscription.wants(event.channel, event.name(), &event.path) {
-                made.push_back(frame(run, *told, &news.happened, event));
+            let event_id = event_id(run, &news.happened, &event);
+            // Also one that is not asked for may be the last that was seen.
+            let is_new = seen.is_behind(news.happened.at, &event_id);
+            if !subscription.wants(event.channel, event.name(), &event.path) {
+                continue;
+            }
+            match seen {
+                Seen::Number(_) => *told += 1,
+                Seen::Event { .. } => *told += u64::from(is_new),
+            }
+            if is_new && seen.is_passed_by(*told) {
+                made.push_back(frame(event_id, *told, &news.happened, event));
             }
         }
         Ok(())
     }
 }
 
-fn frame(run: Uuid, seq: u64, happened: &Happened, event: Event) -> Frame {
-    let Event { channel, path, data, tag } = event;
+/// What is left out: up to an event.
+#[derive(Debug)]
+enum Seen {
+    /// By number.
+    Number(u64),
+    /// By id. Those of the same time are left out until it is found.
+    Event { at: Millis, id: String, is_found: bool },
+}
+
+impl Seen {
+    /// None if it names no event.
+    fn of(since: Option<&Since>) -> Option<Self> {
+        Some(match since {
+            None => Self::Number(0),
+            Some(Since::Seq(seq)) => Self::Number(*seq),
+            Some(Since::Event(id)) => {
+                // RUN:MILLIS-SEQUENCE:TAG
+                let place = id.split(':').nth(1)?;
+                let at = Millis(place.split_once('-')?.0.parse().ok()?);
+                Self::Event { at, id: id.clone(), is_found: false }
+            }
+        })
+    }
+
+    fn is_behind(&mut self, now: Millis, event_id: &str) -> bool {
+        match self {
+            Self::Number(_) => true,
+            Self::Event { at, id, is_found } if now == *at && !*is_found => {
+                *is_found = id == event_id;
+                false
+            }
+            Self::Event { at, .. } => now >= *at,
+        }
+    }
+
+    fn is_passed_by(&self, number: u64) -> bool {
+        match self {
+            Self::Number(last) => number > *last,
+            Self::Event { .. } => true,
+        }
+    }
+}
+
+/// The same on each connection.
+fn event_id(run: Uuid, happened: &Happened, event: &Event) -> String {
+    format!("{run}:{}:{}", happened.position.id(happened.at), event.tag)
+}
+
+fn frame(event_id: String, seq: u64, happened: &Happened, event: Event) -> Frame {
+    let Event { channel, path, data, .. } = event;
     let method = channel.method();
-    let event_id = format!("{run}:{}:{tag}", happened.position.id(happened.at));
     let data = json!({
         "type": "event", "event_id": event_id, "seq": seq, "method": method,
         "params": { "namespace": path, "timestamp": happened.at, "data": data },

@@ -168,7 +168,9 @@ impl Events {
 
     fn ask(&mut self, question: &OpenInterrupt) -> ApiResult<()> {
         let id = question.id.to_string();
-        let data = json!({ "interrupt_id": id, "payload": question.value.to_json()? });
+        let value = question.value.to_json()?;
+        // Clients differ in the name that they read it by.
+        let data = json!({ "interrupt_id": id, "payload": value, "value": value });
         self.add(Channel::Input, &[], &format!("input{id}"), data);
         Ok(())
     }

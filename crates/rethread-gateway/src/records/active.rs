@@ -8,6 +8,9 @@ use super::Row;
 /// whoever sees the end removes it; until then the thread is busy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ActiveRun {
+    /// The name of its tenant; none for the standard one.
+    #[serde(default)]
+    pub(crate) tenant: Option<String>,
     pub(crate) thread_id: Uuid,
     pub(crate) run_id: Uuid,
     pub(crate) created_at: Millis,

@@ -84,6 +84,11 @@ impl Records {
         self.table([ROOT, "active", &tenant.label()])
     }
 
+    /// The same of all tenants.
+    pub(crate) fn active_anywhere(&self) -> Table<ActiveRun> {
+        self.table([ROOT, "active"])
+    }
+
     /// Threads of all tenants that are removed by themselves.
     pub(crate) fn expiring(&self) -> Table<ExpiringThread> {
         self.table([ROOT, "expiring"])

@@ -117,7 +117,10 @@ impl<R: Row> Table<R> {
 
     /// Removes a record; no error if there is none.
     pub(crate) async fn delete(&self, key: impl ToString) -> ApiResult<()> {
-        let delete = self.store.delete(&self.namespace, key.to_string());
+        let key = key.to_string();
+        // A change that has read the record would write it again.
+        let _guard = self.locks.of((&self.namespace, &key)).lock().await;
+        let delete = self.store.delete(&self.namespace, key);
         Ok(delete.await.map_err(ClientError::from)?)
     }
 

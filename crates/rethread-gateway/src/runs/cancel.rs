@@ -14,6 +14,7 @@ use super::query::{BulkQuery, CancelAction, CancelQuery, CancelStatus, RunsCance
 use crate::caller::{Caller, Tenant};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{OptionalBody, Path, Query};
+use crate::json::Several;
 use crate::records::RunStatus;
 use crate::shared::Shared;
 
@@ -81,7 +82,7 @@ async fn matching(
         Some(thread) => shared.records().active(tenant, thread).list().await?,
         None => shared.records().all_active(tenant).list().await?,
     };
-    if let Some(runs) = &wanted.run_ids {
+    if let Some(Several(runs)) = &wanted.run_ids {
         marks.retain(|mark| runs.contains(&mark.run_id));
     }
     marks.sort_by_key(|mark| std::cmp::Reverse((mark.created_at, mark.run_id)));

@@ -1,8 +1,10 @@
 //! Making runs.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use futures::future::{join, try_join, try_join4};
-use rethread_client::{EventKind, Refusal, RunOutcome};
+use rethread_client::{ClientError, EventKind, Refusal, RunOutcome};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -39,6 +41,8 @@ pub(crate) enum Place {
     Alone,
 }
 
+/// Wait before a request is sent again of which it is not known whether it was taken.
+const SEND_AGAIN: Duration = Duration::from_secs(1);
 const MISSING: &str = "Thread or assistant not found.";
 
 /// Makes a run. It is made whole, also when whoever asks for it goes away meanwhile.
@@ -93,8 +97,9 @@ async fn make(
     };
     let records = shared.records();
     let (runs, active) = (records.runs(tenant, thread), records.active(tenant, thread));
-    let mark = ActiveRun { thread_id: thread, run_id: run, created_at: now };
-    try_join4(
+    let tenant_name = tenant.name().map(str::to_owned);
+    let mark = ActiveRun { tenant: tenant_name, thread_id: thread, run_id: run, created_at: now };
+    let noted = try_join4(
         active.put(run, &mark),
         runs.put(run, &record),
         async {
@@ -110,7 +115,11 @@ async fn make(
             }
         },
     )
-    .await?;
+    .await;
+    if let Err(error) = noted {
+        forget(shared, &name).await;
+        return Err(error);
+    }
     begin(shared, &name, &create, order).await?;
     Ok(Made { name, record, is_passing })
 }
@@ -139,13 +148,12 @@ async fn begin(shared: &Shared, name: &RunName, create: &RunCreate, order: Order
     let delay = create.after_seconds.millis();
     let begun = match delay {
         Some(delay) => later::delay(shared, name, order, times::now().plus(delay)).await,
-        None => order.send(&engine, name.run).await,
-    };
-    let begun = match begun {
-        Ok(()) if create.multitask_strategy == MultitaskStrategy::Reject && delay.is_none() => {
-            refuse_if_busy(shared, name).await
-        }
-        begun => begun,
+        None => match send(shared, name, &order).await? {
+            Ok(()) if create.multitask_strategy == MultitaskStrategy::Reject => {
+                refuse_if_busy(shared, name).await
+            }
+            sent => sent,
+        },
     };
     if let Err(error) = begun {
         forget(shared, name).await;
@@ -153,6 +161,36 @@ async fn begin(shared: &Shared, name: &RunName, create: &RunCreate, order: Order
     }
     shared.notices().tell(shared.client(), engine.id());
     Ok(())
+}
+
+/// Sends the request until it is known whether it was taken: a client that is told to come back
+/// would make another run. The inner error says that it was not taken.
+///
+/// # Errors
+/// 409 when that is still not known when the gateway stops.
+async fn send(shared: &Shared, name: &RunName, order: &Order) -> ApiResult<ApiResult<()>> {
+    let engine = name.engine(shared);
+    let mut draining = shared.draining();
+    let mut may_be_taken = false;
+    loop {
+        let Err(error) = order.send(&engine, name.run).await else { return Ok(Ok(())) };
+        may_be_taken |= matches!(error, ClientError::Unconfirmed { .. });
+        let is_known =
+            matches!(error, ClientError::Refused(_) | ClientError::CheckpointNotFound { .. });
+        if !may_be_taken || is_known {
+            return Ok(Err(error.into()));
+        }
+        let run = name.run;
+        tracing::warn!(run_id = %run, %error, "it is not known whether a run was taken");
+        tokio::select! {
+            () = tokio::time::sleep(SEND_AGAIN) => {}
+            _ = draining.wait_for(|is_draining| *is_draining) => {
+                return Err(ApiError::conflict(format_args!(
+                    "it is not known whether run {run} was taken: look for it before another try"
+                )));
+            }
+        }
+    }
 }
 
 /// Removes the records of a run that was not taken. That they may stay is not worth an error: a
@@ -169,7 +207,8 @@ async fn forget(shared: &Shared, RunName { tenant, thread, run }: &RunName) {
 /// Whether the engine met another run in progress after all: several were made at once.
 async fn refuse_if_busy(shared: &Shared, name: &RunName) -> ApiResult<()> {
     let mut events = name.engine(shared).run(ids::run(name.run)).events();
-    match events.next().await.transpose()?.map(|event| event.kind) {
+    // It was taken, whatever keeps it from being read.
+    match events.next().await.and_then(Result::ok).map(|event| event.kind) {
         Some(EventKind::RunEnded(RunOutcome::Refused(Refusal::Busy { .. }))) => {
             Err(multitask::busy())
         }

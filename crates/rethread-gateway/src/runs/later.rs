@@ -9,11 +9,11 @@ use rethread_client::{ClientError, Millis, Refusal};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::ending::RunName;
+use super::ending::{Ending, RunName, note};
 use super::look;
 use super::order::Order;
 use crate::caller::Tenant;
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 use crate::records::Row;
 use crate::shared::Shared;
 use crate::times;
@@ -55,7 +55,7 @@ pub(crate) struct PassingRun {
 
 impl Row for PassingRun {}
 
-fn tenant_of(name: Option<&str>) -> Option<Tenant> {
+pub(super) fn tenant_of(name: Option<&str>) -> Option<Tenant> {
     match name {
         None => Some(Tenant::Standard),
         Some(name) => Tenant::named(name),
@@ -117,9 +117,20 @@ async fn begin(shared: &Shared, run: Uuid) -> ApiResult<()> {
     let Some(row) = delayed.get(run).await? else { return Ok(()) };
     let Some(tenant) = tenant_of(row.tenant.as_deref()) else { return Ok(()) };
     let engine = tenant.thread(shared.client(), row.thread_id);
-    row.order.send(&engine, run).await?;
-    shared.notices().tell(shared.client(), engine.id());
-    delayed.delete(run).await
+    match row.order.send(&engine, run).await.map_err(ApiError::from) {
+        Ok(()) => {
+            shared.notices().tell(shared.client(), engine.id());
+            delayed.delete(run).await
+        }
+        // It will not be taken at another time either.
+        Err(error) if error.status().is_client_error() => {
+            delayed.delete(run).await?;
+            note(shared, &RunName { tenant, thread: row.thread_id, run }, &Ending::Forgotten)
+                .await?;
+            Err(error)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Notes that nothing is to be kept of a run.
@@ -159,10 +170,14 @@ pub(crate) async fn sweep(shared: Shared) {
     }
 }
 
+/// Begins what is due. One that cannot begin keeps no other from it.
 async fn sweep_delayed(shared: &Shared) -> ApiResult<()> {
     for row in shared.records().delayed().list().await? {
-        if row.due_at <= times::now() {
-            begin(shared, row.run_id).await?;
+        if row.due_at <= times::now()
+            && let Err(error) = begin(shared, row.run_id).await
+        {
+            let (run_id, detail) = (row.run_id, error.detail());
+            tracing::warn!(%run_id, detail, "a run that is due could not begin");
         }
     }
     Ok(())
@@ -175,11 +190,20 @@ async fn sweep_passing(shared: &Shared) -> ApiResult<()> {
         if row.since.plus(KEPT_MS) > times::now() {
             continue;
         }
-        if row.is_ended {
-            remove(shared, &name).await?;
-        } else if look::status(shared, &name).await?.is_over() {
-            pass(shared, &name, true).await?;
+        if let Err(error) = sweep_one(shared, &name, row.is_ended).await {
+            let (run_id, detail) = (name.run, error.detail());
+            tracing::warn!(%run_id, detail, "what is left of a run could not be removed");
         }
     }
     Ok(())
+}
+
+async fn sweep_one(shared: &Shared, name: &RunName, is_ended: bool) -> ApiResult<()> {
+    if is_ended {
+        remove(shared, name).await
+    } else if look::status(shared, name).await?.is_over() {
+        pass(shared, name, true).await
+    } else {
+        Ok(())
+    }
 }

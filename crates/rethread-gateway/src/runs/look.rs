@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
 use super::ending::RunName;
@@ -19,6 +19,9 @@ use crate::records::{RunRecord, RunStatus};
 use crate::shared::Shared;
 use crate::standing::{self, Standing, status_of};
 use crate::threads;
+
+/// How many runs are looked at at the same time.
+const AT_ONCE: usize = 32;
 
 /// The record of a run.
 ///
@@ -52,6 +55,14 @@ async fn brought_up(
     Ok(record)
 }
 
+/// The same of several.
+async fn looked(
+    records: Vec<RunRecord>,
+    look: impl AsyncFn(RunRecord) -> ApiResult<RunRecord>,
+) -> ApiResult<Vec<RunRecord>> {
+    stream::iter(records).map(look).buffered(AT_ONCE).try_collect().await
+}
+
 pub(super) async fn get(
     State(shared): State<Shared>,
     Caller { tenant }: Caller,
@@ -78,14 +89,14 @@ pub(super) async fn list(
     };
     let page = match query.status {
         Some(status) => {
-            let all = try_join_all(records.into_iter().map(look)).await?;
-            let all = all.into_iter().filter(|it| it.status == status).collect();
+            let mut all = looked(records, look).await?;
+            all.retain(|it| it.status == status);
             Page::of(all, limit, offset)
         }
         None => {
             let mut page = Page::of(records, limit, offset);
             let members = std::mem::take(&mut page.members);
-            page.members = try_join_all(members.into_iter().map(look)).await?;
+            page.members = looked(members, look).await?;
             page
         }
     };

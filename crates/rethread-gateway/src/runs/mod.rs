@@ -3,6 +3,7 @@
 
 mod cancel;
 mod create;
+mod ended;
 mod ending;
 mod later;
 mod look;
@@ -14,11 +15,14 @@ mod read;
 mod start;
 mod watch;
 
-use crate::json::Partial;
+use crate::json::{Partial, Several};
 use crate::operation::{Operation, Routes};
 use query::{BulkQuery, CancelQuery, JoinQuery, RunsCancel, RunsQuery, StreamQuery};
 
 pub(crate) use create::{Place, create};
+#[cfg(test)]
+pub(crate) use ended::Ends;
+pub(crate) use ended::sweep as sweep_ended;
 pub(crate) use ending::{Ending, RunName, result};
 pub(crate) use later::{DelayedRun, PassingRun, sweep};
 pub(crate) use model::{Run, RunCreate};
@@ -174,7 +178,7 @@ fn alone() -> Routes {
         )
         .add(
             Operation::post("/runs/batch", "create_run_batch", ALONE, "Makes several runs.")
-                .body::<Vec<RunCreate>>()
+                .body::<Several<RunCreate>>()
                 .json::<Vec<Run>>(200, "The runs.")
                 .fault(400, BOTH)
                 .fault(404, NO_ASSISTANT),

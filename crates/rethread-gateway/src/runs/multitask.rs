@@ -54,18 +54,33 @@ pub(super) fn busy() -> ApiError {
 /// leaves no record.
 pub(super) async fn stop(shared: &Shared, name: &RunName, takes_back: bool) -> ApiResult<bool> {
     let was_waiting = later::take_back(shared, name).await?;
-    let run = name.engine(shared).run(ids::run(name.run));
-    let stopped = if takes_back { run.roll_back().await } else { run.cancel().await };
-    let is_stopped = settled(stopped)? || was_waiting;
-    if !is_stopped {
-        return Ok(false);
-    }
     if takes_back {
-        remove_record(shared, name).await?;
-    } else {
+        return take_back(shared, name, was_waiting).await;
+    }
+    let run = name.engine(shared).run(ids::run(name.run));
+    let is_stopped = settled(run.cancel().await)? || was_waiting;
+    if is_stopped {
         note(shared, name, &Ending::Known(Box::new(RunOutcome::Cancelled))).await?;
     }
-    Ok(true)
+    Ok(is_stopped)
+}
+
+/// The record goes first: whoever sees the end of the run, here or through another gateway, finds
+/// nothing then in which to note it, and so does not bring it back.
+async fn take_back(shared: &Shared, name: &RunName, was_waiting: bool) -> ApiResult<bool> {
+    let runs = shared.records().runs(&name.tenant, name.thread);
+    let record = runs.get(name.run).await?;
+    runs.delete(name.run).await?;
+    let stopped = settled(name.engine(shared).run(ids::run(name.run)).roll_back().await);
+    if matches!(stopped, Ok(true)) || (was_waiting && stopped.is_ok()) {
+        remove_record(shared, name).await?;
+        return Ok(true);
+    }
+    // It was over already, or goes on.
+    if let Some(record) = record {
+        runs.put(name.run, &record).await?;
+    }
+    stopped
 }
 
 pub(super) async fn remove_record(shared: &Shared, name: &RunName) -> ApiResult<()> {

@@ -1,6 +1,6 @@
 //! What the engine is asked to do for a run.
 
-use rethread_client::{CheckpointId, Multitask, Scalar, Thread};
+use rethread_client::{CheckpointId, ClientError, Multitask, Scalar, Thread};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -131,7 +131,7 @@ impl Order {
     }
 
     /// Asks for it under the id of a run, which has its effect once.
-    pub(super) async fn send(&self, thread: &Thread, run: Uuid) -> ApiResult<()> {
+    pub(super) async fn send(&self, thread: &Thread, run: Uuid) -> Result<(), ClientError> {
         let run = ids::run(run);
         let request = match &self.action {
             OrderAction::Start(input) => thread.invoke_json(&self.graph, input),
@@ -140,7 +140,7 @@ impl Order {
             OrderAction::LayOut(input) => {
                 let edit = thread.update_state(input).as_input().entrypoint(&self.graph);
                 let edit = described!(self, edit.run_id(run));
-                return Ok(edit.await.map(drop)?);
+                return edit.await.map(drop);
             }
         };
         let mut request = described!(self, request.run_id(run).lenient());

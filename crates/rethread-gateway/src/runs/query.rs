@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::json::Several;
 use crate::page::{Limit, Offset};
 use crate::records::RunStatus;
 use crate::sse::StreamMode;
@@ -69,7 +70,7 @@ pub(super) enum CancelAction {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(super) struct RunsCancel {
     pub(super) thread_id: Option<Uuid>,
-    pub(super) run_ids: Option<Vec<Uuid>>,
+    pub(super) run_ids: Option<Several<Uuid>>,
     pub(super) status: Option<CancelStatus>,
 }
 

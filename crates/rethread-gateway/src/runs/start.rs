@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
 use super::create::{Made, Place, create};
@@ -17,6 +17,9 @@ use crate::error::ApiResult;
 use crate::extract::{BatchBody, Body, Path};
 use crate::shared::Shared;
 use crate::sse::Position;
+
+/// How many runs of a batch are made at the same time.
+const AT_ONCE: usize = 32;
 
 pub(super) async fn create_on(
     State(shared): State<Shared>,
@@ -52,13 +55,13 @@ pub(super) async fn create_batch(
     Caller { tenant }: Caller,
     BatchBody(runs): BatchBody<RunCreate>,
 ) -> ApiResult<Json<Vec<Run>>> {
-    let made = runs.into_iter().map(|run| create(&shared, &tenant, Place::Alone, run));
-    let made = try_join_all(made).await?;
-    let begun = made.into_iter().map(|made| {
+    let made = stream::iter(runs).map(async |run| {
+        let made = create(&shared, &tenant, Place::Alone, run).await?;
+        // Also where a later one is refused, it goes on.
         Watch::leave(&shared, &made);
-        Run::from(made.record)
+        ApiResult::Ok(Run::from(made.record))
     });
-    Ok(Json(begun.collect()))
+    made.buffered(AT_ONCE).try_collect().await.map(Json)
 }
 
 pub(super) async fn wait_on(

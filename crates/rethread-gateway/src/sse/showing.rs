@@ -194,7 +194,8 @@ impl Showing {
         }
         let begun: Vec<_> =
             self.writers.extract_if(.., |_, writer| *writer == call).map(|(id, _)| id).collect();
-        for (part, id) in (2..).zip(begun) {
+        for (place, id) in begun.into_iter().enumerate() {
+            let part = u8::try_from(place + 2).unwrap_or(u8::MAX);
             self.chunks.remove(&id);
             if self.modes.has(StreamMode::MessagesTuple) {
                 let empty = json!({ "type": "ai", "content": "", "id": id });

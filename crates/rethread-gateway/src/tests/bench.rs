@@ -170,7 +170,7 @@ impl Bench {
     /// Marks a run as active, as those do that make one.
     pub(crate) async fn mark(&self, thread: Uuid, run: RunId) {
         let run_id = *run.as_uuid();
-        let mark = ActiveRun { thread_id: thread, run_id, created_at: times::now() };
+        let mark = ActiveRun { tenant: None, thread_id: thread, run_id, created_at: times::now() };
         let table = self.shared.records().active(&Tenant::Standard, thread);
         table.put(run_id, &mark).await.expect("written");
     }

@@ -7,6 +7,7 @@ mod cors;
 mod document;
 mod edits;
 mod histories;
+mod later;
 mod limits;
 mod lists;
 mod meta;

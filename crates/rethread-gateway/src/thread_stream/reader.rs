@@ -50,10 +50,11 @@ impl Seen {
                 }
                 Vec::new()
             }
+            // Of a run that stands before the one of that frame, but began later; or behind one
+            // that is gone. The frame itself may still come, and what is before it was seen.
             Self::UpTo { held, .. } => {
                 let mut frames = std::mem::take(held);
                 frames.push(frame);
-                *self = Self::Nothing;
                 frames
             }
         }
@@ -169,5 +170,12 @@ mod tests {
         let left = [(7, "7-2"), (7, "7-3"), (8, "8-4")];
         assert_eq!(sent(Seen::up_to(Millis(7), 1), &left), ["7-2", "7-3", "8-4"]);
         assert_eq!(sent(Seen::up_to(Millis(6), 1), &left), ["7-2", "7-3", "8-4"]);
+    }
+
+    #[test]
+    fn a_run_that_waited_longer_brings_back_no_other() {
+        // The first of them was made first, and began when the second was over.
+        let all = [(9, "9-1"), (9, "9-2"), (3, "3-1"), (4, "4-1"), (4, "4-2")];
+        assert_eq!(sent(Seen::up_to(Millis(4), 1), &all), ["9-1", "9-2", "4-2"]);
     }
 }

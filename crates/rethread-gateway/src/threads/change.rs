@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::expiry::note_rule;
 use super::known::{find, require};
 use super::look::{Look, show};
-use super::model::{IfExists, Thread, ThreadCreate, ThreadPatch, ThreadQuery, TtlGiven};
+use super::model::{Thread, ThreadCreate, ThreadPatch, ThreadQuery, TtlGiven};
+use crate::assistants::IfExists;
 use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Body, OptionalBody, Path, Query};
@@ -43,7 +44,7 @@ pub(super) async fn create(
         };
     }
     note_rule(&shared, &tenant, &record).await?;
-    for step in supersteps {
+    for step in supersteps.0 {
         let [update] = <[_; 1]>::try_from(step.updates).map_err(|updates| {
             let given = updates.len();
             let detail = format!("supersteps: a step has one update, {given} were given");

@@ -59,8 +59,12 @@ pub(crate) async fn sweep_once(shared: &Shared) -> ApiResult<()> {
             None => Some(Tenant::Standard),
             Some(name) => Tenant::named(&name),
         };
-        if let Some(tenant) = tenant {
-            remove_if_due(shared, &tenant, thread_id).await?;
+        // One that cannot be removed keeps no other from it.
+        if let Some(tenant) = tenant
+            && let Err(error) = remove_if_due(shared, &tenant, thread_id).await
+        {
+            let detail = error.detail();
+            tracing::warn!(%thread_id, detail, "a thread that has expired is still there");
         }
     }
     Ok(())

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::json::{JsonPath, Object, read_from_objects};
+use crate::assistants::IfExists;
+use crate::json::{JsonPath, Object, Several, read_from_objects};
 use crate::page::{Limit, Offset, SortOrder};
 use crate::records::ThreadTtl;
 use crate::state::Question;
@@ -90,19 +91,7 @@ pub(super) struct ThreadCreate {
     /// States that are laid out one after the other. The metadata names the entrypoint
     /// (`graph_id`).
     #[serde(default)]
-    pub(super) supersteps: Vec<Superstep>,
-}
-
-/// What happens if there is a thread of the same id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub(super) enum IfExists {
-    /// 409.
-    #[default]
-    Raise,
-    /// The one that is there is given.
-    DoNothing,
+    pub(super) supersteps: Several<Superstep>,
 }
 
 /// A state that is laid out.
@@ -190,7 +179,7 @@ pub(super) struct ThreadCount {
 /// Which threads are listed.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ThreadSearch {
-    pub(super) ids: Option<Vec<Uuid>>,
+    pub(super) ids: Option<Several<Uuid>>,
     #[serde(flatten)]
     pub(super) filter: ThreadCount,
     #[serde(default)]
@@ -258,8 +247,7 @@ impl AsRef<str> for ThreadMember {
 /// Which threads are removed, or cut down.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct PruneRequest {
-    #[schemars(length(max = 1000))]
-    pub(super) thread_ids: Vec<Uuid>,
+    pub(super) thread_ids: Several<Uuid>,
     #[serde(default)]
     pub(super) strategy: PruneStrategy,
 }

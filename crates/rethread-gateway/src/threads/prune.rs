@@ -8,13 +8,15 @@ use super::remove::remove;
 use crate::caller::{Caller, Tenant};
 use crate::error::ApiResult;
 use crate::extract::Body;
+use crate::json::Several;
 use crate::shared::Shared;
 
 pub(super) async fn prune(
     State(shared): State<Shared>,
     Caller { tenant }: Caller,
-    Body(PruneRequest { mut thread_ids, strategy }): Body<PruneRequest>,
+    Body(PruneRequest { thread_ids, strategy }): Body<PruneRequest>,
 ) -> ApiResult<Json<Pruned>> {
+    let Several(mut thread_ids) = thread_ids;
     thread_ids.sort_unstable();
     thread_ids.dedup();
     let mut pruned_count = 0;

@@ -67,6 +67,8 @@ async fn stop(shared: &Shared, tenant: &Tenant, id: Uuid) -> ApiResult<()> {
     let mut marks = shared.records().active(tenant, id).list().await?;
     marks.sort_by_key(|mark| (mark.created_at, mark.run_id));
     for mark in marks.into_iter().rev() {
+        // One that was to begin later would bring the thread back.
+        shared.records().delayed().delete(mark.run_id).await?;
         settled(thread.run(ids::run(mark.run_id)).cancel().await)?;
     }
     if thread.overview().await?.is_none() {

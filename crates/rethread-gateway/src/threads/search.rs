@@ -39,7 +39,7 @@ pub(super) async fn search(
         return Err(ApiError::invalid(format_args!("extract: at most {PATHS_MAX} paths")));
     }
     let source = Source { shared: &shared, tenant: &tenant };
-    let records = source.records(ids.as_deref(), &filter).await?;
+    let records = source.records(ids.map(|ids| ids.0), &filter).await?;
     let order = |a: &ThreadRecord, b: &ThreadRecord, ascending| {
         sort_order.apply(ascending).then(a.thread_id.cmp(&b.thread_id))
     };
@@ -151,13 +151,12 @@ impl Source<'_> {
     /// The records that a filter admits.
     async fn records(
         self,
-        ids: Option<&[Uuid]>,
+        ids: Option<Vec<Uuid>>,
         filter: &ThreadCount,
     ) -> ApiResult<Vec<ThreadRecord>> {
         let mut records = match ids {
             None => self.shared.records().threads(self.tenant).list().await?,
-            Some(ids) => {
-                let mut ids = ids.to_vec();
+            Some(mut ids) => {
                 ids.sort_unstable();
                 ids.dedup();
                 let found = stream::iter(ids).map(|id| find(self.shared, self.tenant, id));

@@ -16,12 +16,18 @@ use crate::reply::Entry;
 use crate::{RedisStorage, reply, script};
 
 impl RedisStorage {
-    pub(crate) async fn note_alive(&self, name: &WorkerId) -> Result<()> {
+    pub(crate) async fn note_alive(&self, name: &WorkerId, queues: &[QueueName]) -> Result<()> {
         let mut call = script::HEARTBEAT.call(&[self.keys().heartbeats()]);
         call.arg(name.as_str());
         // Repeating it changes nothing that matters.
-        self.link.eval(&script::HEARTBEAT, &call, Effect::Read).await?;
-        Ok(())
+        let answer = self.link.eval(&script::HEARTBEAT, &call, Effect::Read).await;
+        if answer.is_err() {
+            // A server that was away may come back with an older state, in which the worker has
+            // orders that it has given up since.
+            let window = self.link.response_timeout();
+            self.workers().get(name).note_doubt(queues, window);
+        }
+        answer.map(drop)
     }
 
     pub(crate) async fn take_over(
@@ -118,6 +124,9 @@ impl RedisStorage {
     }
 
     /// Asks for each order by itself, all in one round trip.
+    ///
+    /// What is not the worker's is not in its hands any more: should the server go back to a state
+    /// in which it is, the worker must be given it again.
     pub(crate) async fn still_assigned(
         &self,
         name: &WorkerId,
@@ -139,7 +148,10 @@ impl RedisStorage {
             }
             Ok(!reply::array(self.link.checked(answer)?, QUEUE)?.is_empty())
         };
-        answers.into_iter().map(is_assigned).collect()
+        let found: Vec<bool> = answers.into_iter().map(is_assigned).collect::<Result<_>>()?;
+        let refused = receipts.iter().zip(&found).filter(|(_, is_assigned)| !**is_assigned);
+        self.workers().get(name).note_finished(refused.map(|(receipt, _)| receipt));
+        Ok(found)
     }
 
     pub(crate) async fn sign_off(&self, name: &WorkerId, queues: &[QueueName]) -> Result<()> {

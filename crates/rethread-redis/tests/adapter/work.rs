@@ -5,7 +5,9 @@ use std::time::Duration;
 use rethread_core::ids::PartitionId;
 use rethread_storage::{Delivery, Storage};
 
-use crate::support::{P0, Space, commit, eventually, finished, inbox, orders, queues, worker};
+use crate::support::{
+    P0, Space, commit, eventually, finished, inbox, orders, queues, tell, worker,
+};
 
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -199,4 +201,46 @@ async fn what_a_retiring_worker_has_is_fetched_by_others() {
     assert_eq!(orders, [(&b"a"[..], 1, 2), (&b"b"[..], 1, 2)]);
     space.storage.hand_in(&worker("w"), finished(&held[0], "late")).await.expect("is dropped");
     assert!(inbox(&space.storage).await.is_empty());
+}
+
+/// A failover may bring back a state in which a worker has an order that it gave up meanwhile.
+#[tokio::test]
+async fn an_order_that_a_rollback_gives_back_is_delivered_again() {
+    let space = Space::alone().await;
+    let storage = &space.storage;
+    let (lease, last) = space.own(P0).await;
+    let mut write = commit(lease, last + 1);
+    write.orders = orders(["one".to_owned()]);
+    storage.commit(write).await.expect("commits");
+    let name = worker("w");
+    storage.heartbeat(&name, &queues()).await.expect("beats");
+    let taken = storage.fetch(&name, &queues(), 1, WAIT).await.expect("fetches").remove(0);
+    let id = format!("{}-{}", taken.receipt.id.0, taken.receipt.id.1);
+    let keys: Vec<String> =
+        redis::from_redis_value(tell(&space.server, &["KEYS", "*:q:*"]).await).expect("names");
+    let mut queue = None;
+    for key in keys {
+        let copied = tell(&space.server, &["COPY", &key, &format!("{key}-kept")]).await;
+        assert_eq!(copied, redis::Value::Int(1));
+        if tell(&space.server, &["XACK", &key, "w", &id]).await == redis::Value::Int(1) {
+            queue = Some(key);
+        }
+    }
+    let key = &*queue.expect("the order is in one of them");
+    let kept = format!("{key}-kept");
+    tell(&space.server, &["XDEL", key, &id]).await;
+    assert_eq!(storage.confirm(&name, &[taken.receipt.clone()]).await, Ok(vec![false]));
+
+    tell(&space.server, &["COPY", &kept, key, "REPLACE"]).await;
+    space.server.kill();
+    eventually("the worker notices", async || Ok(storage.heartbeat(&name, &queues()).await.err()))
+        .await;
+    space.server.restart();
+    let again = eventually("the order is delivered again", async || {
+        let _ = storage.heartbeat(&name, &queues()).await;
+        let found = storage.fetch(&name, &queues(), 1, Duration::from_millis(50)).await?;
+        Ok(found.into_iter().next())
+    })
+    .await;
+    assert_eq!(again.receipt, taken.receipt);
 }

@@ -4,7 +4,8 @@
 //! than what: a damaged one would bring back what was replaced. Each batch has a greater number
 //! than the one before it, so a damaged number stands out.
 //!
-//! Fjall cuts a journal off behind its last whole batch. Only the newest one may end so.
+//! Fjall cuts a journal off behind its last whole batch. Only the newest one may end so. What it
+//! cuts off counts for nothing here: a crash may leave any number in it.
 //!
 //! ```text
 //! batch   start item.. end
@@ -49,16 +50,21 @@ impl Sequence {
         let file = File::open(journal).map_err(failed)?;
         let mut reader = BufReader::with_capacity(BUFFER_BYTES, file);
         let mut end = 0;
+        let mut begun = None;
         loop {
             match next(&mut reader) {
-                Ok(Part::Start { number }) if self.0.is_none_or(|last| last < number) => {
-                    self.0 = Some(number);
-                }
-                Ok(Part::Start { .. }) => {
-                    return Err(damaged("the order of the writes in a journal"));
-                }
+                // The one before it has no end.
+                Ok(Part::Start { .. }) if begun.is_some() => return Ok(end),
+                Ok(Part::Start { number }) => begun = Some(number),
                 Ok(Part::Inner) => {}
-                Ok(Part::End) => end = reader.stream_position().map_err(failed)?,
+                Ok(Part::End) => {
+                    let Some(number) = begun.take() else { return Ok(end) };
+                    if self.0.is_some_and(|last| number <= last) {
+                        return Err(damaged("the order of the writes in a journal"));
+                    }
+                    self.0 = Some(number);
+                    end = reader.stream_position().map_err(failed)?;
+                }
                 Err(error) if is_end(&error) => return Ok(end),
                 Err(error) => return Err(failed(error)),
             }

@@ -184,6 +184,19 @@ mod tests {
     }
 
     #[test]
+    fn the_start_of_a_batch_that_was_torn_in_its_number_is_cut_off_like_any_other() {
+        let whole = batches(&[200, 201]);
+        // Of the number of the third one, zeros were on the disk when the power went.
+        let torn = [&whole[..], &[1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+        let directory = tempfile::TempDir::new().expect("a temporary directory");
+        let path = directory.path();
+        let newest = journal(path, 9, &torn);
+        Tails::look(path, path).expect("nobody was told that it is stored");
+        fs::write(&newest, [&torn[..], &batches(&[202])[13..]].concat()).expect("it is written");
+        Tails::look(path, path).expect_err("a whole batch with such a number is damaged");
+    }
+
+    #[test]
     fn batches_whose_numbers_do_not_grow_are_refused() {
         for (older, newer, is_whole) in [
             (vec![1, 2], vec![3], true),

@@ -227,6 +227,26 @@ fn damage_in_an_older_journal_is_refused_from_then_on() {
     }
 }
 
+/// The tables are deleted by whoever opens them then.
+#[test]
+fn a_table_that_has_lost_its_manifest_is_refused() {
+    let directory = written();
+    let tables = |directory: &Path| {
+        let entries = fs::read_dir(directory.join("fjall/keyspaces")).expect("readable");
+        let mut tables: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
+        tables.sort_by_key(|path| path.file_name().and_then(|it| it.to_str()?.parse::<u64>().ok()));
+        tables
+    };
+    let files = Files::of(directory.path());
+    let count = tables(directory.path()).len();
+    for nth in 0..count - 1 {
+        let copy = files.with(usize::MAX, |_| {});
+        fs::remove_file(tables(copy.path())[nth].join("current")).expect("it is there");
+        let outcome = open_and_look(copy.path());
+        assert!(matches!(outcome, Outcome::Loud), "table {nth}: {outcome:?}");
+    }
+}
+
 #[test]
 fn a_batch_that_claims_to_be_older_is_refused() {
     let directory = written();
