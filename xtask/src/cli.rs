@@ -12,7 +12,7 @@ usage: cargo xtask <command>
   tidy                          the project's own rules about its sources
   redis                         prints the path of a redis-server, fetching one if needed
   bench [args..]                runs the benchmarks; the arguments are theirs: steps, latency,
-                                scale-out, takeover, parked, overload
+                                scale-out, takeover, parked, overload, http
   parity [--seed N] [--count N] [--engine memory|embedded|redis|processes] [--evict]
                                 compares random programs with the real LangGraph, which it
                                 installs; --recorded: LangGraph with the recorded traces

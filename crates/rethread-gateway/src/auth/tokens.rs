@@ -29,8 +29,8 @@ pub struct Tokens {
 pub struct TokenRequest {
     /// What it is for, shown in lists.
     pub name: Option<String>,
-    /// Whose things it shows: 1 to 64 letters, digits, `-` and `_`; not `http`, not `rethread`. None: those of the standard
-    /// tenant, which are also those of requests without a token.
+    /// Whose things it shows: 1 to 64 letters, digits, `-` and `_`; not `http`, not `rethread`.
+    /// None: those of the standard tenant, which are also those of requests without a token.
     pub tenant: Option<String>,
     /// What it allows.
     pub scopes: Vec<Scope>,

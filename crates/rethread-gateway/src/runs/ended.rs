@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 
-use super::ending::{Ending, RunName, note, wait};
+use super::ending::{Ending, RunName, note, wait_or_look};
 use super::later::{is_waiting, tenant_of};
 use crate::error::ApiResult;
 use crate::ids;
@@ -66,9 +66,6 @@ impl Ends {
         let mut marks = shared.records().active_anywhere().list().await?;
         self.missing.retain(|run| marks.iter().any(|mark| mark.run_id == *run));
         marks.sort_by_key(|mark| (self.last.is_none_or(|last| mark.run_id <= last), mark.run_id));
-        if self.last.is_none() {
-            marks.sort_by_key(|mark| mark.run_id);
-        }
         marks.truncate(LOOKED_MAX);
         self.last = marks.last().map(|mark| mark.run_id);
         let looks = stream::iter(marks).map(async |mark| (mark.run_id, at(shared, mark).await));
@@ -103,7 +100,7 @@ async fn at(shared: &Shared, mark: ActiveRun) -> ApiResult<Found> {
         // Also one whose answers another run took, which may go on.
         Standing::Pending | Standing::Ended { .. } => {}
     }
-    match timeout(NOWHERE_WITHIN, wait(shared, &name)).await {
+    match timeout(NOWHERE_WITHIN, wait_or_look(shared, &name)).await {
         Ok(Ok(Ending::Forgotten)) => Ok(Found::Nowhere(name)),
         Ok(Ok(ending)) => note(shared, &name, &ending).await.map(|()| Found::Seen),
         Ok(Err(error)) => Err(error),

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use rethread_client::{ClientError, Millis, Refusal};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -123,7 +124,7 @@ async fn begin(shared: &Shared, run: Uuid) -> ApiResult<()> {
             delayed.delete(run).await
         }
         // It will not be taken at another time either.
-        Err(error) if error.status().is_client_error() => {
+        Err(error) if is_for_ever(&error) => {
             delayed.delete(run).await?;
             note(shared, &RunName { tenant, thread: row.thread_id, run }, &Ending::Forgotten)
                 .await?;
@@ -131,6 +132,11 @@ async fn begin(shared: &Shared, run: Uuid) -> ApiResult<()> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether a request that was refused so would be refused again.
+fn is_for_ever(error: &ApiError) -> bool {
+    error.status().is_client_error() && error.status() != StatusCode::CONFLICT
 }
 
 /// Notes that nothing is to be kept of a run.

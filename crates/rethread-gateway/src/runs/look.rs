@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::ending::RunName;
 use super::model::Run;
 use super::query::RunsQuery;
-use crate::caller::Caller;
+use crate::caller::{Caller, Tenant};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Path, Query};
 use crate::ids;
@@ -56,11 +56,16 @@ async fn brought_up(
 }
 
 /// The same of several.
-async fn looked(
+async fn all_brought_up(
+    shared: &Shared,
+    tenant: &Tenant,
     records: Vec<RunRecord>,
-    look: impl AsyncFn(RunRecord) -> ApiResult<RunRecord>,
 ) -> ApiResult<Vec<RunRecord>> {
-    stream::iter(records).map(look).buffered(AT_ONCE).try_collect().await
+    let looks = stream::iter(records).map(|record| {
+        let (tenant, thread, run) = (tenant.clone(), record.thread_id, record.run_id);
+        async move { brought_up(shared, &RunName { tenant, thread, run }, record).await }
+    });
+    looks.buffered(AT_ONCE).try_collect().await
 }
 
 pub(super) async fn get(
@@ -83,20 +88,16 @@ pub(super) async fn list(
     let mut records = shared.records().runs(&tenant, thread).list().await?;
     records.sort_by_key(|it| std::cmp::Reverse((it.created_at, it.run_id)));
     let (limit, offset) = (query.limit.get(), query.offset);
-    let look = async |record: RunRecord| {
-        let name = RunName { tenant: tenant.clone(), thread, run: record.run_id };
-        brought_up(&shared, &name, record).await
-    };
     let page = match query.status {
         Some(status) => {
-            let mut all = looked(records, look).await?;
+            let mut all = all_brought_up(&shared, &tenant, records).await?;
             all.retain(|it| it.status == status);
             Page::of(all, limit, offset)
         }
         None => {
             let mut page = Page::of(records, limit, offset);
             let members = std::mem::take(&mut page.members);
-            page.members = looked(members, look).await?;
+            page.members = all_brought_up(&shared, &tenant, members).await?;
             page
         }
     };

@@ -55,10 +55,11 @@ pub(super) async fn create_batch(
     Caller { tenant }: Caller,
     BatchBody(runs): BatchBody<RunCreate>,
 ) -> ApiResult<Json<Vec<Run>>> {
-    let made = stream::iter(runs).map(async |run| {
-        let made = create(&shared, &tenant, Place::Alone, run).await?;
+    let (shared, tenant) = (&shared, &tenant);
+    let made = stream::iter(runs).map(|run| async move {
+        let made = create(shared, tenant, Place::Alone, run).await?;
         // Also where a later one is refused, it goes on.
-        Watch::leave(&shared, &made);
+        Watch::leave(shared, &made);
         ApiResult::Ok(Run::from(made.record))
     });
     made.buffered(AT_ONCE).try_collect().await.map(Json)

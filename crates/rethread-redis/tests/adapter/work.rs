@@ -229,7 +229,8 @@ async fn an_order_that_a_rollback_gives_back_is_delivered_again() {
     let key = &*queue.expect("the order is in one of them");
     let kept = format!("{key}-kept");
     tell(&space.server, &["XDEL", key, &id]).await;
-    assert_eq!(storage.confirm(&name, &[taken.receipt.clone()]).await, Ok(vec![false]));
+    let asked = std::slice::from_ref(&taken.receipt);
+    assert_eq!(storage.confirm(&name, asked).await, Ok(vec![false]));
 
     tell(&space.server, &["COPY", &kept, key, "REPLACE"]).await;
     space.server.kill();
