@@ -1,13 +1,13 @@
 //! Readers of the events of one run.
 
 use std::fs::File;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 
 use futures::future::join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::json;
 use tokio::task::JoinSet;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::Sizes;
 use super::connection::{Buffers, Coming, Connection, Failure};
@@ -104,7 +104,7 @@ async fn open(
 
 /// Reads to the end.
 async fn read(mut coming: Coming) -> Result<Seen, Failure> {
-    let (mut digest, mut times_us) = (DefaultHasher::new(), Vec::new());
+    let (mut digest, mut times_us) = (Xxh3::new(), Vec::new());
     let mut rest = String::new();
     while let Some(bytes) = coming.next().await? {
         let now = shared_clock_us();
@@ -118,7 +118,7 @@ async fn read(mut coming: Coming) -> Result<Seen, Failure> {
                 // A sign of life.
                 continue;
             }
-            event.hash(&mut digest);
+            digest.update(event.as_bytes());
             if let Some(tick) = tick(event)? {
                 let time = now.saturating_sub(tick.at_us);
                 times_us.push(u32::try_from(time).unwrap_or(u32::MAX));
@@ -126,7 +126,7 @@ async fn read(mut coming: Coming) -> Result<Seen, Failure> {
         }
         rest.drain(..read);
     }
-    Ok(Seen { digest: digest.finish(), times_us })
+    Ok(Seen { digest: digest.digest(), times_us })
 }
 
 /// What was written, if the event shows that.

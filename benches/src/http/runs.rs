@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::connection::{Connection, Failure};
@@ -64,7 +64,7 @@ async fn run(connection: &mut Connection, path: &str) -> Result<f64, Failure> {
     let begun = Instant::now();
     let result = connection.post(path, &trivial()).await?;
     let time = begun.elapsed().as_secs_f64() * 1_000.0;
-    match result == Value::from(1) {
+    match result == 1 {
         true => Ok(time),
         false => Err(format!("unexpected result {result}").into()),
     }
