@@ -20,8 +20,6 @@ use crate::operation::{Operation, Routes};
 use query::{BulkQuery, CancelQuery, JoinQuery, RunsCancel, RunsQuery, StreamQuery};
 
 pub(crate) use create::{Place, create};
-#[cfg(test)]
-pub(crate) use ended::Ends;
 pub(crate) use ended::sweep as sweep_ended;
 pub(crate) use ending::{Ending, RunName, result};
 pub(crate) use later::{DelayedRun, PassingRun, sweep};
