@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::world::World;
 use super::{Breach, POISON, Place};
-use crate::history::Fact;
+use crate::history::{End, Fact};
 use crate::ledger::{Effect, Phase};
 use crate::program::Op;
 
@@ -90,6 +90,17 @@ fn has_cause(world: &World, op: &Op, first: &Effect, again: &Effect) -> bool {
         // A task that asks runs again with the answer, and in each further run until then.
         || (op.questions() > 0 && first.run != again.run)
         || (op.questions() > 0 && answered(world, first, to))
+        || given_up(world, first, again)
+}
+
+/// Whether the body went down with its run, which failed, and a further run made its call again.
+fn given_up(world: &World, first: &Effect, again: &Effect) -> bool {
+    let end = world.runs.get(&first.run).and_then(|run| world.end_of(run));
+    let ends = world.ends.get(&(first.execution, first.step)).into_iter().flatten();
+    let has_ended = ends.map(|place| world.effect(*place)).any(|end| {
+        end.phase == Phase::End && (end.attempt, &end.run) == (first.attempt, &first.run)
+    });
+    first.run != again.run && matches!(end, Some(End::Failed { .. })) && !has_ended
 }
 
 /// Whether the run of the attempt was to be stopped, or stood beside others that stop it.

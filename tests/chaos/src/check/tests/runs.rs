@@ -3,6 +3,7 @@
 use super::story::{Story, asks, done, refused};
 use super::whole;
 use crate::history::{End, Fact, Kind, Reader};
+use crate::ledger::Phase;
 use crate::program::Op;
 
 /// A program of one task, accepted.
@@ -144,4 +145,19 @@ fn what_disturbed_is_overcome() {
     read_at(60_011).breaks("I18-heals", "60001 ms after");
     ended().exit("worker-1", 11, true).keeps("I18-heals");
     ended().exit("worker-1", 11, false).breaks("I18-heals", "ended by itself");
+}
+
+#[test]
+fn a_body_that_went_down_with_its_run_starts_again_in_the_next() {
+    let begun = |end: Option<End>| {
+        accepted()
+            .effect(3, 11, Phase::Start, 1, 1, "r1", 1)
+            .read(5, "r1", Reader::Live, 2, &[], end)
+            .body(7, 11, 1, 1, "r2", 1)
+    };
+    begun(failed("TaskPoisoned")).keeps("I3-causes");
+    begun(asks(&[("q", 5)])).breaks("I3-causes", "for no cause");
+    let ended = accepted().body(3, 11, 1, 1, "r1", 1);
+    let ended = ended.read(5, "r1", Reader::Live, 2, &[], failed("TaskPoisoned"));
+    ended.body(7, 11, 1, 1, "r2", 1).breaks("I3-causes", "for no cause");
 }
