@@ -13,9 +13,10 @@ usage: cargo xtask <command>
   redis                         prints the path of a redis-server, fetching one if needed
   bench [args..]                runs the benchmarks; the arguments are theirs: steps, latency,
                                 scale-out, takeover, parked, overload, http
-  parity [--seed N] [--count N] [--engine memory|embedded|redis|processes] [--evict]
+  parity [--graphs] [--seed N] [--count N] [--engine memory|embedded|redis|processes] [--evict]
                                 compares random programs with the real LangGraph, which it
-                                installs; --recorded: LangGraph with the recorded traces
+                                installs; --graphs: of the Graph API; --recorded: LangGraph with
+                                the recorded traces
   sim [args..]                  the engine on a model store and a paused clock, by seed; the
                                 arguments are the simulator's, by default --seeds 10000
   planted [--seeds N]           plants known bugs, and demands that the simulator catches each
@@ -32,7 +33,7 @@ usage: cargo xtask <command>
                                 the stock Python and JavaScript clients and a browser, which it
                                 installs, against the example `platform` in each form; or
                                 against a server that runs; --reference: LangGraph's own
-  schemathesis [--examples N] [--seed N] [--url URL]
+  schemathesis [--examples N] [--seed N] [--release] [--url URL]
                                 requests made up from the OpenAPI document, against the example
                                 `platform` or a server that runs: no answer of 5xx
   chat                          builds the script of the example's chat page
@@ -98,6 +99,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
 fn parity_options(rest: &mut Vec<String>) -> Result<parity::Options> {
     let mut options = parity::Options {
         evict: take(rest, "--evict"),
+        graphs: take(rest, "--graphs"),
         recorded: take(rest, "--recorded"),
         ..parity::Options::default()
     };
@@ -124,7 +126,11 @@ fn clients_options(rest: &mut Vec<String>) -> Result<clients::Options> {
 }
 
 fn fuzzing_options(rest: &mut Vec<String>) -> Result<clients::Fuzzing> {
-    let mut options = clients::Fuzzing { url: take_value(rest, "--url")?, ..Default::default() };
+    let mut options = clients::Fuzzing {
+        url: take_value(rest, "--url")?,
+        release: take(rest, "--release"),
+        ..Default::default()
+    };
     if let Some(examples) = take_value(rest, "--examples")? {
         options.examples = number("--examples", &examples)?;
     }
@@ -186,6 +192,8 @@ mod tests {
     fn reads_values_of_flags() {
         let options = parity::Options { seed: 7, count: 3, evict: true, ..Default::default() };
         assert_eq!(parsed("parity --count 3 --evict --seed 7"), Ok(Command::Parity(options)));
+        let options = parity::Options { graphs: true, recorded: true, ..Default::default() };
+        assert_eq!(parsed("parity --recorded --graphs"), Ok(Command::Parity(options)));
         let options = fuzz::Options { seconds: 5, target: Some("ids".into()) };
         assert_eq!(parsed("fuzz --target ids --seconds 5"), Ok(Command::Fuzz(options)));
         assert!(parsed("parity --seed").expect_err("no value").contains("--seed"));

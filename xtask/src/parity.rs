@@ -11,6 +11,9 @@ use crate::repo::{Repo, run};
 use crate::{Result, redis};
 
 const CONFORMANCE: &str = "crates/rethread-conformance";
+/// Recorded cases, in it.
+const CASES: &str = "cases";
+const GRAPH_CASES: &str = "graph-cases";
 
 /// What is compared.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,13 +22,22 @@ pub(crate) struct Options {
     pub(crate) count: usize,
     pub(crate) engine: String,
     pub(crate) evict: bool,
+    /// Programs of the Graph API instead of the Functional one.
+    pub(crate) graphs: bool,
     /// Instead of random programs: whether LangGraph still gives the recorded traces.
     pub(crate) recorded: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, count: 100, engine: "memory".into(), evict: false, recorded: false }
+        Self {
+            seed: 1,
+            count: 100,
+            engine: "memory".into(),
+            evict: false,
+            graphs: false,
+            recorded: false,
+        }
     }
 }
 
@@ -33,13 +45,15 @@ pub(crate) fn parity(repo: &Repo, options: &Options) -> Result<()> {
     let python = python(repo)?;
     let folder = repo.target.join("parity");
     if options.recorded {
-        let (cases, again) = (repo.root.join(CONFORMANCE).join("cases"), folder.join("recorded"));
+        let cases = repo.root.join(CONFORMANCE).join(if options.graphs { GRAPH_CASES } else { CASES });
+        let again = folder.join("recorded");
         emptied(&again)?;
         let mut oracle = script(repo, &python, "oracle.py");
         run(oracle.arg("--out").arg(&again).arg(&cases))?;
         return run(conformance(repo).arg("compare").args([cases, again]));
     }
-    let cases = folder.join(format!("seed-{}", options.seed));
+    let kind = if options.graphs { "graphs-seed" } else { "seed" };
+    let cases = folder.join(format!("{kind}-{}", options.seed));
     emptied(&cases)?;
     println!("==> {} random programs on LangGraph, seed {}", options.count, options.seed);
     generate(repo, &python, options, &cases)?;
@@ -76,6 +90,9 @@ fn generate(repo: &Repo, python: &Path, options: &Options, out: &Path) -> Result
         let (first, end) = (options.count * part / parts, options.count * (part + 1) / parts);
         let mut command = script(repo, python, "generate.py");
         command.args(["--seed", &options.seed.to_string(), "--first", &first.to_string()]);
+        if options.graphs {
+            command.arg("--graphs");
+        }
         command.args(["--count", &(end - first).to_string(), "--out"]).arg(out);
         let started = command.stdin(Stdio::null()).spawn();
         children.push(started.map_err(|error| format!("cannot start the generator: {error}"))?);

@@ -86,9 +86,13 @@ pub(crate) fn check(repo: &Repo, args: &[String]) -> Result<()> {
 }
 
 /// Runs chaos with these arguments.
+///
+/// As released programs: it is about what they do under faults, and the work of the profiles is
+/// more than ten unoptimized processes on two cores get done. The minute of chaos in `test` runs
+/// them with their assertions.
 pub(crate) fn chaos(repo: &Repo, args: &[String]) -> Result<()> {
     let mut command = repo.cargo();
-    command.args(["run", "--quiet", "--locked", "-p", "rethread-chaos"]);
+    command.args(["run", "--quiet", "--locked", "--release", "-p", "rethread-chaos"]);
     command.args(["--bin", "rethread-chaos", "--"]).args(args);
     command.arg("--out").arg(repo.target.join("chaos"));
     command.env(redis::VARIABLE, redis::find(repo)?);

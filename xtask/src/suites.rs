@@ -103,6 +103,7 @@ const LONG: &[CargoStep] = &[
         args: &[
             "run",
             "--locked",
+            "--release",
             "-p",
             CHAOS,
             "--bin",

@@ -200,9 +200,36 @@ macro_rules! sets_its_run {
             self
         }
 
-        /// Limits how deep calls may be nested. Zero is an error when the request is sent.
+        /// Limits how many steps of nodes a graph makes in the run; 10,007 if nothing is said. A
+        /// run that has something left to do then fails with
+        /// [`RECURSION_LIMIT`](rethread_core::failure::kind::RECURSION_LIMIT), and a retry goes
+        /// on, with a new count. For other entrypoints it limits how deep calls may be nested.
+        /// Zero is an error when the request is sent.
         pub fn recursion_limit(mut self, max: u32) -> Self {
             self.draft.set_limit("recursion_limit", max, |settings| &mut settings.recursion_limit);
+            self
+        }
+
+        /// Lets the run of a graph pause before each step that runs one of these nodes; `*` stands
+        /// for all. They are added to those of the graph itself. The outcome is what the result
+        /// would be if the graph ended there, and [`Thread::retry`]($crate::Thread::retry) goes
+        /// on. Graphs within the graph do not pause by them.
+        pub fn interrupt_before(
+            mut self,
+            nodes: impl IntoIterator<Item = impl Into<String>>,
+        ) -> Self {
+            let nodes = nodes.into_iter().map(Into::into);
+            self.draft.set(|settings| settings.breakpoints.before.extend(nodes));
+            self
+        }
+
+        /// The same after each step that ran one of these nodes, if something comes after it.
+        pub fn interrupt_after(
+            mut self,
+            nodes: impl IntoIterator<Item = impl Into<String>>,
+        ) -> Self {
+            let nodes = nodes.into_iter().map(Into::into);
+            self.draft.set(|settings| settings.breakpoints.after.extend(nodes));
             self
         }
     };

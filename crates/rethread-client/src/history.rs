@@ -5,7 +5,7 @@ use rethread_core::ids::CheckpointId;
 
 use crate::error::Result;
 use crate::scalar::Scalar;
-use crate::state::{self, StateSnapshot};
+use crate::state::{self, StateSnapshot, find_child};
 use crate::thread::Thread;
 
 /// Most checkpoints that one read fetches.
@@ -24,6 +24,7 @@ pub struct HistoryQuery {
     before: Option<CheckpointId>,
     at: Option<CheckpointId>,
     filter: BTreeMap<String, Scalar>,
+    path: Vec<String>,
 }
 
 impl HistoryQuery {
@@ -61,9 +62,18 @@ impl HistoryQuery {
         self
     }
 
+    /// Of the graph that a pending task is, instead of the thread's own; further names lead into
+    /// graphs within that one. There are none if no such task has begun, or it has ended.
+    #[must_use]
+    pub fn within(mut self, path: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.path = path.into_iter().map(Into::into).collect();
+        self
+    }
+
     fn takes(&self, checkpoint: &Checkpoint) -> bool {
         let is_before = self.before.is_none_or(|before| checkpoint.id < before);
-        is_before && self.filter.iter().all(|(key, wanted)| has(checkpoint, key, wanted))
+        let is_it = self.at.is_none_or(|at| checkpoint.id == at);
+        is_before && is_it && self.filter.iter().all(|(key, wanted)| has(checkpoint, key, wanted))
     }
 }
 
@@ -107,6 +117,9 @@ impl Thread {
     /// # Errors
     /// As [`Thread::status`].
     pub async fn history(&self, query: HistoryQuery) -> Result<Vec<StateSnapshot>> {
+        if !query.path.is_empty() {
+            return self.inner_history(&query).await;
+        }
         if let Some(at) = query.at {
             let one = self.read_checkpoint(at).await?.filter(|one| query.takes(one));
             return Ok(one
@@ -127,5 +140,19 @@ impl Thread {
             found.extend(taken.take(limit - found.len()));
         }
         Ok(found)
+    }
+
+    /// The same for a graph that runs as a task: what it has done since it was begun.
+    async fn inner_history(&self, query: &HistoryQuery) -> Result<Vec<StateSnapshot>> {
+        let Some((_, _, head)) = self.header_and_head().await? else { return Ok(Vec::new()) };
+        let progress = head.progress;
+        let Some(graph) = progress.graph.as_deref() else { return Ok(Vec::new()) };
+        let Some(child) = find_child(graph, &query.path) else { return Ok(Vec::new()) };
+        let asked = &progress.interrupts;
+        let wanted = child.checkpoints.iter().rev().filter(|one| query.takes(one));
+        Ok(wanted
+            .take(query.limit.unwrap_or(usize::MAX))
+            .map(|one| state::recorded_within(child, one, asked))
+            .collect())
     }
 }

@@ -21,6 +21,8 @@ use serde::de::{
 };
 use serde_json::{Map, Number, Value};
 
+pub(crate) use requests::answers;
+
 /// As deep as serde_json reads text.
 const DEPTH_MAX: u32 = 128;
 

@@ -1,10 +1,10 @@
 //! Starts, resumes and watches runs of Rethread from any program.
 //!
 //! ```text
-//!   Client ── thread ──► Thread ── invoke, resume, retry ──► Request
-//!                          │                                   │ .await   .start()   .stream()
-//!                   state, history, status                     ▼            ▼           ▼
-//!                   update_state, fork, copy_to             Outcome     RunHandle   RunStream
+//!   Client ── thread ──► Thread ── invoke, resume, retry, command ──► Request
+//!                          │                                            │ .await   .start()   .stream()
+//!                   state, history, status                              ▼            ▼           ▼
+//!                   update_state, fork, copy_to                      Outcome     RunHandle   RunStream
 //!                   cancel, roll_back, delete, prune
 //! ```
 //!
@@ -45,7 +45,8 @@
 //! | to learn about | read |
 //! |---|---|
 //! | one run and its settings | [`Request`], [`RunHandle`], [`RunStream`] |
-//! | what a thread has come to, and editing it | [`Thread`], [`StateSnapshot`], [`UpdateRequest`] |
+//! | what a thread has come to, and editing it | [`Thread`], [`StateQuery`], [`StateSnapshot`], [`UpdateRequest`] |
+//! | what only graphs have | [`CommandInput`], [`Request::interrupt_before`], [`StateQuery::subgraphs`] |
 //! | runs that leave nothing behind | [`Client::ephemeral`] |
 //! | what operators see and do | [`admin`] |
 //! | programs without types | [`json`] |
@@ -58,6 +59,7 @@ pub mod admin;
 pub mod blocking;
 mod cache;
 mod client;
+mod command;
 mod draft;
 mod ephemeral;
 mod error;
@@ -83,17 +85,18 @@ mod value;
 
 pub use cache::Cached;
 pub use client::Client;
+pub use command::CommandInput;
 pub use ephemeral::{Ephemeral, EphemeralRequest, EphemeralStream};
 pub use error::{ClientError, Result};
 pub use events::EventStream;
 pub use history::HistoryQuery;
 pub use options::ClientOptions;
-pub use outcome::{OpenInterrupt, Outcome};
+pub use outcome::{OpenInterrupt, OpenInterrupts, Outcome};
 pub use overview::ThreadOverview;
 pub use request::Request;
 pub use run::RunHandle;
 pub use scalar::Scalar;
-pub use state::{StateSnapshot, TaskState};
+pub use state::{StateQuery, StateSnapshot, TaskState};
 pub use stream::{Cursor, DebugKind, Mode, RunStream, StreamData, StreamEvent, TaskEnd};
 pub use thread::Thread;
 pub use update::UpdateRequest;

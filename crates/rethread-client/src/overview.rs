@@ -60,7 +60,8 @@ impl Thread {
         Ok(found.map(|(header, last_event)| ThreadOverview::new(header, last_event)))
     }
 
-    /// What the thread is doing with its state, as of one moment; none if it has never run.
+    /// What the thread is doing with its state, as of one moment, and with those of tasks that are
+    /// graphs ([`TaskState::state`](crate::TaskState::state)); none if it has never run.
     ///
     /// # Errors
     /// As [`Thread::status`].
@@ -69,6 +70,6 @@ impl Thread {
             return Ok(None);
         };
         let overview = ThreadOverview::new(header.clone(), last_event);
-        Ok(Some((overview, state::live(header, head))))
+        Ok(Some((overview, state::live(header, head, true))))
     }
 }

@@ -102,15 +102,16 @@ impl<O> RunHandle<O> {
     /// Dropping the future changes nothing; the run goes on.
     pub async fn wait(&self) -> Result<Outcome<O>> {
         let mut events = self.reader(0);
-        let mut entrypoint = String::new();
+        let (mut entrypoint, mut stopped) = (String::new(), None);
         while let Some(event) = events.next().await? {
             match event.kind {
                 EventKind::RunStarted { entrypoint: name, .. } => entrypoint = name,
+                EventKind::StoppedInStep(progress) => stopped = Some(*progress),
                 EventKind::RunEnded(RunOutcome::Joined(run)) => {
                     events = EventReader::new(self.thread.clone(), run, 0);
                 }
                 EventKind::RunEnded(outcome) => {
-                    return Ok(match conclude(self.run, outcome)? {
+                    return Ok(match conclude(self.run, outcome, stopped)? {
                         Outcome::Done(value) => {
                             let what = format!("result of entrypoint `{entrypoint}`");
                             Outcome::Done((self.decode.0)(value, what)?)
@@ -191,7 +192,7 @@ impl<O> RunHandle<O> {
                 EventKind::RunEnded(RunOutcome::Edited(checkpoint)) => return Ok(checkpoint),
                 EventKind::RunEnded(outcome) => {
                     let unknown = ClientError::Unknown { what: "the end of the edit" };
-                    return conclude(self.run, outcome).and(Err(unknown));
+                    return conclude(self.run, outcome, None).and(Err(unknown));
                 }
                 _ => {}
             }

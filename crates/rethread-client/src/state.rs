@@ -1,13 +1,23 @@
+//! What threads have come to.
+
+mod query;
+mod step;
+
 use std::collections::BTreeMap;
 
 use rethread_core::checkpoint::{Checkpoint, Progress, Source};
+use rethread_core::event::Interrupt;
 use rethread_core::failure::{Failure, kind};
+use rethread_core::graph::ChildGraph;
 use rethread_core::header::{ThreadHeader, ThreadStatus};
-use rethread_core::ids::{CheckpointId, Millis, RunId};
+use rethread_core::ids::{CallId, CheckpointId, Millis, RunId};
 use rethread_core::payload::Payload;
 
 use crate::outcome::OpenInterrupt;
 use crate::value::AnyValue;
+
+pub use query::StateQuery;
+pub(crate) use step::{Look, Step, find_child};
 
 /// A thread at one of its checkpoints, in the form that LangGraph's users know.
 ///
@@ -15,15 +25,22 @@ use crate::value::AnyValue;
 /// or wrong now. [`crate::Thread::state_at`] and [`crate::Thread::history`] show the *record* of
 /// the step that started at a checkpoint: what it asked last, also if that is answered, and what
 /// came of it.
+///
+/// Of a graph a checkpoint is the boundary of two steps, and its tasks are those of the step that
+/// starts there. Live, the values have the updates of the tasks that have ended, and
+/// [`StateSnapshot::next`] names the others.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StateSnapshot {
-    /// The value of the last execution that completed; null if there is none.
+    /// The value of the last execution that completed; null if there is none. Of a graph: all
+    /// fields that have a value.
     pub values: AnyValue,
-    /// The entrypoint, while it has still to finish; else empty.
+    /// The entrypoint, while it has still to finish; else empty. Of a graph: the nodes that run
+    /// next, in the order of [`StateSnapshot::tasks`]; `__start__` stands for an input that waits.
     pub next: Vec<String>,
     /// The entrypoint, while it has still to finish, or in the record of a step that started
-    /// here; else empty. Calls of tasks are no entries.
+    /// here; else empty. Of a graph: the tasks of the step, those started by a `Send` first, then
+    /// the nodes as they were declared. Calls of tasks by bodies are no entries.
     pub tasks: Vec<TaskState>,
     /// The questions of all [`StateSnapshot::tasks`].
     pub interrupts: Vec<OpenInterrupt>,
@@ -45,27 +62,34 @@ pub struct StateSnapshot {
     pub metadata: BTreeMap<String, AnyValue>,
 }
 
-/// What an entrypoint has come to, as a [`StateSnapshot`] shows it.
+/// What an entrypoint, or a task of a graph's step, has come to, as a [`StateSnapshot`] shows it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TaskState {
-    /// Its name.
+    /// The name of the entrypoint or the node.
     pub name: String,
+    /// The call that streams name it by, where that is known.
+    pub id: Option<CallId>,
     /// Why its last run failed or was parked. Not that its result could not be saved: as in
-    /// LangGraph, only [`StateSnapshot::error`] tells that.
+    /// LangGraph, only [`StateSnapshot::error`] tells that. A node that failed shows it beside
+    /// what came of it later, until the step has ended and in its record.
     pub error: Option<Failure>,
     /// Its questions: those that wait for answers, or in a record those it asked last.
     pub interrupts: Vec<OpenInterrupt>,
-    /// Its result; only in a record.
+    /// Its result; of an entrypoint only in a record. Of a node: the fields that it wrote; one
+    /// that it wrote twice holds `{"$writes": [..]}`.
     pub result: Option<AnyValue>,
+    /// The state of a node that is a graph and has not ended, where it was asked for
+    /// ([`StateQuery::subgraphs`]).
+    pub state: Option<Box<StateSnapshot>>,
 }
 
 impl TaskState {
-    fn new(name: String, progress: Progress) -> Self {
+    fn of_entrypoint(name: String, id: Option<CallId>, progress: Progress) -> Self {
         let result = progress.result.map(|result| of_entrypoint("result", &name, result));
         let interrupts = OpenInterrupt::all(progress.interrupts);
         let error = progress.failure.filter(|failure| failure.kind != kind::SERIALIZATION);
-        Self { name, error, interrupts, result }
+        Self { name, id, error, interrupts, result, state: None }
     }
 }
 
@@ -80,36 +104,74 @@ pub(crate) struct Shown {
     pub(crate) entrypoint: String,
     pub(crate) values: Payload,
     pub(crate) metadata: BTreeMap<String, AnyValue>,
-    /// What the entrypoint has come to that starts here, if one does.
-    pub(crate) progress: Option<Progress>,
 }
 
-impl From<Shown> for StateSnapshot {
-    fn from(shown: Shown) -> Self {
-        let Shown { entrypoint, progress, .. } = shown;
-        let values = of_entrypoint("value", &entrypoint, shown.values);
-        let error = progress.as_ref().and_then(|progress| progress.failure.clone());
-        let tasks = progress.map(|progress| TaskState::new(entrypoint, progress));
+impl From<Checkpoint> for Shown {
+    fn from(checkpoint: Checkpoint) -> Self {
         Self {
-            values,
-            next: tasks.iter().map(|task| task.name.clone()).collect(),
-            interrupts: tasks.iter().flat_map(|task| task.interrupts.clone()).collect(),
-            tasks: tasks.into_iter().collect(),
-            error,
-            checkpoint: shown.checkpoint,
-            parent: shown.parent,
-            created_at: shown.created_at,
-            source: shown.source,
-            step: shown.step,
-            run: shown.run,
-            metadata: shown.metadata,
+            checkpoint: checkpoint.id,
+            parent: checkpoint.parent,
+            created_at: checkpoint.created_at,
+            source: checkpoint.source,
+            step: checkpoint.step,
+            run: checkpoint.run,
+            entrypoint: checkpoint.entrypoint,
+            values: checkpoint.values,
+            metadata: facts(checkpoint.metadata),
         }
     }
 }
 
-/// The newest checkpoint as it stands now.
-pub(crate) fn live(header: ThreadHeader, head: Checkpoint) -> StateSnapshot {
-    let progress = match header.status {
+impl Shown {
+    /// Nothing starts there.
+    pub(crate) fn at_rest(self) -> StateSnapshot {
+        self.with(Vec::new(), Vec::new(), None)
+    }
+
+    /// The entrypoint starts there, and has come to this.
+    pub(crate) fn with_entrypoint(self, progress: Progress) -> StateSnapshot {
+        self.with_body(None, progress)
+    }
+
+    /// The same, with the call that the body is.
+    fn with_body(self, id: Option<CallId>, progress: Progress) -> StateSnapshot {
+        let error = progress.failure.clone();
+        let task = TaskState::of_entrypoint(self.entrypoint.clone(), id, progress);
+        self.with(vec![task.name.clone()], vec![task], error)
+    }
+
+    /// A step of a graph starts there, and has come to this.
+    pub(crate) fn with_step(self, step: Step, error: Option<Failure>) -> StateSnapshot {
+        let Step { next, tasks } = step;
+        self.with(next, tasks, error)
+    }
+
+    fn with(
+        self,
+        next: Vec<String>,
+        tasks: Vec<TaskState>,
+        error: Option<Failure>,
+    ) -> StateSnapshot {
+        StateSnapshot {
+            values: of_entrypoint("value", &self.entrypoint, self.values),
+            next,
+            interrupts: tasks.iter().flat_map(|task| task.interrupts.clone()).collect(),
+            tasks,
+            error,
+            checkpoint: self.checkpoint,
+            parent: self.parent,
+            created_at: self.created_at,
+            source: self.source,
+            step: self.step,
+            run: self.run,
+            metadata: self.metadata,
+        }
+    }
+}
+
+/// The newest checkpoint as it stands now; with the states of the graphs that its tasks are.
+pub(crate) fn live(header: ThreadHeader, head: Checkpoint, subgraphs: bool) -> StateSnapshot {
+    let standing = match header.status {
         ThreadStatus::Idle => None,
         ThreadStatus::Interrupted(interrupts) => {
             Some(Progress { interrupts, ..Progress::default() })
@@ -126,30 +188,61 @@ pub(crate) fn live(header: ThreadHeader, head: Checkpoint) -> StateSnapshot {
         }
         _ => Some(Progress::default()),
     };
-    shown(Checkpoint { entrypoint: header.entrypoint, ..head }, progress).into()
+    let mut head = Checkpoint { entrypoint: header.entrypoint, ..head };
+    if !head.tasks.is_empty() {
+        let standing = standing.unwrap_or_default();
+        let look = Look { is_live: true, has_added: true, subgraphs, asked: &standing.interrupts };
+        let step = look.at_root(&head);
+        if let Some(graph) = head.progress.graph.take() {
+            head.values = graph.view.values;
+        }
+        return Shown::from(head).with_step(step, standing.failure);
+    }
+    match standing {
+        None => Shown::from(head).at_rest(),
+        Some(standing) => {
+            let root = header.execution.map(CallId::root);
+            Shown::from(head).with_body(root, standing)
+        }
+    }
 }
 
 /// The record of the step that started at a checkpoint.
 pub(crate) fn recorded(mut checkpoint: Checkpoint) -> StateSnapshot {
+    if !checkpoint.tasks.is_empty() {
+        let look = Look {
+            is_live: false,
+            has_added: false,
+            subgraphs: false,
+            asked: &checkpoint.progress.interrupts,
+        };
+        let step = look.at_root(&checkpoint);
+        let failure = checkpoint.progress.failure.take();
+        return Shown::from(checkpoint).with_step(step, failure);
+    }
     let progress = std::mem::take(&mut checkpoint.progress);
-    let progress = checkpoint.input.is_some().then_some(progress);
-    shown(checkpoint, progress).into()
+    match checkpoint.input {
+        Some(_) => Shown::from(checkpoint).with_entrypoint(progress),
+        None => Shown::from(checkpoint).at_rest(),
+    }
 }
 
-/// A checkpoint at which the entrypoint has come to `progress`; none: nothing starts there.
-pub(crate) fn shown(checkpoint: Checkpoint, progress: Option<Progress>) -> Shown {
-    Shown {
-        checkpoint: checkpoint.id,
-        parent: checkpoint.parent,
-        created_at: checkpoint.created_at,
-        source: checkpoint.source,
-        step: checkpoint.step,
-        run: checkpoint.run,
-        entrypoint: checkpoint.entrypoint,
-        values: checkpoint.values,
-        metadata: facts(checkpoint.metadata),
-        progress,
-    }
+/// The same in the history of a graph that runs as a task; `asked` are the questions of the step
+/// of the thread.
+pub(crate) fn recorded_within(
+    graph: &ChildGraph,
+    checkpoint: &Checkpoint,
+    asked: &[Interrupt],
+) -> StateSnapshot {
+    let is_newest = graph.checkpoints.last().is_some_and(|newest| newest.id == checkpoint.id);
+    let ended = checkpoint.progress.graph.as_deref().map(|graph| &graph.view);
+    let (view, asked) = match is_newest {
+        true => (Some(&graph.view), asked),
+        false => (ended, &checkpoint.progress.interrupts[..]),
+    };
+    let look = Look { is_live: false, has_added: false, subgraphs: false, asked };
+    let step = look.step(Some(graph.call), &checkpoint.tasks, view, &[]);
+    Shown::from(checkpoint.clone()).with_step(step, None)
 }
 
 fn facts(metadata: BTreeMap<String, Payload>) -> BTreeMap<String, AnyValue> {

@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::error::{ClientError, Result};
 use crate::request::Request;
 use crate::run::RunHandle;
-use crate::state::{self, StateSnapshot};
+use crate::state::{self, StateQuery, StateSnapshot};
 use crate::value::AnyValue;
 
 /// The run whose events were written last, and the number of its last event.
@@ -146,13 +146,13 @@ impl Thread {
         Ok(self.header().await?.map(|header| header.status))
     }
 
-    /// The state of the thread as it is now; none if it has never run.
+    /// The state of the thread as it is now; none if it has never run. [`StateQuery`] has what
+    /// can be chosen.
     ///
     /// # Errors
-    /// As [`Thread::status`].
-    pub async fn state(&self) -> Result<Option<StateSnapshot>> {
-        let Some((header, _, head)) = self.header_and_head().await? else { return Ok(None) };
-        Ok(Some(state::live(header, head)))
+    /// When awaited: as [`Thread::status`].
+    pub fn state(&self) -> StateQuery {
+        StateQuery::new(self.clone())
     }
 
     /// The record of the step that started at a checkpoint; none if the thread

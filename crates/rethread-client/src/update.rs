@@ -19,6 +19,21 @@ use crate::thread::Thread;
 /// the end nothing is, what an interrupted or failed run had left is given up; as an input the
 /// value stands ready, and [`Thread::retry`] runs it.
 ///
+/// Of a graph the value is an update, as if a node had returned it: its fields are put into the
+/// state by their reducers, and [`Thread::retry`] goes on along the edges of that node. All other
+/// tasks that were pending are given up.
+///
+/// ```no_run
+/// # async fn example(thread: rethread_client::Thread) -> rethread_client::Result<()> {
+/// use serde_json::json;
+///
+/// // The node `draft` is skipped, and what follows it runs.
+/// thread.update_state(json!({"text": "better"})).as_node("draft").await?;
+/// let _outcome = thread.retry().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Cancel safety: an edit that was sent is made, also when the future is dropped.
 #[must_use = "an edit does nothing until it is awaited"]
 pub struct UpdateRequest {
@@ -28,6 +43,8 @@ pub struct UpdateRequest {
     save: Option<Result<Payload, PayloadError>>,
     kind: UpdateAs,
     entrypoint: Option<String>,
+    more: Vec<(Result<Payload, PayloadError>, Option<String>)>,
+    path: Vec<String>,
 }
 
 impl UpdateRequest {
@@ -36,14 +53,24 @@ impl UpdateRequest {
         values: Result<Payload, PayloadError>,
         kind: UpdateAs,
     ) -> Self {
-        Self { thread, draft: Draft::new(), values, save: None, kind, entrypoint: None }
+        Self {
+            thread,
+            draft: Draft::new(),
+            values,
+            save: None,
+            kind,
+            entrypoint: None,
+            more: Vec::new(),
+            path: Vec::new(),
+        }
     }
 
     describes_itself!();
     names_a_checkpoint!();
 
-    /// In the name of the entrypoint, which must be the thread's. LangGraph's `__input__`,
-    /// `__end__` and `__copy__` are the other ways.
+    /// In the name of the entrypoint, which must be the thread's, or of a node of the graph;
+    /// without it, in the name of the node that wrote last. LangGraph's `__input__`, `__end__` and
+    /// `__copy__` are the other ways, and in a graph `__start__`: as if the input had been that.
     pub fn as_node(mut self, name: impl AsRef<str>) -> Self {
         self.kind = match name.as_ref() {
             "__input__" => UpdateAs::Input,
@@ -74,6 +101,22 @@ impl UpdateRequest {
         self
     }
 
+    /// Adds an update of another node, or of the same once more, in the same step: they are put
+    /// into the state together, as those of nodes that ran beside each other. Of a graph only;
+    /// updates in several steps are several edits, one after the other.
+    pub fn and(mut self, values: impl Serialize, node: impl Into<String>) -> Self {
+        let values = Payload::encode(&values, "value of an edit");
+        self.more.push((values, Some(node.into())));
+        self
+    }
+
+    /// Edits the graph that a pending task is, instead of the thread's own; further names lead
+    /// into graphs within that one. When the thread goes on, that graph goes on from there.
+    pub fn within(mut self, path: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.path = path.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// What the next execution finds as `previous`, where that differs from the value.
     pub fn save(mut self, save: impl Serialize) -> Self {
         self.save = Some(Payload::encode(&save, "value saved by an edit"));
@@ -87,14 +130,17 @@ impl UpdateRequest {
     }
 
     async fn send(self) -> Result<CheckpointId> {
-        let Self { thread, mut draft, values, save, kind, entrypoint } = self;
-        if kind == UpdateAs::Copy && draft.at.is_none() {
+        let Self { thread, mut draft, values, save, kind, entrypoint, more, path } = self;
+        if kind == UpdateAs::Copy && draft.at.is_none() && path.is_empty() {
             let nothing = || Refusal::InvalidUpdate {
                 reason: "the thread has no checkpoint to copy".to_owned(),
             };
             draft.at = Some(thread.header().await?.ok_or_else(nothing)?.head);
         }
-        let update = Update { kind, values: values?, save: save.transpose()?, entrypoint };
+        let more = more.into_iter().map(|(values, node)| Ok((values?, node)));
+        let more = more.collect::<Result<_, PayloadError>>()?;
+        let (values, save) = (values?, save.transpose()?);
+        let update = Update { kind, values, save, entrypoint, more, path };
         let run = draft.send(&thread, Action::Update(Box::new(update))).await?;
         let made = RunHandle::untyped(thread, run).edited().await?;
         made.ok_or(ClientError::Unknown { what: "the end of the edit" })
@@ -121,7 +167,7 @@ impl fmt::Debug for UpdateRequest {
 
 impl Thread {
     /// Edits the state: the thread's value and what the next execution finds as `previous` become
-    /// `values`.
+    /// `values`; in a graph they are put into the state as an update. [`UpdateRequest`] has more.
     ///
     /// ```no_run
     /// # async fn example(thread: rethread_client::Thread) -> rethread_client::Result<()> {

@@ -12,11 +12,12 @@ from langgraph.config import get_stream_writer
 from langgraph.errors import GraphBubbleUp
 from langgraph.func import entrypoint
 from langgraph.runtime import get_runtime
-from langgraph.types import interrupt
+from langgraph.types import Command, Send, interrupt
 
 import ordering
 from errors import KINDS, program_error, shown_error
 from expressions import evaluate, is_true, text
+from messages import as_value
 
 
 class Blocking:
@@ -51,6 +52,13 @@ def run_blocking(coroutine: Any) -> Any:
     except StopIteration as end:
         return end.value
     raise RuntimeError("a blocking body was suspended")
+
+
+def named(function: Any, name: str) -> Any:
+    """LangGraph names tasks, entrypoints and cache entries after functions."""
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = "program"
+    return function
 
 
 class Made:
@@ -118,7 +126,8 @@ class Body:
         return await self.wait(made)
 
     async def do_sub(self, s: dict) -> Any:
-        return await self.waits.invoke(self.world.graphs[s["sub"]], self.value(s.get("input")))
+        graph = self.world.graph(s["sub"])
+        return as_value(await self.waits.invoke(graph, self.value(s.get("input"))))
 
     async def do_interrupt(self, s: dict) -> Any:
         return interrupt(self.value(s["interrupt"]))
@@ -166,6 +175,10 @@ class Body:
         value, save = self.value(s["final"])
         raise Return(entrypoint.final(value=value, save=save))
 
+    async def do_command(self, s: dict) -> None:
+        given = self.value(s["command"])
+        raise Return([command(one) for one in given] if isinstance(given, list) else command(given))
+
     async def do_put(self, s: dict) -> None:
         namespace, key, value = self.value(s["put"])
         get_runtime().store.put(tuple(namespace), key, value)
@@ -186,6 +199,23 @@ class Body:
         given = self.value(s["namespaces"])
         given = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
         return sorted(map(list, get_runtime().store.list_namespaces(**given)))
+
+
+def command(given: dict) -> Command:
+    """A command, from the end of a node or as input."""
+    parts = {key: given[key] for key in ("update", "resume") if key in given}
+    if "goto" in given:
+        parts["goto"] = destinations(given["goto"])
+    if given.get("graph") == "parent":
+        parts["graph"] = Command.PARENT
+    return Command(**parts)
+
+
+def destinations(given: Any) -> Any:
+    """Where a path or command leads: names as they stand, and sends."""
+    if isinstance(given, list):
+        return [destinations(one) for one in given]
+    return Send(given["send"], given.get("input")) if isinstance(given, dict) else given
 
 
 def found_items(store: Any, prefix: list, wanted: Any) -> list[dict]:

@@ -25,6 +25,13 @@ KINDS: dict[str, type[Exception]] = {
 
 #: Errors of LangGraph itself: class, a part of the text, and the neutral kind.
 OF_THE_ENGINE = (
+    ("InvalidGraph", "", "InvalidGraph"),
+    ("InvalidDestination", "", "InvalidDestination"),
+    ("GraphRecursionError", "", "RecursionLimit"),
+    ("ParentCommand", "", "NoParentGraph"),
+    ("ValueError", "Branch did not return a valid destination", "InvalidDestination"),
+    ("ValueError", "delete a message with an ID", "UnknownMessage"),
+    ("ValueError", "recursion_limit", "InvalidLimit"),
     ("EmptyInputError", "", "EmptyInput"),
     ("InvalidUpdateError", "", "InvalidUpdate"),
     ("InvalidNamespaceError", "", "InvalidNamespace"),

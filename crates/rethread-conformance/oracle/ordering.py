@@ -4,15 +4,19 @@ Every event passes one queue. A *strand* is a thread of control: a body with all
 and waits for, or the body of a task. Each strand knows the set of events that surely came
 before now, as the bits of a number. An event that a strand causes comes behind that set and
 joins it; a task's strand begins with what its caller knew when it made the call; whoever waits
-for a task learns what the task's strand knows. Nothing that LangGraph computes is changed.
+for a task learns what the task's strand knows. The nodes of a graph's step are like tasks that
+the graph calls when the step begins and waits for when it ends. Nothing that LangGraph computes
+is changed.
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from langgraph._internal._queue import SyncQueue
-from langgraph.pregel import _loop, main
+from langgraph.pregel import _loop, _runner, main
 
 
 class Strand:
@@ -50,6 +54,12 @@ class Recorder:
         if strand is not None:
             self.strands[task] = strand
 
+    def node(self, task: str) -> Strand:
+        """The strand of a graph's node, which begins with its step."""
+        with self.lock:
+            outer = STRAND.get()
+            return self.strands.setdefault(task, Strand(outer.known if outer else 0))
+
     def join(self, task: str | None) -> None:
         """The current strand has waited for a task."""
         strand, other = STRAND.get(), self.strands.get(task or "")
@@ -78,6 +88,23 @@ ACTING = threading.local()
 current = Recorder()
 #: The recorder for the next queue that is made.
 _waiting: list[Recorder] = []
+
+
+@contextmanager
+def acting(strand: Strand | None) -> Iterator[None]:
+    outer = getattr(ACTING, "strand", None)
+    ACTING.strand = strand
+    try:
+        yield
+    finally:
+        ACTING.strand = outer
+
+
+def is_node(task: Any) -> bool:
+    """Whether it is a node of a graph; else it is a call, or the one body of an entrypoint."""
+    is_call = task.path[-1] is True
+    is_body = tuple(task.triggers) == ("__start__",) and task.name != "__start__"
+    return not (is_call or is_body)
 
 
 def start() -> Recorder:
@@ -113,6 +140,10 @@ def _install() -> None:
     accept_push = _loop.PregelLoop.accept_push
     output_writes = _loop.PregelLoop.output_writes
     after_tick = _loop.PregelLoop.after_tick
+    suppress_interrupt = _loop.PregelLoop._suppress_interrupt
+    map_debug_tasks = _loop.map_debug_tasks
+    schedule_error_handler = _loop.SyncPregelLoop.schedule_error_handler
+    run_with_retry = _runner.run_with_retry
 
     def call_made(self, task, place, call=None):
         made = accept_push(self, task, place, call)
@@ -123,21 +154,50 @@ def _install() -> None:
         return made
 
     def written(self, task_id, writes, *, cached=False):
-        outer = getattr(ACTING, "strand", None)
-        ACTING.strand = current.strands.get(task_id)
-        try:
+        task = self.tasks.get(task_id)
+        node = current.node(task_id) if task is not None and is_node(task) else None
+        with acting(node or current.strands.get(task_id)):
             output_writes(self, task_id, writes, cached=cached)
-        finally:
-            ACTING.strand = outer
 
     def step_over(self):
         for task_id in list(self.tasks):
             current.join(task_id)
         return after_tick(self)
 
+    def step_left(self, *args, **kwargs):
+        # A pause or failure is told behind all that its step has done.
+        for task_id in list(getattr(self, "tasks", None) or ()):
+            current.join(task_id)
+        return suppress_interrupt(self, *args, **kwargs)
+
+    def started(tasks):
+        for task in tasks:
+            node = current.node(task.id) if is_node(task) else getattr(ACTING, "strand", None)
+            with acting(node):
+                yield from map_debug_tasks([task])
+
+    def handler_made(self, failed, error):
+        task = schedule_error_handler(self, failed, error)
+        if task is not None:
+            current.strands[task.id] = current.node(failed.id)
+        return task
+
+    def run(task, *args, **kwargs):
+        if not is_node(task):
+            return run_with_retry(task, *args, **kwargs)
+        token = STRAND.set(current.node(task.id))
+        try:
+            return run_with_retry(task, *args, **kwargs)
+        finally:
+            STRAND.reset(token)
+
     _loop.PregelLoop.accept_push = call_made
     _loop.PregelLoop.output_writes = written
     _loop.PregelLoop.after_tick = step_over
+    _loop.PregelLoop._suppress_interrupt = step_left
+    _loop.map_debug_tasks = started
+    _loop.SyncPregelLoop.schedule_error_handler = handler_made
+    _runner.run_with_retry = run
     main.SyncQueue = Queue
 
 

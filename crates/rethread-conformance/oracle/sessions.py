@@ -4,13 +4,14 @@ import asyncio
 import time
 from typing import Any
 
-from langgraph.types import Command
+from langgraph.types import Command, StateUpdate
 
 import ordering
 import traces
-from bodies import found_items
+from bodies import command, found_items
 from errors import shown_error
-from expressions import plain
+from graphs import drawing
+from messages import shown
 from world import World, main_of
 
 #: Bodies wait for each other: each needs a thread, and the default pool has too few.
@@ -50,7 +51,11 @@ class Session:
     # --- what operations name ----------------------------------------------------------------
 
     def graph(self, op: dict) -> Any:
-        return self.world.graphs[op.get("entry") or main_of(self.case)]
+        return self.world.graph(op.get("entry") or main_of(self.case))
+
+    def is_graph(self, op: dict) -> bool:
+        name = op.get("entry") or main_of(self.case)
+        return name in self.case["program"].get("graphs", {})
 
     def config(self, op: dict) -> dict:
         configurable = dict(op.get("configurable", {}))
@@ -64,6 +69,11 @@ class Session:
             config["configurable"] = configurable
         if "metadata" in op:
             config["metadata"] = op["metadata"]
+        if "recursion_limit" in op:
+            config["recursion_limit"] = op["recursion_limit"]
+        for name in op.get("in", []):
+            pending = [task for task in self.graph(op).get_state(config).tasks if task.name == name]
+            config["configurable"] = dict(pending[0].state["configurable"])
         return config
 
     def checkpoint(self, op: dict, at: Any) -> dict:
@@ -77,6 +87,8 @@ class Session:
             return op["input"]
         if "resume" in op:
             return Command(resume=op["resume"])
+        if "command" in op:
+            return command(op["command"])
         if "resume_map" in op:
             thread = op.get("thread", "1")
             answers = {self.question(thread, a["of"]): a["value"] for a in op["resume_map"]}
@@ -97,7 +109,8 @@ class Session:
             self.seen.setdefault(thread, []).extend(questions)
 
     def options(self, op: dict) -> dict:
-        return {key: op[key] for key in ("context", "durability") if key in op}
+        known = ("context", "durability", "interrupt_before", "interrupt_after")
+        return {key: op[key] for key in known if key in op}
 
     # --- operations --------------------------------------------------------------------------
 
@@ -110,8 +123,10 @@ class Session:
         if isinstance(result, dict) and "__interrupt__" in result:
             questions = traces.interrupts(result["__interrupt__"])
             self.report(op, questions)
-            return {"interrupts": questions}
-        return {"result": plain(result)}
+            values = {key: value for key, value in result.items() if key != "__interrupt__"}
+            row = {"result": shown(values)} if self.is_graph(op) else {}
+            return {**row, "interrupts": questions}
+        return {"result": shown(result)}
 
     def op_stream(self, op: dict) -> dict:
         graph, args = self.graph(op), (self.input(op), self.config(op))
@@ -142,7 +157,8 @@ class Session:
         return observed if error is None else {**observed, "error": error}
 
     def op_state(self, op: dict) -> dict:
-        state = self.graph(op).get_state(self.config(op))
+        options = {"subgraphs": True} if op.get("subgraphs") else {}
+        state = self.graph(op).get_state(self.config(op), **options)
         self.report(op, traces.interrupts(state.interrupts))
         return {"state": traces.state(state)}
 
@@ -154,9 +170,23 @@ class Session:
         return {"history": [traces.state(state) for state in states]}
 
     def op_update(self, op: dict) -> dict:
-        options = {"as_node": op["as"]} if "as" in op else {}
-        made = self.graph(op).update_state(self.config(op), op["values"], **options)
+        graph, config = self.graph(op), self.config(op)
+        if "steps" in op:
+            steps = [[StateUpdate(one["values"], one.get("as")) for one in step] for step in op["steps"]]
+            made = graph.bulk_update_state(config, steps)
+        else:
+            options = {"as_node": op["as"]} if "as" in op else {}
+            made = graph.update_state(config, op["values"], **options)
         return {"checkpoint": traces.checkpoint_id(made)}
+
+    def op_compile(self, op: dict) -> dict:
+        self.graph(op)
+        return {}
+
+    def op_draw(self, op: dict) -> dict:
+        graph = self.graph(op).get_graph(xray=op.get("xray", False))
+        is_text = op.get("form") == "mermaid"
+        return {"result": graph.draw_mermaid() if is_text else drawing(graph)}
 
     def op_delete_thread(self, op: dict) -> dict:
         self.world.saver.delete_thread(op.get("thread", "1"))
@@ -172,7 +202,7 @@ class Session:
         return {}
 
     def op_call_task(self, op: dict) -> dict:
-        return {"result": plain(self.world.tasks[op["task"]](*op.get("args", [])))}
+        return {"result": shown(self.world.tasks[op["task"]](*op.get("args", [])))}
 
     def op_store(self, op: dict) -> dict:
         store = self.world.store

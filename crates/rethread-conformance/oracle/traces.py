@@ -2,8 +2,14 @@
 
 from typing import Any
 
+from langgraph.types import StateSnapshot
+
 from errors import shown_error
-from expressions import plain
+from messages import shown
+
+
+#: The trigger of what a body or a send has started.
+PUSHED = "__pregel_push"
 
 
 def interrupts(found: Any) -> list[dict]:
@@ -11,7 +17,7 @@ def interrupts(found: Any) -> list[dict]:
     rows: list[dict] = []
     for one in found or ():
         raw = one if isinstance(one, dict) else {"id": one.id, "value": one.value}
-        row = {"id": raw["id"], "value": plain(raw["value"])}
+        row = {"id": raw["id"], "value": shown(raw["value"])}
         if row not in rows:
             rows.append(row)
     return rows
@@ -22,7 +28,7 @@ def checkpoint_id(config: Any) -> str | None:
 
 
 def _metadata(found: Any) -> Any:
-    return found and {key: plain(value) for key, value in found.items() if key != "parents"}
+    return found and {key: shown(value) for key, value in found.items() if key != "parents"}
 
 
 def _task(found: Any) -> dict:
@@ -33,7 +39,10 @@ def _task(found: Any) -> dict:
     if get("interrupts"):
         row["interrupts"] = interrupts(get("interrupts"))
     if get("result") is not None:
-        row["result"] = plain(get("result"))
+        row["result"] = shown(get("result"))
+    # Of a node that is a graph; a checkpoint of a stream has only what names it.
+    if not isinstance(found, dict) and isinstance(found.state, StateSnapshot):
+        row["state"] = state(found.state)
     return row
 
 
@@ -49,7 +58,7 @@ def _checkpoint(found: dict) -> dict:
     return {
         "checkpoint": checkpoint_id(found["config"]),
         "parent": checkpoint_id(found["parent_config"]),
-        "values": plain(found["values"]),
+        "values": shown(found["values"]),
         "next": list(found["next"]),
         "metadata": _metadata(found["metadata"]),
         "tasks": [_task(one) for one in found["tasks"]],
@@ -60,23 +69,26 @@ def _tasks(found: dict) -> dict:
     row = {"id": found["id"], "name": found["name"]}
     if "input" in found:
         given = found["input"]
-        is_call = found["triggers"] == ("__pregel_push",)
-        return {"event": "start", **row, "input": plain(given[0] if is_call else given)}
+        # A send has the same trigger, and one input.
+        is_call = tuple(found["triggers"]) == (PUSHED,) and isinstance(given, tuple)
+        return {"event": "start", **row, "input": shown(given[0] if is_call else given)}
     row = {"event": "finish", **row}
     if found["error"] is not None:
         row["error"] = shown_error(found["error"])
     elif found["interrupts"]:
         row["interrupts"] = interrupts(found["interrupts"])
     else:
-        result = found["result"]
-        row["result"] = plain(result.get("__return__", result.get("__end__")))
+        result = found["result"] or {}
+        # A task or entrypoint has one result, a node one for each field that it writes.
+        single = [result[key] for key in ("__return__", "__end__") if key in result]
+        row["result"] = shown(single[0] if single else result)
     return row
 
 
 def _updates(found: dict) -> dict:
     cached = (found.get("__metadata__") or {}).get("cached")
     ((name, value),) = ((key, value) for key, value in found.items() if key != "__metadata__")
-    row = {"name": name, "value": plain(value)}
+    row = {"name": name, "value": shown(value)}
     return {**row, "cached": True} if cached else row
 
 
@@ -88,8 +100,10 @@ def _debug(found: dict) -> dict:
 def event(mode: str, data: Any) -> dict:
     """One event, without its namespace."""
     if mode in ("values", "updates") and isinstance(data, dict) and "__interrupt__" in data:
-        return {"mode": mode, "interrupts": interrupts(data["__interrupt__"])}
+        values = {key: value for key, value in data.items() if key != "__interrupt__"}
+        row = {"mode": mode, "interrupts": interrupts(data["__interrupt__"])}
+        return {**row, "value": shown(values)} if values else row
     if mode in ("values", "custom"):
-        return {"mode": mode, "value": plain(data)}
+        return {"mode": mode, "value": shown(data)}
     forms = {"updates": _updates, "tasks": _tasks, "checkpoints": _checkpoint, "debug": _debug}
     return {"mode": mode, **forms[mode](data)}

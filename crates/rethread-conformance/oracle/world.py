@@ -1,4 +1,4 @@
-"""Builds the tasks and entrypoints of a case with LangGraph."""
+"""Builds the tasks, entrypoints and graphs of a case with LangGraph."""
 
 import concurrent.futures
 import threading
@@ -14,10 +14,12 @@ from langgraph.runtime import get_runtime
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import CachePolicy, RetryPolicy
 
+import graphs
 import ordering
-from bodies import Blocking, Body, Suspending, run_blocking
+from bodies import Blocking, Body, Suspending, named, run_blocking
 from errors import KINDS
 from expressions import evaluate, text
+from messages import as_value
 
 
 class PromptCache(InMemoryCache):
@@ -46,7 +48,9 @@ _write_promptly()
 
 
 def main_of(case: dict) -> str:
-    return case.get("main") or next(iter(case["program"]["entrypoints"]))
+    program = case["program"]
+    names = [*program.get("entrypoints", {}), *program.get("graphs", {})]
+    return case.get("main") or names[0]
 
 
 class World:
@@ -57,12 +61,27 @@ class World:
         self.counts: dict[str, int] = {}
         self.lock = threading.Lock()
         self.saver, self.store, self.cache = InMemorySaver(), InMemoryStore(), PromptCache()
-        program = case["program"]
+        self.case, program = case, case["program"]
         tasks = program.get("tasks", {})
         self.tasks = {name: self.task(name, spec) for name, spec in tasks.items()}
+        #: What can be run, by name; graphs are built where they are used first.
         self.graphs: dict[str, Any] = {}
-        for name, spec in program["entrypoints"].items():
-            self.graphs[name] = self.entrypoint(name, spec, name == main_of(case))
+        for name, spec in program.get("entrypoints", {}).items():
+            self.graphs[name] = self.entrypoint(name, spec)
+
+    def graph(self, name: str) -> Any:
+        """An entrypoint or a graph."""
+        if name not in self.graphs:
+            spec = self.case["program"]["graphs"][name]
+            keeps = {"checkpointer": self.keeps(name, spec), "store": self.store}
+            made = graphs.compiled(self, name, spec, cache=self.cache, **keeps)
+            self.graphs[name] = made
+        return self.graphs[name]
+
+    def keeps(self, name: str, spec: dict) -> Any:
+        kinds = {"saver": self.saver, "inherit": None, "thread": True, "off": False}
+        default = "saver" if name == main_of(self.case) else "inherit"
+        return kinds[spec.get("checkpointer", default)]
 
     def count(self, name: str) -> None:
         with self.lock:
@@ -72,18 +91,20 @@ class World:
         params = spec.get("params", [])
 
         def begin(*args: Any) -> Any:
-            variables = self.begin(name, ordering.current.begin_task)
+            variables = self.begin(name)
+            ordering.current.begin_task(get_config()[CONF][CONFIG_KEY_TASK_ID])
             variables.update(zip(params, args))
             return self.body(variables, spec)
 
         options = self.policies(spec, params)
         return task(name=name, **options)(self.function(name, begin))
 
-    def entrypoint(self, name: str, spec: dict, is_main: bool) -> Any:
+    def entrypoint(self, name: str, spec: dict) -> Any:
         param = spec.get("param", "input")
 
         def begin(value: Any, previous: Any) -> Any:
-            variables = self.begin(name, ordering.current.begin_entrypoint)
+            variables = self.begin(name)
+            ordering.current.begin_entrypoint(get_config()[CONF][CONFIG_KEY_TASK_ID])
             variables.update({param: value, "previous": previous})
             return self.body(variables, spec)
 
@@ -93,10 +114,8 @@ class World:
         async def suspending(input, *, previous=None):
             return await begin(input, previous)
 
-        keeps = {"saver": self.saver, "inherit": None, "thread": True, "off": False}
-        kept = spec.get("checkpointer", "saver" if is_main else "inherit")
         return entrypoint(
-            checkpointer=keeps[kept],
+            checkpointer=self.keeps(name, spec),
             store=self.store,
             cache=self.cache if spec.get("use_cache", True) else None,
             **self.policies(spec, [param]),
@@ -115,16 +134,18 @@ class World:
         waits = Suspending() if self.is_async else Blocking()
         return Body(self, waits, variables).run(spec["body"])
 
-    def begin(self, name: str, begin_strand: Any) -> dict[str, Any]:
+    def begin(self, name: str) -> dict[str, Any]:
         """A body begins: gives the variables that every body has."""
         self.count(name)
-        config = get_config()[CONF]
-        begin_strand(config[CONFIG_KEY_TASK_ID])
+        return self.surroundings()
+
+    def surroundings(self) -> dict[str, Any]:
         runtime = get_runtime()
-        info = runtime.execution_info
+        # There is none in a path that is taken for an update.
+        info = runtime and runtime.execution_info
         return {
-            "context": runtime.context,
-            "thread": config.get("thread_id"),
+            "context": runtime and runtime.context,
+            "thread": get_config()[CONF].get("thread_id"),
             "attempt": info.node_attempt if info else 1,
         }
 
@@ -146,17 +167,11 @@ class World:
         if "key" in spec:
 
             def key_of(*args: Any) -> str:
-                return text(evaluate(spec["key"], dict(zip(params, args)), self.counts))
+                variables = dict(zip(params, map(as_value, args)))
+                return text(evaluate(spec["key"], variables, self.counts))
 
             options["key_func"] = key_of
         return CachePolicy(**options)
-
-
-def named(function: Any, name: str) -> Any:
-    """LangGraph names tasks, entrypoints and cache entries after functions."""
-    function.__name__ = function.__qualname__ = name
-    function.__module__ = "program"
-    return function
 
 
 def retry_policy(spec: dict) -> RetryPolicy:

@@ -32,11 +32,21 @@ pub(crate) struct World {
     pub(crate) is_evicting: bool,
 }
 
-/// What ends a body: its value, and what the next run finds as `previous` if that is not it.
+/// What ends a body.
 #[derive(Debug)]
-pub(crate) struct Returned {
+pub(crate) enum Returned {
+    Value(Value),
+    /// Of an entrypoint: its value, and what the next run finds as `previous`.
+    Final { value: Value, save: Value },
+    /// Of a node: a command or a list of them.
+    Command(Value),
+}
+
+/// What an entrypoint gives, and what the next run finds as `previous`.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
     pub(crate) value: Value,
-    pub(crate) save: Option<Value>,
+    pub(crate) save: Value,
 }
 
 /// One execution of a body.
@@ -84,7 +94,7 @@ impl ReadCounter for Counting {
 }
 
 /// The error of a program that the language does not define, or of the test itself.
-fn trouble(message: String) -> Error {
+pub(crate) fn trouble(message: String) -> Error {
     Error::new("BrokenTest", message).retryable(false)
 }
 
@@ -99,11 +109,11 @@ pub(crate) async fn task(world: World, name: &str, args: Vec<Value>) -> Result<D
         body.set(param, value);
     }
     let returned = body.block(&spec.body).await?;
-    Ok(Data(returned.map(|returned| returned.value).unwrap_or_default()))
+    Ok(Data(ended(returned)?.value))
 }
 
 /// Runs the body of an entrypoint.
-pub(crate) async fn entrypoint(world: World, name: &str, input: Value) -> Result<Returned> {
+pub(crate) async fn entrypoint(world: World, name: &str, input: Value) -> Result<Ended> {
     let case = Arc::clone(&world.case);
     let Some(spec) = case.entrypoint(name) else {
         return Err(trouble(format!("no entrypoint `{name}`")));
@@ -111,14 +121,25 @@ pub(crate) async fn entrypoint(world: World, name: &str, input: Value) -> Result
     let mut body = Body::begin(world, name, Some(spec.use_cache))?;
     body.set(&spec.param, input);
     body.set("previous", rethread::previous::<Value>()?.unwrap_or_default());
-    let returned = body.block(&spec.body).await?;
-    Ok(returned.unwrap_or(Returned { value: Value::Null, save: None }))
+    ended(body.block(&spec.body).await?)
+}
+
+fn ended(returned: Option<Returned>) -> Result<Ended> {
+    match returned {
+        None => Ok(Ended::default()),
+        Some(Returned::Value(value)) => Ok(Ended { save: value.clone(), value }),
+        Some(Returned::Final { value, save }) => Ok(Ended { value, save }),
+        Some(Returned::Command(_)) => Err(trouble("only nodes give commands".into())),
+    }
 }
 
 impl Body {
     /// Counts the start of a body and gives it the variables that each body has. The last
     /// argument is told for entrypoints only: whether cache policies have an effect.
-    fn begin(world: World, name: &str, entrypoint: Option<bool>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// Outside of a run.
+    pub(crate) fn begin(world: World, name: &str, entrypoint: Option<bool>) -> Result<Self> {
         let info = run_info()?;
         let scope = match entrypoint {
             Some(_) if world.is_evicting => {
@@ -130,23 +151,34 @@ impl Body {
         let counters = world.counters.clone();
         let counting = Counting { counters, scope, effects: AtomicU64::default() };
         counting.add(name)?;
-        let any = world.case.program.entrypoints.0.iter().any(|(_, spec)| spec.use_cache);
-        let cache = entrypoint.unwrap_or(any);
-        let mut body = Self {
-            world,
-            variables: Variables::new(),
-            calls: Vec::new(),
-            is_entrypoint: entrypoint.is_some(),
-            cache,
-            counting,
-        };
+        let program = &world.case.program;
+        let any = program.entrypoints.0.iter().any(|(_, spec)| spec.use_cache);
+        let cache = entrypoint.unwrap_or(any || !program.graphs.0.is_empty());
+        let mut body = Self { is_entrypoint: entrypoint.is_some(), cache, ..Self::new(world, counting) };
         body.set("attempt", Value::from(info.attempt));
         body.set("thread", Value::from(info.thread.as_str()));
         body.set("context", rethread::context::<Value>()?.unwrap_or_default());
         Ok(body)
     }
 
-    fn set(&mut self, name: &str, value: Value) {
+    /// The body of a path: it counts for nothing, and may be asked for outside of runs.
+    pub(crate) fn of_path(world: World) -> Self {
+        let (counters, effects) = (world.counters.clone(), AtomicU64::default());
+        let mut body = Self::new(world, Counting { counters, scope: String::new(), effects });
+        let info = run_info().ok();
+        body.set("attempt", Value::from(1));
+        body.set("thread", info.map(|info| Value::from(info.thread.as_str())).unwrap_or_default());
+        let context = rethread::context::<Value>();
+        body.set("context", context.ok().flatten().unwrap_or_default());
+        body
+    }
+
+    fn new(world: World, counting: Counting) -> Self {
+        let (variables, calls) = (Variables::new(), Vec::new());
+        Self { world, variables, calls, is_entrypoint: false, cache: false, counting }
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: Value) {
         self.variables.insert(name.to_owned(), Held::Value(value));
     }
 
@@ -156,7 +188,7 @@ impl Body {
         }
     }
 
-    fn eval(&self, expr: &Expr) -> Result<Value> {
+    pub(crate) fn eval(&self, expr: &Expr) -> Result<Value> {
         let eval = Eval { variables: &self.variables, counters: &self.counting };
         eval.value(expr).map_err(trouble)
     }
@@ -186,7 +218,8 @@ impl Body {
         }
     }
 
-    fn block<'a>(&'a mut self, block: &'a Block) -> BoxFuture<'a, Result<Option<Returned>>> {
+    /// Runs statements; gives what ended the body, if one of them did.
+    pub(crate) fn block<'a>(&'a mut self, block: &'a Block) -> BoxFuture<'a, Result<Option<Returned>>> {
         Box::pin(async move {
             for statement in block {
                 if let Some(returned) = self.statement(statement).await? {
@@ -284,12 +317,15 @@ impl Body {
             Statement::SleepMs(s) => self.sleep(Duration::from_millis(s.ms)).await?,
             Statement::Count(s) => self.counting.add(&s.counter)?,
             Statement::Return(s) => {
-                return Ok(Some(Returned { value: self.eval(&s.value)?, save: None }));
+                return Ok(Some(Returned::Value(self.eval(&s.value)?)));
             }
             Statement::Final(s) => {
                 let [value, save] = &s.parts;
-                let (value, save) = (self.eval(value)?, Some(self.eval(save)?));
-                return Ok(Some(Returned { value, save }));
+                let (value, save) = (self.eval(value)?, self.eval(save)?);
+                return Ok(Some(Returned::Final { value, save }));
+            }
+            Statement::Command(s) => {
+                return Ok(Some(Returned::Command(self.eval(&s.command)?)));
             }
             Statement::Put(s) => {
                 let (namespace, key, value) = read(self.eval(&s.put)?)?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, de};
 use serde_json::{Map, Value};
 
 use crate::expr::Expr;
+use crate::graph::GraphSpec;
 use crate::operation::Operation;
 use crate::statement::Block;
 
@@ -50,19 +51,22 @@ pub(crate) struct Case {
     /// How LangGraph runs the bodies.
     #[serde(default, rename = "async")]
     _is_async: bool,
-    /// The entrypoint that the session works on, if it is not the first one.
+    /// The entrypoint or graph that the session works on, if it is not the first one.
     main: Option<String>,
     pub(crate) program: Program,
     pub(crate) session: Vec<Operation>,
 }
 
-/// Tasks and entrypoints by name.
+/// Tasks, entrypoints and graphs by name.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Program {
     #[serde(default)]
     pub(crate) tasks: BTreeMap<String, TaskSpec>,
+    #[serde(default)]
     pub(crate) entrypoints: Ordered<EntrypointSpec>,
+    #[serde(default)]
+    pub(crate) graphs: Ordered<GraphSpec>,
 }
 
 /// A task.
@@ -149,20 +153,30 @@ impl Case {
             let text = format!("the case is of version {}, known is {DSL}", case.dsl);
             return Err(CaseError::Unknown(text));
         }
-        if let Some(name) = case.main.as_ref().filter(|name| case.entrypoint(name).is_none()) {
-            let text = format!("the main entrypoint `{name}` is not in the program");
+        if !case.names().any(|name| name == case.main()) {
+            let text = match case.main() {
+                "" => "the program has no entrypoint and no graph".into(),
+                name => format!("the main entrypoint `{name}` is not in the program"),
+            };
             return Err(CaseError::Broken(text));
-        }
-        if case.program.entrypoints.0.is_empty() {
-            return Err(CaseError::Broken("the program has no entrypoint".into()));
         }
         Ok(case)
     }
 
-    /// The entrypoint that the session works on.
+    /// The entrypoint or graph that the session works on.
     pub(crate) fn main(&self) -> &str {
-        let first = self.program.entrypoints.0.first().map(|(name, _)| name.as_str());
-        self.main.as_deref().or(first).unwrap_or_default()
+        self.main.as_deref().or_else(|| self.names().next()).unwrap_or_default()
+    }
+
+    /// The names of entrypoints, then of graphs.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let entrypoints = self.program.entrypoints.0.iter().map(|(name, _)| name.as_str());
+        entrypoints.chain(self.program.graphs.0.iter().map(|(name, _)| name.as_str()))
+    }
+
+    /// A graph by its name.
+    pub(crate) fn graph(&self, name: &str) -> Option<&GraphSpec> {
+        self.program.graphs.get(name)
     }
 
     /// An entrypoint by its name.
@@ -170,9 +184,12 @@ impl Case {
         self.program.entrypoints.get(name)
     }
 
-    /// What an entrypoint keeps, said or not.
+    /// What an entrypoint or graph keeps, said or not.
     pub(crate) fn checkpointer(&self, name: &str) -> Checkpointer {
-        let said = self.entrypoint(name).and_then(|spec| spec.checkpointer);
+        let said = match self.graph(name) {
+            Some(graph) => graph.checkpointer,
+            None => self.entrypoint(name).and_then(|spec| spec.checkpointer),
+        };
         let default = if name == self.main() { Checkpointer::Saver } else { Checkpointer::Inherit };
         said.unwrap_or(default)
     }
@@ -214,8 +231,15 @@ impl<T> OneOrMany<T> {
 #[derive(Debug, Clone)]
 pub(crate) struct Ordered<T>(pub(crate) Vec<(String, T)>);
 
+impl<T> Default for Ordered<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
 impl<T> Ordered<T> {
-    fn get(&self, name: &str) -> Option<&T> {
+    /// A thing by its name.
+    pub(crate) fn get(&self, name: &str) -> Option<&T> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, thing)| thing)
     }
 }

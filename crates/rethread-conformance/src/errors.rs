@@ -5,8 +5,18 @@ use rethread::kind;
 use serde_json::{Value, json};
 
 /// Kinds of the engine's errors; their messages are not compared.
-const ENGINE_KINDS: [&str; 4] =
-    [kind::TIMEOUT, kind::SERIALIZATION, kind::OUTSIDE_RUN, kind::INVALID_NAMESPACE];
+const ENGINE_KINDS: [&str; 10] = [
+    kind::TIMEOUT,
+    kind::SERIALIZATION,
+    kind::OUTSIDE_RUN,
+    kind::INVALID_NAMESPACE,
+    kind::INVALID_UPDATE,
+    kind::RECURSION_LIMIT,
+    kind::INVALID_DESTINATION,
+    kind::UNKNOWN_MESSAGE,
+    kind::NO_PARENT_GRAPH,
+    kind::INVALID_GRAPH,
+];
 
 /// An error with a kind and a message.
 pub(crate) fn raised(kind: &str, message: &str) -> Value {

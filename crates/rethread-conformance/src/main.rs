@@ -18,6 +18,7 @@ mod engine;
 mod errors;
 mod eval;
 mod expr;
+mod graph;
 mod operation;
 mod program;
 mod session;

@@ -5,7 +5,7 @@ use rethread::client::{RunDurability, Scalar};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::case::Object;
+use crate::case::{Object, OneOrMany};
 
 /// One operation.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -32,6 +32,17 @@ pub(crate) struct Common {
     pub(crate) durability: Option<Durability>,
     /// The checkpoint to start from.
     pub(crate) at: Option<At>,
+    /// Most steps of a graph in the run.
+    pub(crate) recursion_limit: Option<i64>,
+    /// Nodes before which the run pauses; `*` for all.
+    #[serde(default)]
+    pub(crate) interrupt_before: OneOrMany<String>,
+    /// Nodes behind which the run pauses; `*` for all.
+    #[serde(default)]
+    pub(crate) interrupt_after: OneOrMany<String>,
+    /// The pending nodes, each in the graph of the one before, whose graph is meant.
+    #[serde(default, rename = "in")]
+    pub(crate) path: Vec<String>,
     /// Bounds of the time it takes.
     pub(crate) between_ms: Option<[u64; 2]>,
     /// Observations that are not compared.
@@ -70,7 +81,10 @@ pub(crate) enum Action {
         #[serde(default)]
         subgraphs: bool,
     },
-    State,
+    State {
+        #[serde(default)]
+        subgraphs: bool,
+    },
     History {
         limit: Option<usize>,
         filter: Option<Object>,
@@ -81,6 +95,15 @@ pub(crate) enum Action {
         values: Value,
         #[serde(rename = "as")]
         node: Option<String>,
+        /// Instead: several updates, in steps.
+        steps: Option<Vec<Vec<UpdateSpec>>>,
+    },
+    Compile,
+    Draw {
+        form: Option<DrawingForm>,
+        /// Whether graphs that are nodes are drawn with what is in them.
+        #[serde(default)]
+        xray: bool,
     },
     Store(StoreAction),
     ClearCache {
@@ -97,6 +120,23 @@ pub(crate) enum Action {
     },
 }
 
+/// One of several updates.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpdateSpec {
+    #[serde(default)]
+    pub(crate) values: Value,
+    #[serde(rename = "as")]
+    pub(crate) node: Option<String>,
+}
+
+/// The form of a drawing that is no list of nodes and edges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DrawingForm {
+    Mermaid,
+}
+
 /// What a run begins with: exactly one of these is said.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Input {
@@ -105,6 +145,7 @@ pub(crate) struct Input {
     #[serde(default, deserialize_with = "said")]
     resume: Option<Value>,
     resume_map: Option<Vec<AnswerSpec>>,
+    command: Option<CommandSpec>,
     #[serde(default, rename = "continue")]
     is_continue: bool,
 }
@@ -115,6 +156,7 @@ pub(crate) enum Begin<'a> {
     Input(&'a Value),
     Resume(&'a Value),
     ResumeMap(&'a [AnswerSpec]),
+    Command(&'a CommandSpec),
     Continue,
 }
 
@@ -133,9 +175,23 @@ impl Input {
         if let Some(answers) = &self.resume_map {
             return Ok(Begin::ResumeMap(answers));
         }
+        if let Some(command) = &self.command {
+            return Ok(Begin::Command(command));
+        }
         let is_continue = self.is_continue.then_some(Begin::Continue);
         is_continue.ok_or_else(|| "the operation says nothing of what to begin with".into())
     }
+}
+
+/// A command as input of a graph.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CommandSpec {
+    pub(crate) update: Option<Value>,
+    /// A destination, or a list of them.
+    pub(crate) goto: Option<Value>,
+    #[serde(default, deserialize_with = "said")]
+    pub(crate) resume: Option<Value>,
 }
 
 /// An answer to one question.
@@ -209,9 +265,11 @@ impl Action {
         match self {
             Self::Invoke(_) => "invoke",
             Self::Stream { .. } => "stream",
-            Self::State => "state",
+            Self::State { .. } => "state",
             Self::History { .. } => "history",
             Self::Update { .. } => "update",
+            Self::Compile => "compile",
+            Self::Draw { .. } => "draw",
             Self::Store(_) => "store",
             Self::ClearCache { .. } => "clear_cache",
             Self::DeleteThread => "delete_thread",

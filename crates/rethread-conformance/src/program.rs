@@ -16,6 +16,7 @@ use crate::case::{CacheSpec, Checkpointer, EntrypointSpec, OneOrMany, RetrySpec}
 use crate::data::{Data, text};
 use crate::eval::{Eval, Held, ReadCounter, Variables};
 use crate::expr::Expr;
+use crate::graph::Graphs;
 
 /// The arguments of a task, however many there are.
 #[derive(Debug, Clone)]
@@ -57,6 +58,9 @@ pub(crate) fn app(world: &World) -> App {
     for (name, spec) in &world.case.program.entrypoints.0 {
         app = app.entrypoint(entrypoint(world, name, spec));
     }
+    for graph in Graphs::of(world).all() {
+        app = app.graph(graph);
+    }
     app
 }
 
@@ -66,16 +70,11 @@ fn entrypoint(world: &World, name: &str, spec: &EntrypointSpec) -> Entrypoint<Da
         let (world, name) = (body_world.clone(), body_name.clone());
         async move {
             let returned = body::entrypoint(world, &name, input.0).await?;
-            let save = returned.save.unwrap_or_else(|| returned.value.clone());
-            Ok::<_, Error>(Final::new(Data(returned.value), Data(save)))
+            Ok::<_, Error>(Final::new(Data(returned.value), Data(returned.save)))
         }
     });
     entrypoint =
-        entrypoint.retry(retries(&spec.retry)).history(match world.case.checkpointer(name) {
-            Checkpointer::Thread => History::Thread,
-            Checkpointer::Off => History::Off,
-            Checkpointer::Saver | Checkpointer::Inherit => History::Inherit,
-        });
+        entrypoint.retry(retries(&spec.retry)).history(history(world.case.checkpointer(name)));
     if let Some(ms) = spec.timeout_ms {
         entrypoint = entrypoint.timeout(Duration::from_millis(ms));
     }
@@ -112,12 +111,21 @@ pub(crate) fn task_ref(
     Some(task)
 }
 
-fn cache(spec: &CacheSpec) -> Cache {
+/// What a checkpointer keeps where it is not the session's.
+pub(crate) fn history(checkpointer: Checkpointer) -> History {
+    match checkpointer {
+        Checkpointer::Thread => History::Thread,
+        Checkpointer::Off => History::Off,
+        Checkpointer::Saver | Checkpointer::Inherit => History::Inherit,
+    }
+}
+
+pub(crate) fn cache(spec: &CacheSpec) -> Cache {
     spec.ttl_ms.map_or_else(Cache::forever, |ms| Cache::ttl(Duration::from_millis(ms)))
 }
 
 /// Counters are no part of keys.
-struct NoCounters;
+pub(crate) struct NoCounters;
 
 impl ReadCounter for NoCounters {
     fn read(&self, name: &str) -> Result<u64, String> {
@@ -126,14 +134,14 @@ impl ReadCounter for NoCounters {
 }
 
 /// The text of a cache key; what is wrong with it is a key that no other call has.
-fn key_of(key: &Expr, params: &[String], args: &[Value]) -> String {
+pub(crate) fn key_of(key: &Expr, params: &[String], args: &[Value]) -> String {
     let variables: Variables =
         params.iter().cloned().zip(args.iter().cloned().map(Held::Value)).collect();
     let eval = Eval { variables: &variables, counters: &NoCounters };
     eval.value(key).map_or_else(|error| error, |key| text(&key))
 }
 
-fn retries(specs: &OneOrMany<RetrySpec>) -> Vec<Retry> {
+pub(crate) fn retries(specs: &OneOrMany<RetrySpec>) -> Vec<Retry> {
     specs.as_slice().iter().map(retry).collect()
 }
 

@@ -34,6 +34,7 @@ pub(crate) enum Statement {
     Count(Count),
     Return(Return),
     Final(Final),
+    Command(Command),
 }
 
 /// Declares the form of a statement: its keys and what they hold.
@@ -218,8 +219,15 @@ form!(
     }
 );
 
+form!(
+    /// Ends a node with one command or several.
+    Command {
+        command: Expr,
+    }
+);
+
 /// The key that tells which statement it is; no other key of any statement has such a name.
-const KEYWORDS: [&str; 21] = [
+const KEYWORDS: [&str; 22] = [
     "let",
     "do",
     "spawn",
@@ -241,6 +249,7 @@ const KEYWORDS: [&str; 21] = [
     "count",
     "return",
     "final",
+    "command",
 ];
 
 impl TryFrom<Value> for Statement {
@@ -272,7 +281,8 @@ impl TryFrom<Value> for Statement {
             "sleep_ms" => Self::SleepMs(read(keyword, value)?),
             "count" => Self::Count(read(keyword, value)?),
             "return" => Self::Return(read(keyword, value)?),
-            _ => Self::Final(read(keyword, value)?),
+            "final" => Self::Final(read(keyword, value)?),
+            _ => Self::Command(read(keyword, value)?),
         })
     }
 }

@@ -5,9 +5,14 @@ use std::process::Command;
 
 use rethread_redis::testing::RedisCluster;
 
-/// Runs the cases in `cases/` and fails with the differences.
-fn run(arguments: &[&str]) {
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+/// Cases of the Functional API.
+const FUNCTIONS: &str = "cases";
+/// Cases of the Graph API.
+const GRAPHS: &str = "graph-cases";
+
+/// Runs the cases in a folder and fails with the differences.
+fn run(cases: &str, arguments: &[&str]) {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join(cases);
     let output = Command::new(env!("CARGO_BIN_EXE_rethread-conformance"))
         .arg("suite")
         .args(arguments)
@@ -21,16 +26,31 @@ fn run(arguments: &[&str]) {
 
 #[test]
 fn the_cases_hold_in_memory() {
-    run(&["--engine", "memory"]);
+    run(FUNCTIONS, &["--engine", "memory"]);
+}
+
+#[test]
+fn the_graph_cases_hold_in_memory() {
+    run(GRAPHS, &["--engine", "memory"]);
+}
+
+#[test]
+fn the_graph_cases_hold_when_everything_that_rests_is_dropped() {
+    run(GRAPHS, &["--engine", "memory", "--evict"]);
+}
+
+#[test]
+fn the_graph_cases_hold_on_redis() {
+    run(GRAPHS, &["--engine", "redis"]);
 }
 
 #[test]
 fn the_cases_hold_on_redis() {
-    run(&["--engine", "redis"]);
+    run(FUNCTIONS, &["--engine", "redis"]);
 }
 
 #[test]
 fn the_cases_hold_on_a_redis_cluster() {
     let cluster = RedisCluster::start();
-    run(&["--engine", "redis", "--redis", &cluster.url()]);
+    run(FUNCTIONS, &["--engine", "redis", "--redis", &cluster.url()]);
 }

@@ -32,13 +32,24 @@ struct Scan<'a> {
 }
 
 /// What follows a marker.
-enum Shape {
+pub(crate) enum Shape {
     /// This many bytes, the marker included.
     Scalar(usize),
     /// This many values after this many bytes.
     Array { head: usize, len: usize },
     /// This many pairs of values after this many bytes.
     Map { head: usize, len: usize },
+}
+
+/// The place behind the value at `at`; none for bytes that are no whole value, or one that is
+/// nested too deeply.
+pub(crate) fn end_of(bytes: &[u8], at: usize) -> Option<usize> {
+    Scan { bytes, has_map: false }.skip(at, 0)
+}
+
+/// What stands at `at`.
+pub(crate) fn shape_at(bytes: &[u8], at: usize) -> Option<Shape> {
+    Scan { bytes, has_map: false }.shape(at)
 }
 
 impl Scan<'_> {

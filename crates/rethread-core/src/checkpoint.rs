@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Interrupt;
 use crate::failure::Failure;
+use crate::graph::{GraphProgress, StepTask};
 use crate::ids::{CheckpointId, Millis, RunId};
 use crate::payload::Payload;
 use crate::record::{Record, kind};
@@ -17,7 +18,7 @@ use crate::record::{Record, kind};
 pub enum Source {
     /// A new input arrived.
     Input,
-    /// The execution completed.
+    /// The execution completed, or a graph made a step.
     Loop,
     /// The state was edited.
     Update,
@@ -48,6 +49,11 @@ pub struct Checkpoint {
     pub saved: Option<Payload>,
     /// The input, in a checkpoint from which an execution starts.
     pub input: Option<Payload>,
+    /// Whether the body that starts here goes on from what is saved, as the next step of a graph
+    /// does; its input is null then.
+    pub goes_on: bool,
+    /// What the step runs that starts here; empty for what is no graph, and where one has ended.
+    pub tasks: Vec<StepTask>,
     /// What the execution that started here came to, as far as it got.
     pub progress: Progress,
     /// Scalars that the caller attached to the run.
@@ -100,4 +106,6 @@ pub struct Progress {
     pub failure: Option<Failure>,
     /// Its result, once it completed.
     pub result: Option<Payload>,
+    /// What its step came to, if it is a graph.
+    pub graph: Option<Box<GraphProgress>>,
 }

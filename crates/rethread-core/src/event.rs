@@ -1,9 +1,12 @@
 //! What the readers of a run's stream see.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{Checkpoint, Progress};
+use crate::checkpoint::{Checkpoint, Progress, Source};
 use crate::failure::Failure;
+use crate::graph::{GraphProgress, Node, StepTask};
 use crate::ids::{CallId, CallKind, CheckpointId, InterruptId, Millis, RunId};
 use crate::message::Emission;
 use crate::outlook::Outlook;
@@ -63,6 +66,8 @@ pub enum EventKind {
         input: Payload,
         /// For an entrypoint: where its history stands.
         child: Option<Box<ChildStart>>,
+        /// The node of a graph that it is, if it is one.
+        node: Option<Arc<Node>>,
     },
     /// A task or entrypoint gave its result.
     #[serde(rename = "u")]
@@ -73,8 +78,11 @@ pub enum EventKind {
         name: String,
         /// The result.
         value: Payload,
-        /// Whether it came from the cache, without running the body.
+        /// Whether it came from the cache, without running the body, or from an earlier run of the
+        /// step.
         is_cached: bool,
+        /// The node of a graph that it is, if it is one.
+        node: Option<Arc<Node>>,
     },
     /// A call failed for good.
     #[serde(rename = "f")]
@@ -85,7 +93,37 @@ pub enum EventKind {
         name: String,
         /// How it failed.
         failure: Failure,
+        /// The node of a graph that it is, if it is one.
+        node: Option<Arc<Node>>,
     },
+    /// A graph made a step, also its last one.
+    #[serde(rename = "s")]
+    Stepped {
+        /// The call of the graph; none for the root.
+        body: Option<CallId>,
+        /// The checkpoint that was made.
+        checkpoint: CheckpointId,
+        /// The one before.
+        parent: Option<CheckpointId>,
+        /// Why it was made.
+        source: Source,
+        /// Its step.
+        step: i64,
+        /// What it shows.
+        values: Payload,
+        /// The same in the form of a result.
+        result: Payload,
+        /// Whether something changed that streams of values show.
+        changed: bool,
+        /// What the next step runs; empty if the graph has ended.
+        tasks: Vec<StepTask>,
+        /// Whether the run pauses before that.
+        pause: bool,
+    },
+    /// What the steps in progress had come to when the run stopped with some of their tasks left:
+    /// for questions, or at a breakpoint of a graph that runs as a node.
+    #[serde(rename = "v")]
+    StoppedInStep(Box<GraphProgress>),
     /// A body wrote to the custom stream.
     #[serde(rename = "c")]
     Custom {
@@ -151,18 +189,33 @@ pub struct ChildStart {
     /// The names of the bodies from the root to its caller, each followed by the number of its
     /// call of a child that leads on, unless that is its first (from 0).
     pub place: Vec<String>,
-    /// The checkpoint that its input makes.
+    /// The checkpoint that its input makes, or that a graph goes on from.
     pub checkpoint: CheckpointId,
-    /// The checkpoint before that, from an earlier execution.
+    /// The checkpoint before that, from an earlier execution or step.
     pub parent: Option<CheckpointId>,
-    /// The step of its input checkpoint.
+    /// The step of that checkpoint.
     pub step: i64,
     /// Its value so far.
     pub values: Payload,
+    /// Whether it is a graph.
+    #[serde(default)]
+    pub is_graph: bool,
+    /// Of a graph: the fields of its result, where those are not all.
+    #[serde(default)]
+    pub outputs: Option<Vec<String>>,
+    /// Why its checkpoint was made.
+    #[serde(default = "input")]
+    pub source: Source,
+    /// Of a graph: what the step runs that starts at its checkpoint.
+    pub tasks: Vec<StepTask>,
     /// Whether it goes on with what it did in an earlier run.
     pub continues: bool,
     /// What it had come to in that run; with a result, it is not run again.
     pub before: Progress,
+}
+
+fn input() -> Source {
+    Source::Input
 }
 
 /// A question to a person.

@@ -33,6 +33,21 @@ pub mod kind {
     pub const NOT_PROVIDED: &str = "NotProvided";
     /// An HTTP request came back with a status that tells of an error.
     pub const HTTP_STATUS: &str = "HttpStatus";
+    /// Updates of a graph's state that cannot be put together, or that are none.
+    pub const INVALID_UPDATE: &str = "InvalidUpdate";
+    /// A run of a graph made as many steps as it may, and something was left to do.
+    pub const RECURSION_LIMIT: &str = "RecursionLimit";
+    /// A node or a path of a graph goes where nothing is.
+    pub const INVALID_DESTINATION: &str = "InvalidDestination";
+    /// A message that is to be removed does not exist.
+    pub const UNKNOWN_MESSAGE: &str = "UnknownMessage";
+    /// A graph that was called was left by a command to the graph around it: the failure carries
+    /// it to the node that made the call.
+    pub const PARENT_COMMAND: &str = "ParentCommand";
+    /// A command to the graph around one that is in none.
+    pub const NO_PARENT_GRAPH: &str = "NoParentGraph";
+    /// A graph is not well formed.
+    pub const INVALID_GRAPH: &str = "InvalidGraph";
 }
 
 /// A failed attempt, call or run: a value that travels, not an error of the engine.

@@ -412,6 +412,13 @@ impl From<RunId> for ExecutionId {
     }
 }
 
+impl ExecutionId {
+    /// The execution of a step of a graph, which starts at this checkpoint.
+    pub fn of_step(checkpoint: CheckpointId) -> Self {
+        Self(checkpoint.0)
+    }
+}
+
 impl CheckpointId {
     /// The `nth` checkpoint id made at `at` in a run: time first, so that ids sort.
     ///

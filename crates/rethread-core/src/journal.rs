@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{ChildState, Progress, Source};
+use crate::checkpoint::{Checkpoint, ChildState, Progress, Source};
 use crate::failure::Failure;
-use crate::ids::{CallId, CheckpointId, InterruptId, Millis, RunId, WorkerId};
+use crate::graph::{Node, StepTask};
+use crate::ids::{CallId, CheckpointId, ExecutionId, InterruptId, Millis, RunId, WorkerId};
 use crate::message::Report;
 use crate::payload::Payload;
 use crate::record::{Record, kind};
@@ -63,6 +64,8 @@ pub enum Fact {
         delivery: Delivery,
         /// How it failed.
         failure: Failure,
+        /// When a further run tries the call again.
+        reopens: Reopens,
     },
     /// An attempt of a task failed and another one follows. Not delivered to any body.
     #[serde(rename = "r")]
@@ -84,6 +87,15 @@ pub enum Fact {
     Answered {
         /// The question.
         interrupt: InterruptId,
+        /// The answer.
+        value: Payload,
+    },
+    /// A person answered what the state of a graph was edited for: the answer is for what the graph
+    /// asks first instead.
+    #[serde(rename = "o")]
+    AnsweredAhead {
+        /// The graph.
+        body: CallId,
         /// The answer.
         value: Payload,
     },
@@ -121,6 +133,10 @@ pub enum Fact {
         /// ([`crate::policy::History::Off`]), they keep the answers of people only.
         is_kept: bool,
     },
+    /// A child entrypoint that is a graph made a step, or its state was edited. What its body did
+    /// before counts for nothing any more, and it begins again.
+    #[serde(rename = "p")]
+    Stepped(Box<Stepped>),
     /// A child entrypoint with a history of its own is about to give its result. Not delivered.
     #[serde(rename = "v")]
     ChildSaved {
@@ -153,8 +169,12 @@ pub enum Fact {
 /// What an execution starts from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Began {
-    /// The first run; its id is also that of the execution.
+    /// The run in which it began.
     pub run: RunId,
+    /// The execution. Each step of a graph is one.
+    pub execution: ExecutionId,
+    /// The body of the entrypoint, by which readers know it: all steps of a graph share it.
+    pub root: CallId,
     /// Name of the entrypoint.
     pub entrypoint: String,
     /// Its input.
@@ -163,6 +183,20 @@ pub struct Began {
     pub previous: Option<Payload>,
     /// The value of that execution.
     pub values: Payload,
+    /// Whether the body goes on from `previous`, as the next step of a graph does; its input is
+    /// null then.
+    pub goes_on: bool,
+    /// Of a graph: what the step runs.
+    pub tasks: Vec<StepTask>,
+    /// How many steps of the first run count before this one.
+    pub steps: u32,
+    /// Whether the first run began with an input.
+    pub took_input: bool,
+    /// What the step before saved for the first run only.
+    pub carried: Option<Payload>,
+    /// Whether a command changed the step after some of it was recorded: its body may make other
+    /// calls than those of before.
+    pub is_changed: bool,
     /// What child entrypoints with a history of their own have saved.
     pub children: BTreeMap<String, ChildState>,
     /// An answer to the first question that is asked: the caller went on from an older
@@ -178,6 +212,54 @@ pub struct Began {
     pub step: i64,
     /// What the caller set for the first run.
     pub settings: Box<RunSettings>,
+}
+
+/// A step that a child entrypoint made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stepped {
+    /// The body.
+    pub body: CallId,
+    /// Which attempt of it begins, from 2: those of steps are counted too.
+    pub attempt: u32,
+    /// Calls of the step that wait for people: they are given up.
+    pub abandoned: Vec<CallId>,
+    /// What the step that ended came to.
+    pub progress: Progress,
+    /// Where the next one starts.
+    pub checkpoint: Checkpoint,
+    /// What is saved for the next step of this run only.
+    pub carried: Option<Payload>,
+    /// How many steps of the run count by now.
+    pub steps: u32,
+    /// Whether the next step begins in a later run only.
+    pub pause: bool,
+    /// Whether no other one follows: it is the end of the child.
+    pub is_last: bool,
+}
+
+/// When a further run tries a failed call again instead of replaying its failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reopens {
+    /// When it is what ended the run.
+    #[serde(rename = "c")]
+    AsCause,
+    /// When it, or another such call of its scope, is: a task of a step.
+    #[serde(rename = "s")]
+    WithItsStep,
+    /// Never: the body has handled it.
+    #[serde(rename = "n")]
+    Never,
+}
+
+impl Reopens {
+    /// That of a call.
+    pub(crate) fn of(node: Option<&Node>) -> Self {
+        match node {
+            None => Self::AsCause,
+            Some(node) if node.handled => Self::Never,
+            Some(_) => Self::WithItsStep,
+        }
+    }
 }
 
 /// The place of a delivered entry in its execution; what a replay is checked against.

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | what can happen to a thread and what it asks for | [`thread`], [`thread::Effect`] |
 //! | why a replay takes the same path | [`replay`], [`journal`] |
+//! | what a step of a graph is to the engine | [`graph`] |
 //! | what is stored | [`record`], [`header`], [`journal`], [`checkpoint`], [`event`] |
 //! | what travels | [`message`] |
 //! | who is who | [`ids`] |
@@ -27,11 +28,13 @@ pub mod checkpoint;
 pub mod dead_letter;
 pub mod event;
 pub mod failure;
+pub mod graph;
 pub mod header;
 pub mod ids;
 pub mod journal;
 pub mod message;
 pub mod outlook;
+pub mod parts;
 pub mod payload;
 pub mod planted;
 pub mod policy;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
 use crate::failure::Failure;
+use crate::graph::GraphCommand;
 use crate::header::ThreadHeader;
 use crate::ids::{
     CallId, CheckpointId, ExecutionId, InterruptId, PartitionId, RunId, ThreadId, ThreadKey,
@@ -119,6 +120,9 @@ pub enum Action {
     /// Answer open questions and go on.
     #[serde(rename = "r")]
     Resume(Answers),
+    /// Go on with a graph, with a command for the step that it is at.
+    #[serde(rename = "g")]
+    Command(Box<CommandInput>),
     /// Go on: after a failure, trying again what ended the run; after a pause, asking again; with
     /// an input that stands ready. On a thread that has completed it gives the value. From an
     /// older checkpoint ([`Command::at`]) it runs the step that started there once more.
@@ -144,6 +148,18 @@ pub enum Action {
     Explain,
 }
 
+/// A command as the input of a graph: answers and changes of the step that it is at, any of which
+/// may be missing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CommandInput {
+    /// Name of the entrypoint; needed where the thread does not know it yet.
+    pub entrypoint: Option<String>,
+    /// Answers to open questions.
+    pub answers: Option<Answers>,
+    /// What is written, and what is started beside.
+    pub command: GraphCommand,
+}
+
 /// Which run is to be stopped, and what stays of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancel {
@@ -166,6 +182,11 @@ pub struct Update {
     pub save: Option<Payload>,
     /// Name of the entrypoint; needed where the thread does not know it yet.
     pub entrypoint: Option<String>,
+    /// Further updates of a graph in the same step, with the nodes in whose name they are made.
+    pub more: Vec<(Payload, Option<String>)>,
+    /// The pending tasks, by name, that lead from the root to the graph that is edited; empty for
+    /// the root itself.
+    pub path: Vec<String>,
 }
 
 /// In whose name the state is edited.
@@ -173,7 +194,8 @@ pub struct Update {
 #[non_exhaustive]
 pub enum UpdateAs {
     /// The entrypoint's, as if it had completed with the value. A name that is not the
-    /// entrypoint's is refused.
+    /// entrypoint's is refused. Of a graph: the node's, as if it had returned the value as its
+    /// update; without a name, that of the node which wrote last.
     #[serde(rename = "n")]
     Node(Option<String>),
     /// The caller's: the value stands ready as an input, and a retry runs it.

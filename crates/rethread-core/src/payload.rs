@@ -85,6 +85,11 @@ impl Payload {
         &self.0
     }
 
+    /// A part of the bytes that is one encoded value itself.
+    pub(crate) fn part(&self, range: std::ops::Range<usize>) -> Self {
+        Self(self.0.slice(range))
+    }
+
     /// Size of the encoded value in bytes.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -191,6 +191,9 @@ pub struct EntrypointOptions {
     pub version: Option<String>,
     /// What it keeps of its runs when another entrypoint or a task calls it.
     pub history: History,
+    /// For a graph of which not all fields are part of the result: those that are. What streams
+    /// show of a graph within another is limited to them.
+    pub outputs: Option<Vec<String>>,
 }
 
 /// What an entrypoint keeps of its runs when another entrypoint or a task calls it. At the root

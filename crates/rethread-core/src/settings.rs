@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::graph::Breakpoints;
 use crate::payload::Payload;
 
 /// What a caller sets for one run. Each run of an execution has its own: a resume does not keep
@@ -19,8 +20,11 @@ pub struct RunSettings {
     /// Most attempts of tasks of the run that are queued or running at a time. A task that waits
     /// for calls of its own does not count.
     pub max_concurrency: Option<u32>,
-    /// How deep calls may be nested; 1,000 if it is not said.
+    /// Most steps that a graph may make in the run; 10,007 if it is not said. Where the root is no
+    /// graph, also how deep calls may be nested; 1,000 if it is not said.
     pub recursion_limit: Option<u32>,
+    /// Where the run pauses, if its entrypoint is a graph.
+    pub breakpoints: Breakpoints,
     /// The trace that the run belongs to; spans of its tasks are part of it.
     pub trace: Option<TraceContext>,
 }

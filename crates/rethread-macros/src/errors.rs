@@ -9,7 +9,11 @@ pub(crate) struct Errors(Option<syn::Error>);
 impl Errors {
     /// Adds one that points at `tokens`.
     pub(crate) fn add(&mut self, tokens: impl ToTokens, message: impl fmt::Display) {
-        let error = syn::Error::new_spanned(tokens, message);
+        self.append(syn::Error::new_spanned(tokens, message));
+    }
+
+    /// Adds one that was found while parsing.
+    pub(crate) fn append(&mut self, error: syn::Error) {
         match &mut self.0 {
             Some(errors) => errors.combine(error),
             None => self.0 = Some(error),

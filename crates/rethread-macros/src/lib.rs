@@ -4,17 +4,21 @@
 //! An attribute turns `async fn name(..) -> Result<T>` into two items of this name: a function
 //! that makes the call and returns a `Call<T>`, and a type whose `def()` gives the definition
 //! to register. What the function's own body says is not looked at.
+//!
+//! For graphs, the derives [`macro@State`] and [`macro@Route`].
 
 mod attributes;
 mod duration;
 mod errors;
 mod expand;
+mod route;
 mod signature;
+mod state;
 mod types;
 
 use proc_macro::TokenStream;
 use quote::ToTokens;
-use syn::{ItemFn, parse_macro_input};
+use syn::{DeriveInput, ItemFn, parse_macro_input};
 
 use crate::attributes::{EntrypointAttributes, TaskAttributes};
 use crate::signature::Signature;
@@ -114,6 +118,26 @@ pub fn entrypoint(attributes: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = Signature::of_entrypoint(&item)
         .map(|signature| expand::entrypoint(&attributes, &item, &signature));
     tokens(expanded, &item)
+}
+
+/// Makes a struct the state of a graph, and makes the type of its updates: `Essay` gets
+/// `EssayUpdate`, with a method for each field that sets it. See the trait of the same name for
+/// the attributes of fields.
+///
+/// It stands beside serde's derives, and knows `#[serde(rename = "..")]` and `#[serde(skip)]` of
+/// fields. `#[state(crate = path)]` says where the crate `rethread` is.
+#[proc_macro_derive(State, attributes(state))]
+pub fn state(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    state::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes an enum the destinations of a conditional edge: each variant is the node of its name in
+/// snake case, the one of `#[route(node = "name")]`, or the end with `#[route(end)]`.
+#[proc_macro_derive(Route, attributes(route))]
+pub fn route(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    route::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// What was expanded, or the errors and the function as it stood: with it in place, its callers

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef};
 use rethread_core::ids::{CallId, Millis, PartitionId, QueueName, ThreadId, ThreadKey, WorkerId};
-use rethread_core::message::{InboxMessage, OpenCalls};
+use rethread_core::message::{InboxMessage, OpenCall, OpenCalls};
 use rethread_core::record::Record;
 use rethread_core::thread::{Effect, Job, JobOutcome, Setup, Stored, ThreadMachine};
 use rethread_storage::{InboxCursor, OrderGroup, QueuedOrder, ThreadWrite};
@@ -148,6 +148,9 @@ pub(crate) struct CoordinatorState {
     timer: Option<(Millis, JoinHandle<()>)>,
     /// Calls whose jobs are not done.
     jobs: BTreeSet<CallId>,
+    /// What the owner last knew to be in flight, without what was ordered since. Only of these can
+    /// a search say that they are lost: it has not looked for the others.
+    told: OpenCalls,
     _counted: Counted,
 }
 
@@ -172,6 +175,7 @@ impl Actor for Coordinator {
             limits: engine.limits,
         };
         let (machine, timer, jobs) = (None, None, BTreeSet::new());
+        let told = stored.as_ref().map(|stored| stored.in_flight.clone()).unwrap_or_default();
         let _counted = engine.stats.gauges.threads.enter();
         Ok(CoordinatorState {
             engine,
@@ -183,6 +187,7 @@ impl Actor for Coordinator {
             machine,
             timer,
             jobs,
+            told,
             _counted,
         })
     }
@@ -209,12 +214,15 @@ impl Actor for Coordinator {
 struct Outcome {
     stats: Arc<Stats>,
     turns: Vec<Turned>,
+    /// Calls of which attempts were ordered.
+    ordered: Vec<OpenCall>,
     looks_again: bool,
 }
 
 impl Outcome {
     fn counted_by(stats: &Arc<Stats>) -> Self {
-        Self { stats: Arc::clone(stats), turns: Vec::new(), looks_again: false }
+        let (turns, ordered) = (Vec::new(), Vec::new());
+        Self { stats: Arc::clone(stats), turns, ordered, looks_again: false }
     }
 
     /// Takes the machine's effects in their order; they are the whole effect of the message
@@ -243,6 +251,7 @@ impl Outcome {
                 }
                 Effect::Bury { with: _, letter } => turn.dead_letters.push(letter.to_record()),
                 Effect::Dispatch { after: _, queue, order } => {
+                    self.ordered.push(order.target.open_call());
                     turn.orders.push(records::queued_order(queue, &order));
                 }
                 Effect::Tell { after: _, worker, mail } => {
@@ -310,6 +319,7 @@ impl CoordinatorState {
             }
             CoordinatorMessage::TellInFlight(round) => {
                 let in_flight = machine.in_flight();
+                self.told.clone_from(&in_flight);
                 let answer = InFlightAnswer { thread: self.key, round, in_flight };
                 if self.owner.cast(OwnerMessage::ToldInFlight(answer)).is_err() {
                     myself.stop(None);
@@ -318,6 +328,9 @@ impl CoordinatorState {
             }
             CoordinatorMessage::Lost(calls) => {
                 for (open, attempt) in calls {
+                    if self.told.get(&open) != Some(&attempt) {
+                        continue;
+                    }
                     if machine.handle_lost(now, open, attempt) {
                         count(&self.engine.stats.repaired_orders);
                         let (thread, call) = (&self.setup.thread, open.call);
@@ -340,7 +353,10 @@ impl CoordinatorState {
         outcome.collect(self.key, machine, None, None);
         self.warn_if_slow(began);
         // Everything in one piece: a coordinator that fails later has not lost half of it.
-        let Outcome { turns, looks_again, .. } = outcome;
+        let Outcome { turns, ordered, looks_again, .. } = outcome;
+        for open in ordered {
+            self.told.remove(&open);
+        }
         self.jobs.extend(turns.iter().flat_map(|turn| &turn.jobs).map(|(call, _)| *call));
         if !turns.is_empty() && self.owner.cast(OwnerMessage::Turned(turns)).is_err() {
             myself.stop(None);

@@ -206,7 +206,7 @@ impl LeaseKeeperState {
         myself: &ActorRef<LeaseKeeperMessage>,
     ) -> Result<(), ActorProcessingErr> {
         self.release_overdue(myself)?;
-        if !self.renew().await? {
+        if !self.renew(myself).await? {
             // Who cannot keep what is held asks for nothing more.
             return Ok(());
         }
@@ -214,7 +214,7 @@ impl LeaseKeeperState {
             self.asking.changed(Instant::now());
         }
         self.give_up()?;
-        self.acquire().await
+        self.acquire(myself).await
     }
 
     /// When there is something to do without mail.
@@ -246,16 +246,25 @@ impl LeaseKeeperState {
 
     // --- keeping -------------------------------------------------------------------------------
 
-    /// Renews what is held if that is due; says whether nothing failed.
-    async fn renew(&mut self) -> Result<bool, ActorProcessingErr> {
+    /// Renews what is held if that is due, and releases what was to be released meanwhile; says
+    /// whether nothing failed.
+    async fn renew(
+        &mut self,
+        myself: &ActorRef<LeaseKeeperMessage>,
+    ) -> Result<bool, ActorProcessingErr> {
+        let is_due = self.next_renewal <= Instant::now() && !self.held.is_empty();
+        let renewed = !is_due || self.renew_now().await?;
+        self.drop_expired()?;
+        // A storage that is slow must not hold up who waits for a partition.
+        self.release_overdue(myself)?;
+        Ok(renewed)
+    }
+
+    async fn renew_now(&mut self) -> Result<bool, ActorProcessingErr> {
         let asked_at = Instant::now();
-        if asked_at < self.next_renewal || self.held.is_empty() {
-            self.drop_expired()?;
-            return Ok(true);
-        }
         let leases: Vec<_> = self.held.values().map(|held| held.lease).collect();
         let renewal = self.seat.storage.renew(&leases, self.seat.ttl);
-        let renewed = match timeout(self.patience(), renewal).await {
+        Ok(match timeout(self.patience(), renewal).await {
             Ok(Ok(lost)) => {
                 self.renewals.worked();
                 self.next_renewal = asked_at + self.seat.ttl / 5;
@@ -271,9 +280,7 @@ impl LeaseKeeperState {
             }
             Ok(Err(error)) => self.renewal_failed(&error),
             Err(late) => self.renewal_failed(&late),
-        };
-        self.drop_expired()?;
-        Ok(renewed)
+        })
     }
 
     fn renewal_failed(&mut self, error: &dyn std::fmt::Display) -> bool {
@@ -331,13 +338,16 @@ impl LeaseKeeperState {
         all.filter(|partition| !self.held.contains_key(partition))
     }
 
-    async fn acquire(&mut self) -> Result<(), ActorProcessingErr> {
+    async fn acquire(
+        &mut self,
+        myself: &ActorRef<LeaseKeeperMessage>,
+    ) -> Result<(), ActorProcessingErr> {
         let mut wanted: Vec<_> = self.wanted().collect();
         // Those that were asked for last come last: whatever fails on the way, each has its turn.
         wanted.sort_by_key(|partition| self.asking.next(*partition));
         for partition in wanted {
             // Many acquisitions one after the other must not cost what is held already.
-            if !self.renew().await? {
+            if !self.renew(myself).await? {
                 return Ok(());
             }
             let asked_at = Instant::now();

@@ -4,7 +4,8 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use rethread_core::failure::Failure;
+use rethread_core::failure::{Failure, kind};
+use rethread_core::graph::NodeOutput;
 use rethread_core::payload::Payload;
 use rethread_core::replay::{Scope, SlotIndex};
 use serde::de::DeserializeOwned;
@@ -96,7 +97,12 @@ impl<T: DeserializeOwned> Awaited<T> {
                     Poll::Pending
                 }
                 Poll::Ready(outcome) => {
-                    let decode = |payload: Payload| Ok(payload.decode(Outcome(&self.what))?);
+                    let decode = |payload: Payload| {
+                        if let (What::Entrypoint(_), true) = (&self.what, is_left(&payload)) {
+                            return Err(parent_command(payload));
+                        }
+                        Ok(payload.decode(Outcome(&self.what))?)
+                    };
                     Poll::Ready(outcome.and_then(decode).map_err(|mut failure: Failure| {
                         // Whoever passes the error on passes on the failure of this call, or
                         // an answer that is of another type and must be given again.
@@ -109,6 +115,19 @@ impl<T: DeserializeOwned> Awaited<T> {
             State::Given => panic!("{} was polled after it gave its result", self.what),
         }
     }
+}
+
+/// Whether a graph was left by a command to the graph around it.
+fn is_left(result: &Payload) -> bool {
+    NodeOutput::of_parent_command(result).is_some()
+}
+
+/// Carries the command through the body of the caller to the node that it is, which takes it.
+fn parent_command(result: Payload) -> Failure {
+    let message = "the graph that was called gave a command to the graph around it";
+    let mut failure = Failure::new(kind::PARENT_COMMAND, message).final_();
+    failure.details = Some(result);
+    failure
 }
 
 impl<T> Drop for Awaited<T> {

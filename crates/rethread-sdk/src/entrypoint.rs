@@ -15,6 +15,7 @@ use crate::options::{OptionError, note, set_timeout};
 use crate::retry::{IntoRetries, Policies, Predicates};
 use crate::returns::EntrypointReturns;
 use crate::schemas::Schemas;
+use crate::steps::Steps;
 use crate::value::Value;
 
 /// An entrypoint with its code: what [`entrypoint`](macro@crate::entrypoint) makes, and what a
@@ -49,6 +50,8 @@ pub(crate) struct EntrypointDef {
     schemas: Arc<Schemas>,
     invalid: Option<OptionError>,
     start: Arc<StartEntrypoint>,
+    /// For one that is a graph.
+    steps: Option<Arc<dyn Steps>>,
 }
 
 type StartEntrypoint = dyn Fn(&Payload) -> Result<BodyFuture, PayloadError> + Send + Sync;
@@ -84,8 +87,29 @@ impl<I, O> Entrypoint<I, O> {
             schemas: Arc::default(),
             invalid: None,
             start: Arc::new(start),
+            steps: None,
         };
         Self { reference, def }
+    }
+
+    /// A graph: an entrypoint whose body takes its recorded input as it is and makes steps.
+    #[doc(hidden)]
+    pub fn from_steps(
+        name: impl AsRef<str>,
+        start: impl Fn(&Payload) -> BodyFuture + Send + Sync + 'static,
+        outputs: Option<Vec<String>>,
+        steps: Arc<dyn Steps>,
+    ) -> Self {
+        let def = EntrypointDef {
+            options: Arc::new(EntrypointOptions { outputs, ..EntrypointOptions::default() }),
+            predicates: Predicates::default(),
+            cache_key: None,
+            schemas: Arc::default(),
+            invalid: None,
+            start: Arc::new(move |input| Ok(start(input))),
+            steps: Some(steps),
+        };
+        Self { reference: EntrypointRef::named(name), def }
     }
 
     /// Calls it as a child of the running body; see [`EntrypointRef::call`].
@@ -252,6 +276,18 @@ impl EntrypointDef {
 
     pub(crate) fn invalid(&self) -> Option<&OptionError> {
         self.invalid.as_ref()
+    }
+
+    pub(crate) fn steps(&self) -> Option<&Arc<dyn Steps>> {
+        self.steps.as_ref()
+    }
+
+    /// Whether both are the same graph.
+    pub(crate) fn is_same_graph(&self, other: &Self) -> bool {
+        match (&self.steps, &other.steps) {
+            (Some(own), Some(other)) => std::ptr::addr_eq(Arc::as_ptr(own), Arc::as_ptr(other)),
+            _ => false,
+        }
     }
 }
 

@@ -59,7 +59,7 @@ impl<I: Value, O> EntrypointRef<I, O> {
         let name = &self.name;
         Call::make(What::Entrypoint(Arc::clone(name)), key, || {
             let input = Payload::encode(input, format_args!("input of entrypoint `{name}`"))?;
-            Ok(CallRequest::Entrypoint { name: Arc::clone(name), input })
+            Ok(CallRequest::Entrypoint { name: Arc::clone(name), input, node: None })
         })
     }
 }

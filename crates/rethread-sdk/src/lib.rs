@@ -77,6 +77,7 @@ mod retry;
 mod returns;
 mod run_context;
 mod schemas;
+mod steps;
 mod store;
 mod task;
 mod task_ref;
@@ -106,6 +107,7 @@ pub use registry::{Registry, RegistryBuilder, RegistryError};
 pub use retry::{IntoRetries, Retry};
 pub use returns::{EntrypointReturns, Final, Plain, Returns, Saved};
 pub use run_context::{Context, context};
+pub use steps::{Bundle, Steps};
 pub use store::{
     Filter, Get, IntoNamespace, Item, ListNamespaces, Put, Store, StoreBackend, StoreCall,
     StoreFuture, StoreSearch, store,

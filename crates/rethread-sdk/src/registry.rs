@@ -2,19 +2,22 @@ use std::any::type_name;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rethread_core::event::Refusal;
 use rethread_core::failure::Failure;
+use rethread_core::graph::{GraphEdit, GraphEdited};
 use rethread_core::ids::{ID_BYTES_MAX, Millis};
 use rethread_core::payload::{Payload, PayloadError};
 use rethread_core::policy::EntrypointOptions;
-use rethread_core::replay::{self, BodyFuture, Program};
+use rethread_core::replay::{self, BodyFuture, Program, panic_failure};
 
 use crate::entrypoint::{Entrypoint, EntrypointDef};
 use crate::options::OptionError;
 use crate::provided::Provided;
 use crate::schemas::Description;
+use crate::steps::Bundle;
 use crate::task::{Task, TaskDef};
 
 /// The code of a program: its entrypoints and tasks by name, and what it provides to them.
@@ -134,25 +137,35 @@ impl Registry {
         self.entrypoints.keys().map(AsRef::as_ref)
     }
 
-    /// What is told of an entrypoint to those who start it without its types: its name and its
-    /// JSON Schemas, as far as it has some. None if there is no entrypoint of this name.
+    /// What is told of an entrypoint to those who start it without its types: its name, its JSON
+    /// Schemas as far as it has some, and the drawing of a graph. None if there is no entrypoint of this name.
     ///
     /// # Errors
     /// When a schema cannot be encoded.
     pub fn describe(&self, entrypoint: &str, at: Millis) -> Option<Result<Payload, PayloadError>> {
-        let schemas = self.entrypoints.get(entrypoint)?.schemas();
-        let described = Description::new(entrypoint, schemas, at);
+        let known = self.entrypoints.get(entrypoint)?;
+        #[cfg(feature = "json")]
+        let graph = known.steps().map(|steps| steps.drawing());
+        #[cfg(not(feature = "json"))]
+        let graph = None;
+        let described = Description::new(entrypoint, known.schemas(), graph, at);
         Some(Payload::encode(&described, format_args!("description of `{entrypoint}`")))
+    }
+}
+
+impl Registry {
+    fn known(&self, entrypoint: &str) -> Result<&EntrypointDef, Refusal> {
+        self.entrypoints.get(entrypoint).ok_or_else(|| {
+            let known: Vec<_> = self.entrypoint_names().collect();
+            let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+            Refusal::UnknownEntrypoint { name: entrypoint.to_owned(), known }
+        })
     }
 }
 
 impl Program for Registry {
     fn start(&self, entrypoint: &str, input: &Payload) -> Result<BodyFuture, Refusal> {
-        let Some(known) = self.entrypoints.get(entrypoint) else {
-            let known: Vec<_> = self.entrypoint_names().collect();
-            let known = if known.is_empty() { "none".into() } else { known.join(", ") };
-            return Err(Refusal::UnknownEntrypoint { name: entrypoint.to_owned(), known });
-        };
+        let known = self.known(entrypoint)?;
         known.start(input).map_err(|error| Refusal::InvalidInput { reason: error.to_string() })
     }
 
@@ -166,6 +179,23 @@ impl Program for Registry {
 
     fn cache_key(&self, entrypoint: &str, input: &Payload) -> Option<String> {
         self.entrypoints.get(entrypoint)?.cache_key(input)
+    }
+
+    fn is_graph(&self, entrypoint: &str) -> bool {
+        self.entrypoints.get(entrypoint).is_some_and(|known| known.steps().is_some())
+    }
+
+    fn edit(&self, entrypoint: &str, edit: &GraphEdit) -> Result<GraphEdited, Refusal> {
+        let known = self.known(entrypoint)?;
+        let Some(steps) = known.steps() else {
+            let reason = format!("entrypoint `{entrypoint}` is not a graph");
+            return Err(Refusal::InvalidUpdate { reason });
+        };
+        // What it asks is code of the user.
+        catch_unwind(AssertUnwindSafe(|| steps.edit(edit))).unwrap_or_else(|panic| {
+            let reason = panic_failure(panic.as_ref()).message;
+            Err(Refusal::InvalidUpdate { reason })
+        })
     }
 
     fn provided(&self) -> Option<replay::Provided> {
@@ -212,10 +242,35 @@ impl RegistryBuilder {
         self
     }
 
+    /// Adds a graph, with the tasks of its nodes and the graphs in it. The same graph may be added
+    /// again, as part of others.
+    #[must_use]
+    pub fn graph(self, graph: &impl Bundle) -> Self {
+        graph.add_to(self)
+    }
+
+    /// Adds the parts of a graph, unless it was added before.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn graph_parts<I, O>(mut self, graph: Entrypoint<I, O>, tasks: Vec<TaskDef>) -> Self {
+        let (name, def) = graph.clone().into_parts();
+        if self.registry.entrypoints.get(&name).is_some_and(|known| known.is_same_graph(&def)) {
+            return self;
+        }
+        self = self.entrypoint(graph);
+        for task in tasks {
+            self = self.task_def(task);
+        }
+        self
+    }
+
     /// Adds a task.
     #[must_use]
-    pub fn task<A, T>(mut self, task: Task<A, T>) -> Self {
-        let task = TaskDef::from(task);
+    pub fn task<A, T>(self, task: Task<A, T>) -> Self {
+        self.task_def(TaskDef::from(task))
+    }
+
+    fn task_def(mut self, task: TaskDef) -> Self {
         self.check(task.name(), task.invalid());
         if self.registry.entrypoints.contains_key(task.name()) {
             self.fail(RegistryError::SharedName { name: task.name().to_owned() });

@@ -66,7 +66,8 @@ impl<T: Value, E: Into<Error>> EntrypointReturns<Plain> for Result<T, E> {
 
     fn into_output(self, entrypoint: &str) -> Result<BodyOutput, Failure> {
         let value = self.map_err(|error| error.into().into_failure())?;
-        Ok(BodyOutput { value: encode("result", &value, entrypoint)?, save: None })
+        let value = encode("result", &value, entrypoint)?;
+        Ok(BodyOutput { value, save: None, step: None })
     }
 }
 
@@ -78,6 +79,7 @@ impl<T: Value, S: Value, E: Into<Error>> EntrypointReturns<Saved> for Result<Fin
         Ok(BodyOutput {
             value: encode("result", &value, entrypoint)?,
             save: Some(encode("saved value", &save, entrypoint)?),
+            step: None,
         })
     }
 }

@@ -3,12 +3,12 @@
 use rethread_core::ids::Millis;
 use serde::Serialize;
 
-/// A JSON Schema.
+/// A JSON Schema, or a drawing.
 #[cfg(feature = "json")]
-type Json = serde_json::Value;
+pub(crate) type Json = serde_json::Value;
 /// There are none.
 #[cfg(not(feature = "json"))]
-type Json = ();
+pub(crate) type Json = ();
 
 /// JSON Schemas of an entrypoint, as far as it gives them.
 #[derive(Debug, Clone, Default)]
@@ -28,11 +28,18 @@ pub(crate) struct Description<'a> {
     pub(crate) output_schema: Option<&'a Json>,
     /// Of what it asks people.
     pub(crate) interrupt_schema: Option<&'a Json>,
+    /// Of a graph: its nodes and edges.
+    pub(crate) graph: Option<Json>,
     pub(crate) published_at: Millis,
 }
 
 impl<'a> Description<'a> {
-    pub(crate) fn new(name: &'a str, schemas: &'a Schemas, published_at: Millis) -> Self {
+    pub(crate) fn new(
+        name: &'a str,
+        schemas: &'a Schemas,
+        graph: Option<Json>,
+        published_at: Millis,
+    ) -> Self {
         let Schemas { input, output, interrupt } = schemas;
         let (input_schema, output_schema) = (input.as_ref(), output.as_ref());
         Self {
@@ -40,6 +47,7 @@ impl<'a> Description<'a> {
             input_schema,
             output_schema,
             interrupt_schema: interrupt.as_ref(),
+            graph,
             published_at,
         }
     }

@@ -76,6 +76,34 @@ impl<A, T> Task<A, T> {
         Self { reference, predicates: Predicates::default(), start: Arc::new(start) }
     }
 
+    /// A task whose body takes its recorded arguments as they are.
+    #[doc(hidden)]
+    pub fn from_raw(
+        name: impl AsRef<str>,
+        start: impl Fn(&Payload) -> Result<TaskFuture, PayloadError> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            reference: TaskRef::named(name),
+            predicates: Predicates::default(),
+            start: Arc::new(start),
+        }
+    }
+
+    /// The same options for another body.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_raw(
+        &self,
+        name: impl AsRef<str>,
+        start: impl Fn(&Payload) -> Result<TaskFuture, PayloadError> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            reference: self.reference.renamed(name),
+            predicates: self.predicates.clone(),
+            start: Arc::new(start),
+        }
+    }
+
     /// Calls the task; it is scheduled at once.
     pub fn call(&self, args: A) -> Call<T>
     where
@@ -236,6 +264,12 @@ impl TaskDef {
 
     pub(crate) fn invalid(&self) -> Option<&OptionError> {
         self.invalid.as_ref()
+    }
+
+    /// What it asks of the engine, to be put into calls.
+    #[doc(hidden)]
+    pub fn shared_options(&self) -> Arc<TaskOptions> {
+        Arc::clone(&self.options)
     }
 
     pub(crate) fn shared_name(&self) -> Arc<str> {

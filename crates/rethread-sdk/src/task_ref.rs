@@ -136,6 +136,13 @@ impl<A, T> TaskRef<A, T> {
         })
     }
 
+    /// The same under another name.
+    pub(crate) fn renamed(&self, name: impl AsRef<str>) -> Self {
+        let mut renamed = self.clone();
+        Arc::make_mut(&mut renamed.callee).name = Arc::from(name.as_ref());
+        renamed
+    }
+
     pub(crate) fn callee(&self) -> &Callee {
         &self.callee
     }
@@ -175,6 +182,7 @@ impl<A: Args, T> TaskRef<A, T> {
                 input: args.encode(name)?,
                 options: Arc::clone(options),
                 cache_key: self.cache_key.as_ref().map(|key| Arc::from(key(args))),
+                node: None,
             })
         })
     }

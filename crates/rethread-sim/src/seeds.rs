@@ -16,7 +16,7 @@ use crate::{panics, planted};
 /// Seeds that once failed; they come first.
 const REGRESSIONS: &[u64] = &[
     295, 316, 593, 883, 1362, 1486, 3552, 3843, 4122, 8268, 14_767, 16_443, 20_529, 27_969, 33_410,
-    37_408, 58_938, 59_010, 63_882, 71_571, 98_027,
+    37_408, 57_950, 58_938, 59_010, 63_882, 71_571, 81_641, 98_027,
 ];
 /// Seeds of a plain `cargo test`.
 const SEEDS: u64 = 300;

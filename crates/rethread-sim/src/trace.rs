@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::random::mix;
 
-/// The order and content of everything that was noted.
+/// The order and content of everything that was noted. The last digits of a line tell whether two
+/// worlds were the same up to there: a text does not say everything.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
     digest: u64,
@@ -35,7 +36,7 @@ impl Trace {
         if let Some(lines) = &mut self.lines {
             let mut line = String::new();
             // Writing into a text does not fail.
-            let _ = write!(line, "{:>9} {who:>3} {what} {}", at, text());
+            let _ = write!(line, "{at:>9} {who:>3} {what} {} [{:04x}]", text(), digest & 0xffff);
             lines.push(line);
         }
     }

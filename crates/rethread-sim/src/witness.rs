@@ -395,7 +395,7 @@ impl Witness {
             };
             match entry.fact {
                 Fact::Began(began) => {
-                    let execution = ExecutionId::from(began.run);
+                    let execution = began.execution;
                     facts.executions.insert(thread, execution);
                     if nth == 0 && is_replaced && before == Some(execution) {
                         // The thread was put back: what it lost by that runs again.

@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use rethread_sdk::{Entrypoint, Registry, RegistryBuilder, RegistryError, Task};
+use rethread_sdk::{Bundle, Entrypoint, Registry, RegistryBuilder, RegistryError, Task};
 use rethread_storage::store::StoreIndex;
 
 use crate::cli;
@@ -41,6 +41,13 @@ impl App {
     #[must_use]
     pub fn entrypoint<I, O>(mut self, entrypoint: Entrypoint<I, O>) -> Self {
         self.registry = self.registry.entrypoint(entrypoint);
+        self
+    }
+
+    /// Adds a graph, with its nodes and the graphs in it.
+    #[must_use]
+    pub fn graph(mut self, graph: &impl Bundle) -> Self {
+        self.registry = self.registry.graph(graph);
         self
     }
 

@@ -94,7 +94,7 @@ impl Console {
     ) -> Result<(), ConsoleError> {
         let mut outcome = match begin(thread, entrypoint.into(), input).await? {
             Begun::Run(run) => self.wait(&run).await?,
-            Begun::Waiting(open) => Outcome::Interrupted(open),
+            Begun::Waiting(open) => Outcome::Interrupted(open.into()),
         };
         loop {
             match outcome {

@@ -48,6 +48,7 @@
 //! | to | use |
 //! |---|---|
 //! | write tasks and entrypoints | [`task`], [`entrypoint`], [`prelude`] |
+//! | write graphs | [`StateGraph`], [`State`], [`graph`] |
 //! | run them in this process | [`Embedded`] |
 //! | offer them as services | [`App::main`] |
 //! | serve them over HTTP | [`Embedded::gateway`], or `gateway` and `dev --http` of [`App::main`] |
@@ -82,6 +83,10 @@ pub use rethread_client::{
 pub use rethread_core::ids::NodeId;
 pub use rethread_core::thread::Limits;
 pub use rethread_gateway::{self as gateway, Gateway, GatewayOptions};
+pub use rethread_graph::{
+    self as graph, Command, END, Graph, GraphError, Message, MessagesState, MessagesStateUpdate,
+    Overwrite, Route, START, Sent, State, StateGraph, add_messages,
+};
 pub use rethread_runtime::{Node, NodeError, NodeOptions, PoolOptions};
 pub use rethread_sdk::*;
 pub use rethread_storage::store::{Embed, StoreIndex};
@@ -91,6 +96,15 @@ pub use rethread_storage::{Clock, Storage, StorageError, disk, memory};
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+#[doc(hidden)]
+pub use rethread_graph::__private as __graph;
+
+/// What programs name all the time: `use rethread::prelude::*`.
+pub mod prelude {
+    pub use rethread_graph::{Command, END, START, State, StateGraph};
+    pub use rethread_sdk::prelude::*;
+}
 
 #[doc(hidden)]
 pub mod __private {

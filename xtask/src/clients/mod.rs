@@ -5,6 +5,7 @@
 //!                    schemathesis/  virtual environment of its own
 //!                    node/     Node.js, where the machine has none
 //!                    js/       the JavaScript suite with its packages
+//!                    browser/  the browser that came with them
 //!                    logs/     what the processes have written
 //!   target/chat/     the script of the chat page
 //! ```
@@ -46,12 +47,14 @@ pub(crate) fn clients(repo: &Repo, options: &Options) -> Result<()> {
     let node = Node::find(&home)?;
     chat_with(repo, &node)?;
     let packages = node.install(&repo.root.join("tests/clients/js"), &home.join("js"))?;
+    let browser = &home.join("browser");
+    std::fs::create_dir_all(browser).map_err(|error| format!("{}: {error}", browser.display()))?;
     let program = build(repo, options.release)?;
     let mut counts = Vec::new();
     match &options.url {
         Some(url) => {
             let page = processes::page(&program, &home)?;
-            let suite = Suite { url, page: &page.url, reference: options.reference };
+            let suite = Suite { url, page: &page.url, browser, reference: options.reference };
             counts.extend(suite.run(repo, "server", &python, &node, &packages));
         }
         None => {
@@ -59,7 +62,7 @@ pub(crate) fn clients(repo: &Repo, options: &Options) -> Result<()> {
                 println!("==> example platform, {}", form.name());
                 let Running { url, processes } = form.start(repo, &program, &home)?;
                 let page = processes::page(&program, &home)?;
-                let suite = Suite { url: &url, page: &page.url, reference: false };
+                let suite = Suite { url: &url, page: &page.url, browser, reference: false };
                 counts.extend(suite.run(repo, form.name(), &python, &node, &packages));
                 drop(processes);
             }

@@ -14,6 +14,9 @@ use crate::{Result, redis};
 /// Longest wait for a process to serve.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// One of the programs of the example.
+const PROGRAM: &str = "essay";
+
 /// A process that ends when it is dropped.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -63,11 +66,11 @@ pub(super) fn free_address() -> Result<String> {
     address.map(|address| address.to_string()).map_err(|error| format!("no free port: {error}"))
 }
 
-/// Waits until a server answers, as long as its processes live.
+/// Waits until a server knows the programs of the example, as long as its processes live.
 pub(super) fn until_up(address: &str, processes: &mut [Process]) -> Result<()> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
-        if answers(address) {
+        if knows_programs(address) {
             return Ok(());
         }
         for process in &mut *processes {
@@ -75,14 +78,16 @@ pub(super) fn until_up(address: &str, processes: &mut [Process]) -> Result<()> {
         }
         thread::sleep(Duration::from_millis(50));
     }
-    Err(format!("nothing answers on {address}: see the logs in target/clients/logs"))
+    Err(format!("no program is known on {address}: see the logs in target/clients/logs"))
 }
 
-fn answers(address: &str) -> bool {
+fn knows_programs(address: &str) -> bool {
     let asked = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(stream, "GET /ok HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+        // Workers publish what they can run a moment after the gateway listens.
+        write!(stream, "GET /assistants/{PROGRAM} HTTP/1.1\r\n")?;
+        write!(stream, "host: {address}\r\nconnection: close\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)

@@ -12,6 +12,9 @@ use crate::repo::{Repo, run};
 /// The package that makes the requests.
 const PACKAGE: &str = "schemathesis==4.32.5";
 
+/// Where the names of what is there get into the requests.
+const HOOKS: &str = "tests/clients/schemathesis/hooks.py";
+
 /// How much is asked.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -21,11 +24,13 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
     /// A server that runs already, instead of the example.
     pub(crate) url: Option<String>,
+    /// Starts an optimised build of the example.
+    pub(crate) release: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { examples: 50, seed: 1, url: None }
+        Self { examples: 50, seed: 1, url: None, release: false }
     }
 }
 
@@ -34,9 +39,11 @@ pub(crate) fn schemathesis(repo: &Repo, options: &Options) -> Result<()> {
     let program = set_up(&home.join("schemathesis"))?;
     let running = match &options.url {
         Some(url) => Running { url: url.clone(), processes: Vec::new() },
-        None => Form::Dev.start(repo, &build(repo, false)?, &home)?,
+        None => Form::Dev.start(repo, &build(repo, options.release)?, &home)?,
     };
     let mut command = Command::new(program);
+    command.env("SCHEMATHESIS_HOOKS", repo.root.join(HOOKS)).current_dir(&home);
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
     command.arg("run").arg(format!("{}/openapi.json", running.url));
     command.args(["--checks", "not_a_server_error", "--max-examples"]);
     command.arg(options.examples.to_string()).arg("--seed").arg(options.seed.to_string());

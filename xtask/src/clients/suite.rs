@@ -14,6 +14,8 @@ pub(super) struct Suite<'a> {
     pub(super) url: &'a str,
     /// Where the chat page is.
     pub(super) page: &'a str,
+    /// Where the browser is unpacked.
+    pub(super) browser: &'a Path,
     pub(super) reference: bool,
 }
 
@@ -60,6 +62,7 @@ impl Suite<'_> {
         tests.args(["--test-force-exit", "--test-timeout=300000"]);
         tests.arg("--test-reporter=spec").env("RETHREAD_CHAT_URL", self.page);
         tests.env("RETHREAD_GUIDE", repo.root.join("docs/guide/http.md"));
+        tests.env("TMPDIR", self.browser);
         if self.reference {
             tests.env("RETHREAD_CLIENTS_REFERENCE", "1");
         }

@@ -19,13 +19,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("rethread-storage", &["core"]),
     ("rethread-redis", &["core", "storage"]),
     ("rethread-sdk", &["core", "macros"]),
+    ("rethread-graph", &["core", "macros", "sdk"]),
     ("rethread-client", &["core", "storage", "redis?", "sdk"]),
     ("rethread-gateway", &["core", "storage", "client"]),
     ("rethread-runtime", &["core", "storage", "sdk"]),
     ("rethread-server", &["core", "storage", "redis", "client", "runtime"]),
     (
         "rethread",
-        &["core", "macros", "storage", "redis", "sdk", "client", "gateway", "runtime", "server"],
+        &["core", "macros", "storage", "redis", "sdk", "graph", "client", "gateway", "runtime", "server"],
     ),
 ];
 

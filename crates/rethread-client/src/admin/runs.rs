@@ -95,13 +95,13 @@ impl EventInfo {
                 (info.call, info.name) = (Some(*call), Some(name.clone()));
                 shown = Some(input);
             }
-            EventKind::Updated { call, name, value, is_cached } => {
+            EventKind::Updated { call, name, value, is_cached, .. } => {
                 info.event = "updated";
                 (info.call, info.name) = (Some(*call), Some(name.clone()));
                 info.outcome = is_cached.then(|| "cached".to_owned());
                 shown = Some(value);
             }
-            EventKind::CallFailed { call, name, failure } => {
+            EventKind::CallFailed { call, name, failure, .. } => {
                 info.event = "call_failed";
                 (info.call, info.name) = (Some(*call), Some(name.clone()));
                 info.outcome = Some(brief(failure, with_values));

@@ -49,8 +49,12 @@ impl<O: Send + 'static> Request<O> {
         durability(durability: RunDurability);
         /// Limits how many tasks of the run are queued or running at a time.
         max_concurrency(max: u32);
-        /// Limits how deep calls may be nested.
+        /// Limits the steps of a graph, or how deep calls may be nested.
         recursion_limit(max: u32);
+        /// Lets the run of a graph pause before each step that runs one of these nodes.
+        interrupt_before(nodes: impl IntoIterator<Item = impl Into<String>>);
+        /// Lets the run of a graph pause after each step that ran one of these nodes.
+        interrupt_after(nodes: impl IntoIterator<Item = impl Into<String>>);
         /// Works from a checkpoint of the thread instead of the newest.
         at(checkpoint: CheckpointId);
         /// Chooses the id of the run.
@@ -125,7 +129,7 @@ impl UpdateRequest {
         at(checkpoint: CheckpointId);
         /// Chooses the id of the edit.
         run_id(run: RunId);
-        /// In the name of the entrypoint.
+        /// In the name of the entrypoint, or of a node of the graph.
         as_node(name: impl AsRef<str>);
         /// As a new input.
         as_input();
@@ -133,6 +137,10 @@ impl UpdateRequest {
         as_end();
         /// As a copy of the checkpoint.
         copy();
+        /// Adds an update of another node in the same step.
+        and(values: impl Serialize, node: impl Into<String>);
+        /// Edits the graph that a pending task is.
+        within(path: impl IntoIterator<Item = impl Into<String>>);
         /// What the next execution finds as `previous`, where that differs from the value.
         save(save: impl Serialize);
         /// Names the entrypoint of a thread that has never run.
@@ -174,8 +182,12 @@ impl<O: Send + 'static> EphemeralRequest<O> {
         context(context: impl Serialize);
         /// Limits how many tasks of the run are queued or running at a time.
         max_concurrency(max: u32);
-        /// Limits how deep calls may be nested.
+        /// Limits the steps of a graph, or how deep calls may be nested.
         recursion_limit(max: u32);
+        /// Lets the run of a graph pause before each step that runs one of these nodes.
+        interrupt_before(nodes: impl IntoIterator<Item = impl Into<String>>);
+        /// Lets the run of a graph pause after each step that ran one of these nodes.
+        interrupt_after(nodes: impl IntoIterator<Item = impl Into<String>>);
         /// Shows the events of child entrypoints in [`EphemeralRequest::stream`] as well.
         subgraphs(subgraphs: bool);
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::blocking::request::{EphemeralRequest, Request, UpdateRequest};
 use crate::blocking::run::RunHandle;
 use crate::blocking::runtime::OwnRuntime;
+use crate::command::CommandInput;
 use crate::error::Result;
 use crate::history::HistoryQuery;
 use crate::state::StateSnapshot;
@@ -72,6 +73,12 @@ impl Thread {
         self.request(self.thread.resume_json(answer))
     }
 
+    /// Goes on with a graph, with a command for the step that it is at; see
+    /// [`Thread::command`](crate::Thread::command).
+    pub fn command(&self, command: CommandInput) -> Request<AnyValue> {
+        self.request(self.thread.command(command))
+    }
+
     /// Goes on with what the thread has left to do.
     pub fn retry(&self) -> Request<AnyValue> {
         self.request(self.thread.retry())
@@ -105,6 +112,15 @@ impl Thread {
     /// As [`Thread::status`].
     pub fn state(&self) -> Result<Option<StateSnapshot>> {
         self.runtime.block_on(self.thread.state())?
+    }
+
+    /// The state of the thread as it is now, with those of tasks that are graphs; see
+    /// [`StateQuery::subgraphs`](crate::StateQuery::subgraphs).
+    ///
+    /// # Errors
+    /// As [`Thread::status`].
+    pub fn state_with_subgraphs(&self) -> Result<Option<StateSnapshot>> {
+        self.runtime.block_on(self.thread.state().subgraphs(true))?
     }
 
     /// The record of the step that started at a checkpoint.

@@ -41,7 +41,7 @@ impl Thread {
     }
 }
 
-fn answers(answer: &Value) -> Result<Answers, PayloadError> {
+pub(crate) fn answers(answer: &Value) -> Result<Answers, PayloadError> {
     let by_id = answer.as_object().filter(|answers| !answers.is_empty()).and_then(|answers| {
         let parsed = answers.iter().map(|(id, answer)| Some((id.parse().ok()?, answer)));
         parsed.collect::<Option<BTreeMap<InterruptId, &Value>>>()

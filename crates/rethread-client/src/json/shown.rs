@@ -54,7 +54,7 @@ impl StateSnapshot {
 }
 
 impl TaskState {
-    /// `{"name", "error", "interrupts", "result"}`; what there is none of is left out.
+    /// `{"name", "error", "interrupts", "result", "state"}`; what there is none of is left out.
     ///
     /// # Errors
     /// [`ClientError::Payload`](crate::ClientError::Payload) when JSON cannot say a value.
@@ -68,6 +68,9 @@ impl TaskState {
         }
         if let Some(result) = &self.result {
             task.insert("result".to_owned(), result.to_json()?);
+        }
+        if let Some(state) = &self.state {
+            task.insert("state".to_owned(), state.to_json()?);
         }
         Ok(Value::Object(task))
     }
@@ -94,7 +97,7 @@ impl StreamData {
     /// | of mode | JSON |
     /// |---|---|
     /// | `updates` | `{"name", "value"}`, with `"cached": true` for a hit; or `{"interrupts"}` |
-    /// | `values` | `{"value"}` or `{"interrupts"}` |
+    /// | `values` | `{"value"}` or `{"interrupts"}`, or both of a graph |
     /// | `custom` | `{"value"}`, or `{"event": "reset", "id", "attempt"}` |
     /// | `messages` | `{"value", "metadata"}`, or the same |
     /// | `tasks` | `{"event": "start", "id", "name", "input"}` or `{"event": "finish", "id", "name"}` with `result`, `error` or `interrupts` |
@@ -113,6 +116,9 @@ impl StreamData {
                 json!({ "name": name, "value": value.to_json()?, "cached": true })
             }
             Self::Interrupts(open) => json!({ "interrupts": all(open)? }),
+            Self::Paused { value, interrupts } => {
+                json!({ "value": value.to_json()?, "interrupts": all(interrupts)? })
+            }
             Self::Value(value) | Self::Custom { value, .. } => {
                 json!({ "value": value.to_json()? })
             }

@@ -12,19 +12,21 @@ use crate::value::AnyValue;
 #[non_exhaustive]
 pub enum Mode {
     /// The result of each task and entrypoint when it ends well, and questions. Results that
-    /// are replayed are not shown.
+    /// are replayed are not shown. Of a graph: the update of each node when it has ended, also
+    /// that of an earlier run of the step, which counts as cached.
     Updates,
     /// The result of the run, or its questions; a resume and a retry begin with the value that
-    /// the thread has.
+    /// the thread has. Of a graph: all fields after the input and after each step that changed
+    /// some; of one within another its output fields.
     Values,
     /// What bodies write, and that it counts no more when they are run again.
     Custom,
     /// Tokens and messages of models, and that they count no more.
     Messages,
     /// The start and the end of each task and entrypoint. A replayed or cached call shows its
-    /// start only.
+    /// start only. Of a graph: its nodes, with what they see and what they wrote.
     Tasks,
-    /// The checkpoint that the run works on, and the one it makes.
+    /// The checkpoint that the run works on, and the one it makes; of a graph those of all steps.
     Checkpoints,
     /// [`Mode::Tasks`] and [`Mode::Checkpoints`] with step and time.
     Debug,
@@ -70,6 +72,8 @@ pub struct StreamEvent {
     ///
     /// Always empty without [`RunStream::subgraphs`](crate::RunStream::subgraphs).
     pub ns: Vec<String>,
+    /// Whether it tells of a node of a graph: of its start, its update or its end.
+    pub is_node: bool,
     /// What happened.
     pub data: StreamData,
 }
@@ -82,15 +86,25 @@ pub enum StreamData {
     Update {
         /// The call.
         id: CallId,
-        /// Name of the task or entrypoint.
+        /// Name of the task or entrypoint, or of the node.
         name: String,
-        /// The result.
+        /// The result. Of a node: the fields that it wrote, null if none, or a list of single
+        /// writes if it wrote one twice.
         value: AnyValue,
         /// Whether it came from the cache, without running the body.
         cached: bool,
     },
-    /// The run waits for answers ([`Mode::Updates`], [`Mode::Values`]).
+    /// The run waits for answers ([`Mode::Updates`], [`Mode::Values`]). Of a graph: the questions
+    /// of one of its nodes, or none where it came to a breakpoint ([`Mode::Updates`]).
     Interrupts(Vec<OpenInterrupt>),
+    /// A graph waits for answers: its value at the beginning of the step, and the questions of one
+    /// of its nodes ([`Mode::Values`]).
+    Paused {
+        /// The value.
+        value: AnyValue,
+        /// The questions.
+        interrupts: Vec<OpenInterrupt>,
+    },
     /// The value of the thread, or of a child entrypoint ([`Mode::Values`]).
     Value(AnyValue),
     /// A body wrote to the custom stream ([`Mode::Custom`]).
@@ -127,9 +141,9 @@ pub enum StreamData {
     TaskStarted {
         /// The call.
         id: CallId,
-        /// Name of the task or entrypoint.
+        /// Name of the task or entrypoint, or of the node.
         name: String,
-        /// The input: an array of the arguments for a task.
+        /// The input: an array of the arguments for a task, what it sees for a node.
         input: AnyValue,
     },
     /// A call came to its end ([`Mode::Tasks`]).

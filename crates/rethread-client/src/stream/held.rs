@@ -24,6 +24,7 @@ impl Held {
         let body = match &kind {
             EventKind::CallStarted { scope, .. } => *scope,
             EventKind::Updated { call, .. } | EventKind::CallFailed { call, .. } => *call,
+            EventKind::Stepped { body: Some(body), .. } => *body,
             EventKind::Custom { call: Some(call), .. }
             | EventKind::Message { call: Some(call), .. }
             | EventKind::Reset { call: Some(call), .. } => *call,

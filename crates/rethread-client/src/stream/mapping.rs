@@ -1,10 +1,13 @@
 //! From the events of the log to those of the modes, in LangGraph's order.
 
+mod graphs;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use rethread_core::checkpoint::{Checkpoint, Progress, Source};
 use rethread_core::event::{ChildStart, Event, EventKind, Interrupt, RunOutcome};
 use rethread_core::failure::Failure;
+use rethread_core::graph::GraphProgress;
 use rethread_core::ids::{CallId, CheckpointId, Millis};
 use rethread_core::payload::Payload;
 use rethread_core::policy::History;
@@ -13,14 +16,15 @@ use crate::error::Result;
 use crate::events::EventReader;
 use crate::outcome::{OpenInterrupt, conclude};
 use crate::run::RunHandle;
-use crate::state::{self, Shown, StateSnapshot};
+use crate::state::{Shown, StateSnapshot};
 use crate::stream::cursor::Cursor;
 use crate::stream::event::{DebugKind, Mode, StreamData, StreamEvent, TaskEnd};
 use crate::stream::held::Held;
-use crate::stream::scopes::{Made, Run, Scopes, has_completed};
+use crate::stream::scopes::{Made, Run, Scopes, Waiting, has_completed};
 use crate::stream::view::{Item, Sheet, View};
 use crate::stream::written::Written;
 use crate::value::AnyValue;
+use graphs::{Boundary, node_waits};
 
 /// Reads the log and remembers what it needs to show the next event: the scopes that have not
 /// shown their end.
@@ -36,6 +40,8 @@ pub(super) struct Mapping {
     metadata: BTreeMap<String, AnyValue>,
     /// The result, once the entrypoint of the run has given it.
     result: Option<Payload>,
+    /// What a graph had come to when the run stopped within a step.
+    stopped: Option<Box<GraphProgress>>,
     /// Whether the events before the place where the reader begins were looked at.
     is_caught_up: bool,
     /// What the last event of the log shows.
@@ -57,6 +63,7 @@ impl Mapping {
             written: Written::default(),
             metadata: BTreeMap::new(),
             result: None,
+            stopped: None,
             shown: VecDeque::new(),
             end: Ok(()),
         }
@@ -119,12 +126,13 @@ impl Mapping {
         self.show(kind, checkpoint, &mut sheet);
         let last = sheet.shown.len().saturating_sub(1);
         let shown = sheet.shown.into_iter().enumerate().map(|(index, item)| {
-            let Item { place, mode, ns, data } = item;
+            let Item { place, mode, ns, is_node, data } = item;
             let cursor = match index == last {
                 true => Cursor::behind(seq),
                 false => Cursor::within(seq, place),
             };
-            StreamEvent { cursor, number: seq, place, at, mode, ns: ns.to_vec(), data }
+            let ns = ns.to_vec();
+            StreamEvent { cursor, number: seq, place, at, mode, ns, is_node, data }
         });
         Ok(shown.filter(|shown| !self.cursor.covers(seq, shown.place)).collect())
     }
@@ -144,22 +152,33 @@ impl Mapping {
                 let started = Started { entrypoint, root, continues, before };
                 self.started(started, checkpoint, sheet);
             }
-            EventKind::CallStarted { call, scope, kind, name, input, child } => {
+            EventKind::CallStarted { call, scope, kind, name, input, child, node } => {
                 let child = child.as_deref();
-                let made = Made { call, scope, kind, name: &name, child };
+                let made = Made { call, scope, kind, name: &name, child, node: node.as_ref() };
                 let Some(run) = self.scopes.open(&made) else { return };
-                self.called(&run, child, call, &name, input, sheet);
+                match &node {
+                    Some(node) => self.node_called(&run, child, call, node, input, sheet),
+                    None => self.called(&run, child, call, &name, input, sheet),
+                }
                 for early in self.held.release(call) {
                     self.show(early, None, sheet);
                 }
             }
-            EventKind::Updated { call, name, value, is_cached } => {
+            EventKind::Updated { call, value, is_cached, node: Some(node), .. } => {
+                self.node_updated(call, &node, &value, is_cached, sheet);
+            }
+            EventKind::Updated { call, name, value, is_cached, node: None } => {
                 self.updated(call, &name, value, is_cached, sheet);
             }
-            EventKind::CallFailed { call, name, failure } => {
+            EventKind::CallFailed { call, failure, node: Some(node), .. } => {
+                self.node_failed(call, &node, failure, sheet);
+            }
+            EventKind::CallFailed { call, name, failure, node: None } => {
                 let Some(scope) = self.scopes.close(call) else { return };
                 let run = &*scope.run;
-                finished(sheet, run, call, &name, || TaskEnd::Failed(failure.clone()));
+                if !(run.call == call && scope.is_graph) {
+                    finished(sheet, run, call, &name, || TaskEnd::Failed(failure.clone()));
+                }
                 if run.call == call && run.depth > 0 {
                     ended_child(sheet, run, || TaskEnd::Failed(failure));
                 }
@@ -185,6 +204,22 @@ impl Mapping {
             }
             EventKind::Reset { call, attempt } => self.reset(call, attempt, sheet),
             EventKind::Checkpointed { .. } => self.completed(checkpoint, sheet),
+            EventKind::Stepped {
+                body,
+                checkpoint,
+                parent,
+                source,
+                step,
+                values,
+                changed,
+                tasks,
+                pause,
+                ..
+            } => {
+                let made = Boundary { checkpoint, parent, source, step, values, tasks };
+                self.stepped(body, made, changed, pause, sheet);
+            }
+            EventKind::StoppedInStep(progress) => self.stopped = Some(progress),
             EventKind::RunEnded(outcome) => self.ended(outcome, sheet),
             _ => {}
         }
@@ -209,22 +244,30 @@ impl Mapping {
         self.held.is_expected = continues;
         // A checkpoint that is gone, with a thread that was deleted or of a run that kept none.
         let Some(mut checkpoint) = checkpoint else { return };
+        if !checkpoint.tasks.is_empty() {
+            self.graph_started(&run, checkpoint, continues, &before, sheet);
+            return;
+        }
         if continues {
             let value = value_of(&run, checkpoint.values.clone());
             sheet.show(Mode::Values, &run, || StreamData::Value(value));
         }
         let input = checkpoint.input.take();
-        let progress = input.is_some().then_some(before);
-        let shown = state::shown(checkpoint, progress);
+        let shown = Shown::from(checkpoint);
         self.metadata = shown.metadata.clone();
-        sheet.show_checkpoint(shown.step, &run, || snapshot(shown));
+        sheet.show_checkpoint(shown.step, &run, || {
+            snapshot(match input {
+                Some(_) => shown.with_entrypoint(before),
+                None => shown.at_rest(),
+            })
+        });
         if let Some(input) = input {
             call_started(sheet, &run, run.call, &run.name, input);
         }
     }
 
     fn called(
-        &self,
+        &mut self,
         run: &Run,
         child: Option<&ChildStart>,
         call: CallId,
@@ -232,6 +275,10 @@ impl Mapping {
         input: Payload,
         sheet: &mut Sheet<'_>,
     ) {
+        if let Some(child) = child.filter(|child| child.is_graph) {
+            self.graph_called(run, child, sheet);
+            return;
+        }
         let kept = child.filter(|child| child.history != History::Off);
         if let Some(child) = kept.filter(|child| has_completed(child)) {
             let value = child.before.result.clone().unwrap_or_default();
@@ -273,6 +320,12 @@ impl Mapping {
         let Some(scope) = self.scopes.close(call) else { return };
         let run = &*scope.run;
         let result = AnyValue::new(value.clone(), format!("result of `{name}`"));
+        if run.call == call && scope.is_graph {
+            if run.depth > 0 {
+                ended_child(sheet, run, || TaskEnd::Result(result));
+            }
+            return;
+        }
         sheet.show(Mode::Updates, run, || StreamData::Update {
             id: call,
             name: name.to_owned(),
@@ -313,7 +366,7 @@ impl Mapping {
     }
 
     fn child_snapshot(&self, run: &Run, made: ChildCheckpoint, at: Millis) -> StreamData {
-        snapshot(Shown {
+        let shown = Shown {
             checkpoint: made.id,
             parent: made.parent,
             created_at: at,
@@ -323,7 +376,10 @@ impl Mapping {
             entrypoint: run.name.clone(),
             values: made.values,
             metadata: self.metadata.clone(),
-            progress: made.progress,
+        };
+        snapshot(match made.progress {
+            Some(progress) => shown.with_entrypoint(progress),
+            None => shown.at_rest(),
         })
     }
 
@@ -331,8 +387,8 @@ impl Mapping {
     fn completed(&mut self, checkpoint: Option<Checkpoint>, sheet: &mut Sheet<'_>) {
         self.show_result(sheet);
         if let (Some(checkpoint), Some(run)) = (checkpoint, self.scopes.root()) {
-            sheet
-                .show_checkpoint(checkpoint.step, run, || snapshot(state::shown(checkpoint, None)));
+            let step = checkpoint.step;
+            sheet.show_checkpoint(step, run, || snapshot(Shown::from(checkpoint).at_rest()));
         }
     }
 
@@ -344,33 +400,52 @@ impl Mapping {
 
     fn ended(&mut self, outcome: RunOutcome, sheet: &mut Sheet<'_>) {
         match &outcome {
-            RunOutcome::Done(_) => self.show_result(sheet),
-            RunOutcome::Interrupted(asked) => self.interrupted(asked, sheet),
+            RunOutcome::Done(_) => {
+                self.show_result(sheet);
+                self.show_pause(sheet);
+            }
+            RunOutcome::Interrupted(asked) => {
+                self.interrupted(asked, sheet);
+                self.show_stopped(sheet);
+            }
             RunOutcome::Failed(failure) => self.failed(failure, sheet),
             _ => {}
         }
         sheet.show_of_run(Mode::Lifecycle, || StreamData::RunEnded(Box::new(outcome.clone())));
-        self.end = conclude(self.reader.run(), outcome).map(drop);
+        self.end = conclude(self.reader.run(), outcome, None).map(drop);
     }
 
     /// Each level shows its questions, from the inside out.
     fn interrupted(&self, asked: &[Interrupt], sheet: &mut Sheet<'_>) {
-        let open = OpenInterrupt::all(asked.to_vec());
-        for (run, places) in self.scopes.waiting(asked) {
-            let open = places.into_iter().filter_map(|place| open.get(place).cloned());
-            let open: Vec<_> = open.collect();
-            waits(sheet, &run, &open);
-            ended_child(sheet, &run, || TaskEnd::Interrupted(open));
-        }
-        if let Some(run) = self.scopes.root() {
-            waits(sheet, run, &open);
+        let all = OpenInterrupt::all(asked.to_vec());
+        for Waiting { run, tasks } in self.scopes.waiting(asked) {
+            let mut of_run = Vec::new();
+            for (node, places) in tasks {
+                let open = places.into_iter().filter_map(|place| all.get(place).cloned());
+                let open: Vec<_> = open.collect();
+                match (node, self.scopes.graph(&run)) {
+                    (Some((call, node)), Some(graph)) => {
+                        let value = value_of(&run, graph.values.clone());
+                        node_waits(sheet, &run, call, &node, &open, value);
+                    }
+                    (_, Some(_)) => {}
+                    (_, None) => waits(sheet, &run, &open),
+                }
+                of_run.extend(open);
+            }
+            if run.depth > 0 {
+                ended_child(sheet, &run, || TaskEnd::Interrupted(of_run));
+            }
         }
     }
 
     /// The end of the entrypoint, which has no event of its own but for a result.
     fn failed(&self, failure: &Failure, sheet: &mut Sheet<'_>) {
-        if let Some(run) = self.scopes.root() {
-            finished(sheet, run, run.call, &run.name, || TaskEnd::Failed(failure.clone()));
+        let Some(run) = self.scopes.root() else { return };
+        match self.scopes.graph(run) {
+            // Its nodes have shown theirs.
+            Some(_) => sheet.leave_out_task(),
+            None => finished(sheet, run, run.call, &run.name, || TaskEnd::Failed(failure.clone())),
         }
     }
 }
@@ -434,8 +509,8 @@ fn waits(sheet: &mut Sheet<'_>, run: &Run, open: &[OpenInterrupt]) {
     finished(sheet, run, run.call, &run.name, || TaskEnd::Interrupted(open.to_vec()));
 }
 
-fn snapshot(shown: Shown) -> StreamData {
-    StreamData::Checkpoint(Box::new(StateSnapshot::from(shown)))
+fn snapshot(state: StateSnapshot) -> StreamData {
+    StreamData::Checkpoint(Box::new(state))
 }
 
 fn value_of(run: &Run, value: Payload) -> AnyValue {

@@ -6,6 +6,7 @@ mod held;
 mod mapping;
 mod scopes;
 mod view;
+mod writes;
 mod written;
 
 use std::fmt;

@@ -36,6 +36,8 @@ pub(super) struct Sheet<'a> {
     pub(super) shown: Vec<Item>,
     /// How much the event shows in all modes.
     places: u32,
+    /// Whether what is shown now is of a node of a graph.
+    is_node: bool,
 }
 
 /// What one event of the log shows in one mode.
@@ -45,12 +47,20 @@ pub(super) struct Item {
     pub(super) place: u32,
     pub(super) mode: Mode,
     pub(super) ns: Ns,
+    pub(super) is_node: bool,
     pub(super) data: StreamData,
 }
 
 impl<'a> Sheet<'a> {
     pub(super) fn new(view: &'a View, at: Millis) -> Self {
-        Self { view, at, shown: Vec::new(), places: 0 }
+        Self { view, at, shown: Vec::new(), places: 0, is_node: false }
+    }
+
+    /// Shows what is of a node of a graph.
+    pub(super) fn of_node(&mut self, show: impl FnOnce(&mut Self)) {
+        self.is_node = true;
+        show(self);
+        self.is_node = false;
     }
 
     /// Shows what happened in a run, in one mode.
@@ -69,7 +79,7 @@ impl<'a> Sheet<'a> {
         let place = self.take_places(1);
         if self.view.has(mode) && self.is_visible(run) {
             let ns = if self.view.subgraphs { ns.clone() } else { Ns::default() };
-            self.shown.push(Item { place, mode, ns, data: data() });
+            self.shown.push(Item { place, mode, ns, is_node: self.is_node, data: data() });
         }
     }
 
@@ -77,7 +87,7 @@ impl<'a> Sheet<'a> {
     pub(super) fn show_of_run(&mut self, mode: Mode, data: impl FnOnce() -> StreamData) {
         let place = self.take_places(1);
         if self.view.has(mode) {
-            self.shown.push(Item { place, mode, ns: Ns::default(), data: data() });
+            self.shown.push(Item { place, mode, ns: Ns::default(), is_node: false, data: data() });
         }
     }
 
@@ -96,6 +106,11 @@ impl<'a> Sheet<'a> {
         data: impl FnOnce() -> StreamData,
     ) {
         self.show_twins(Mode::Tasks, kind, run.step, run, data);
+    }
+
+    /// Counts a task that is not shown, whoever knows what it belongs to.
+    pub(super) fn leave_out_task(&mut self) {
+        self.take_places(2);
     }
 
     /// Shows a checkpoint, with its twin of the debug mode.

@@ -168,6 +168,8 @@ pub(crate) fn input_checkpoint(nth: u64, run: RunId, input: impl Serialize) -> C
         values: Payload::NULL,
         saved: None,
         input: Some(payload(input)),
+        goes_on: false,
+        tasks: Vec::new(),
         progress: Progress::default(),
         metadata: BTreeMap::new(),
         children: BTreeMap::new(),

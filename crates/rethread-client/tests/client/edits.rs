@@ -54,6 +54,8 @@ async fn an_update_gives_its_checkpoint() {
         values: payload("U"),
         save: Some(payload("S")),
         entrypoint: Some("workflow".into()),
+        more: Vec::new(),
+        path: Vec::new(),
     };
     assert_eq!(*update(&command), expected);
     assert_eq!(command.settings.config.metadata["by"], payload("ada"));

@@ -2,11 +2,15 @@
 
 mod admin;
 mod blocking;
+mod commands;
 mod coordinator;
 mod edits;
 mod ephemeral;
 mod faults;
 mod faulty;
+mod graph_states;
+mod graph_streams;
+mod graphs;
 mod hints;
 mod histories;
 mod readers;

@@ -38,10 +38,6 @@ pub(crate) fn call(nth: u8) -> CallId {
 
 /// A run whose log has these events; the checkpoints 1 (its input) and 2 (its result) are there.
 pub(crate) async fn run_with(kinds: Vec<EventKind>) -> (RunHandle<String>, Coordinator) {
-    let (client, mut coordinator) = pair().await;
-    let thread = client.thread("essay-1").expect("an id");
-    let main = EntrypointRef::<String, String>::named("main");
-    let run = thread.invoke(main, "cat".into()).run_id(run_id(1)).start().await.expect("accepted");
     let input = Checkpoint {
         entrypoint: "main".into(),
         values: payload("former"),
@@ -57,7 +53,19 @@ pub(crate) async fn run_with(kinds: Vec<EventKind>) -> (RunHandle<String>, Coord
         input: None,
         ..input.clone()
     };
-    coordinator.put(None, vec![input, result]).await;
+    run_from(vec![input, result], kinds).await
+}
+
+/// A run whose log has these events, on a thread with these checkpoints.
+pub(crate) async fn run_from(
+    checkpoints: Vec<Checkpoint>,
+    kinds: Vec<EventKind>,
+) -> (RunHandle<String>, Coordinator) {
+    let (client, mut coordinator) = pair().await;
+    let thread = client.thread("essay-1").expect("an id");
+    let main = EntrypointRef::<String, String>::named("main");
+    let run = thread.invoke(main, "cat".into()).run_id(run_id(1)).start().await.expect("accepted");
+    coordinator.put(None, checkpoints).await;
     coordinator.say(thread.id(), run_id(1), kinds).await;
     (run, coordinator)
 }
@@ -90,7 +98,7 @@ pub(crate) fn child(by: u8, nth: u8, name: &str, start: ChildStart) -> EventKind
 
 fn made(by: u8, nth: u8, name: &str, kind: CallKind, child: Option<Box<ChildStart>>) -> EventKind {
     let (call, scope, name) = (call(nth), call(by), name.to_owned());
-    EventKind::CallStarted { call, scope, kind, name, input: payload([1]), child }
+    EventKind::CallStarted { call, scope, kind, name, input: payload([1]), child, node: None }
 }
 
 /// A child that was not called before.
@@ -102,6 +110,10 @@ pub(crate) fn fresh(nth: u8) -> ChildStart {
         parent: None,
         step: -1,
         values: payload(()),
+        is_graph: false,
+        outputs: None,
+        source: rethread_client::Source::Input,
+        tasks: Vec::new(),
         continues: false,
         before: Progress::default(),
     }
@@ -118,6 +130,7 @@ pub(crate) fn updated(nth: u8, name: &str, value: impl Serialize) -> EventKind {
         name: name.into(),
         value: payload(value),
         is_cached: false,
+        node: None,
     }
 }
 
@@ -127,11 +140,12 @@ pub(crate) fn cached(nth: u8, name: &str, value: impl Serialize) -> EventKind {
         name: name.into(),
         value: payload(value),
         is_cached: true,
+        node: None,
     }
 }
 
 pub(crate) fn failed(nth: u8, name: &str) -> EventKind {
-    EventKind::CallFailed { call: call(nth), name: name.into(), failure: no() }
+    EventKind::CallFailed { call: call(nth), name: name.into(), failure: no(), node: None }
 }
 
 pub(crate) fn no() -> Failure {
@@ -207,10 +221,12 @@ fn named(line: &str) -> String {
     for nth in 0..9 {
         let begin = CheckpointId::of_child(call(nth), 0).to_string();
         let end = CheckpointId::of_child(call(nth), 1).to_string();
+        let third = CheckpointId::of_child(call(nth), 2).to_string();
         line = line.replace(&begin, &format!("c{nth}a")).replace(&end, &format!("c{nth}b"));
+        line = line.replace(&third, &format!("c{nth}c"));
         line = line.replace(&call(nth).to_string(), &format!("t{nth}"));
     }
-    for nth in 1..3 {
+    for nth in 1..5 {
         line = line.replace(&checkpoint_id(nth).to_string(), &format!("c{nth}"));
     }
     for nth in 1..4 {

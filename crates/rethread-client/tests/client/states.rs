@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use rethread_client::{
-    ClientError, Failure, HistoryQuery, Millis, Outcome, Payload, Refusal, ReplayMismatch, Source,
-    ThreadStatus,
+    ClientError, Failure, HistoryQuery, Millis, OpenInterrupts, Outcome, Payload, Refusal,
+    ReplayMismatch, Source, ThreadStatus,
 };
 use rethread_core::checkpoint::{Checkpoint, Progress};
 use rethread_core::header::ThreadHeader;
@@ -134,5 +134,5 @@ async fn a_missing_checkpoint_and_a_colliding_id_are_told() {
 fn an_outcome_gives_its_result() {
     assert_eq!(Outcome::Done(7).done(), Some(7));
     assert!(Outcome::Done(Payload::NULL).interrupts().is_empty());
-    assert_eq!(Outcome::<u8>::Interrupted(Vec::new()).done(), None);
+    assert_eq!(Outcome::<u8>::Interrupted(OpenInterrupts::default()).done(), None);
 }

@@ -1,5 +1,6 @@
 //! Sessions: does the operations of a case in order and notes what is observed.
 
+mod drawing;
 mod run;
 mod state;
 mod store;
@@ -16,6 +17,7 @@ use crate::body::World;
 use crate::case::{Checkpointer, Object};
 use crate::counters::Totals;
 use crate::errors;
+use crate::graph::{BuiltGraph, Graphs};
 use crate::operation::{Action, Common, Operation};
 
 /// Longest time that one operation may take.
@@ -59,6 +61,7 @@ struct Reported {
 pub(crate) struct Session<'a> {
     world: &'a World,
     client: Client,
+    graphs: Graphs,
     /// The questions that were reported last, by thread.
     last: HashMap<String, Vec<Reported>>,
     /// All that were ever reported, by thread.
@@ -67,7 +70,8 @@ pub(crate) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(crate) fn new(world: &'a World, client: Client) -> Self {
-        Self { world, client, last: HashMap::new(), seen: HashMap::new() }
+        let graphs = Graphs::of(world);
+        Self { world, client, graphs, last: HashMap::new(), seen: HashMap::new() }
     }
 
     /// Does all operations; gives the trace.
@@ -117,16 +121,24 @@ impl<'a> Session<'a> {
 
     async fn act(&mut self, operation: &Operation) -> Observed {
         let common = &operation.common;
+        if let Some(Err(_)) = self.graphs.get(self.entry(common)) {
+            return Err(Stop::engine("InvalidGraph"));
+        }
         match &operation.action {
             Action::Invoke(input) => self.invoke(common, input).await,
             Action::Stream { input, modes, subgraphs } => {
                 self.stream(common, input, modes, *subgraphs).await
             }
-            Action::State => self.state(common).await,
+            Action::State { subgraphs } => self.state(common, *subgraphs).await,
             Action::History { limit, filter, before } => {
                 self.history(common, *limit, filter.as_ref(), before.as_ref()).await
             }
-            Action::Update { values, node } => self.update(common, values, node.as_deref()).await,
+            Action::Update { values, node, steps: None } => {
+                self.update(common, values, node.as_deref()).await
+            }
+            Action::Update { steps: Some(steps), .. } => self.update_steps(common, steps).await,
+            Action::Compile => Ok(Object::new()),
+            Action::Draw { form, xray } => self.draw(common, *form, *xray),
             Action::Store(action) => self.store(action).await,
             Action::ClearCache { task } => self.clear_cache(common, task.as_deref()).await,
             Action::DeleteThread => self.delete_thread(common).await,
@@ -141,6 +153,11 @@ impl<'a> Session<'a> {
     /// The entrypoint that an operation works on.
     fn entry<'b>(&'b self, common: &'b Common) -> &'b str {
         common.entry.as_deref().unwrap_or(self.world.case.main())
+    }
+
+    /// The graph that an operation works on, if it is one.
+    fn graph(&self, common: &Common) -> Option<&BuiltGraph> {
+        self.graphs.get(self.entry(common))?.ok()
     }
 
     /// Whether the runs of an operation are kept.

@@ -2,7 +2,7 @@
 
 use futures::{Stream, StreamExt};
 use rethread::client::{
-    ClientError, EphemeralRequest, InterruptId, OpenInterrupt, Request, StreamData,
+    ClientError, CommandInput, EphemeralRequest, InterruptId, OpenInterrupt, Request, StreamData,
 };
 use rethread::{EntrypointRef, Mode, Outcome, StreamEvent};
 use serde_json::{Value, json};
@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::{Observed, Reported, Session, Stop, object, trace};
 use crate::case::Object;
 use crate::data::Data;
-use crate::operation::{AnswerSpec, Begin, Common, Input, StreamMode, Which, scalar};
+use crate::graph::destinations;
+use crate::operation::{AnswerSpec, Begin, CommandSpec, Common, Input, StreamMode, Which, scalar};
 
 /// A request to run something, on a thread or leaving nothing behind.
 enum Asked {
@@ -61,7 +62,13 @@ macro_rules! configured {
         if let Some(durability) = $common.durability {
             request = request.durability(durability.into());
         }
+        if let Some(limit) = $common.recursion_limit {
+            let limit = u32::try_from(limit).map_err(|_| Stop::engine("InvalidLimit"))?;
+            request = request.recursion_limit(limit);
+        }
         request
+            .interrupt_before($common.interrupt_before.as_slice())
+            .interrupt_after($common.interrupt_after.as_slice())
     }};
 }
 
@@ -69,10 +76,14 @@ impl Session<'_> {
     pub(super) async fn invoke(&mut self, common: &Common, input: &Input) -> Observed {
         let asked = self.asked(common, input).await?;
         match asked.outcome().await? {
-            Outcome::Done(value) => Ok(object(json!({ "result": value.0 }))),
+            Outcome::Done(value) => Ok(object(json!({ "result": trace::shown(value.0) }))),
             Outcome::Interrupted(open) => {
                 self.report(common, &open)?;
-                Ok(object(json!({ "interrupts": trace::interrupts(&open)? })))
+                let mut observed = object(json!({ "interrupts": trace::interrupts(&open)? }));
+                if let Some(result) = open.result() {
+                    observed.insert("result".into(), trace::value(result)?);
+                }
+                Ok(observed)
             }
         }
     }
@@ -97,10 +108,11 @@ impl Session<'_> {
                     continue;
                 }
                 events.push(trace::event(&event, subgraphs)?);
-                if let StreamData::Interrupts(questions) = event.data
+                if let StreamData::Interrupts(interrupts) | StreamData::Paused { interrupts, .. } =
+                    event.data
                     && event.ns.is_empty()
                 {
-                    add_new(&mut open, questions);
+                    add_new(&mut open, interrupts);
                 }
             }
             Ok(())
@@ -124,7 +136,9 @@ impl Session<'_> {
                     Ok(Asked::Ephemeral(configured!(request, common)))
                 }
                 Begin::Continue => Err(Stop::engine("EmptyInput")),
-                Begin::Resume(_) | Begin::ResumeMap(_) => Err(Stop::engine("NoCheckpointer")),
+                Begin::Resume(_) | Begin::ResumeMap(_) | Begin::Command(_) => {
+                    Err(Stop::engine("NoCheckpointer"))
+                }
             };
         }
         let thread = self.thread(common)?;
@@ -134,6 +148,7 @@ impl Session<'_> {
             Begin::ResumeMap(answers) => {
                 thread.resume_by_id(self.answers(common, answers)?).typed()
             }
+            Begin::Command(spec) => thread.command(command(spec, self.entry(common))?).typed(),
             Begin::Continue => thread.retry().typed(),
         };
         request = configured!(request, common).lenient();
@@ -171,6 +186,27 @@ impl Session<'_> {
         }
         Ok(found)
     }
+}
+
+/// A command as input.
+fn command(spec: &CommandSpec, entry: &str) -> Result<CommandInput, Stop> {
+    let mut command = CommandInput::new().entrypoint(entry);
+    if let Some(update) = &spec.update {
+        command = command.update(Data(update.clone()));
+    }
+    for goto in destinations(spec.goto.as_ref()) {
+        command = match (goto.as_str(), goto.get("send").and_then(Value::as_str)) {
+            (Some(node), _) => command.goto(node),
+            (None, Some(node)) => {
+                command.send(node, Data(goto.get("input").cloned().unwrap_or_default()))
+            }
+            (None, None) => return Err(Stop::Trouble(format!("{goto} is no destination"))),
+        };
+    }
+    if let Some(answer) = &spec.resume {
+        command = command.resume(answer);
+    }
+    Ok(command)
 }
 
 /// Adds the questions that are not there yet.

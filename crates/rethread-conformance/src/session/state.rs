@@ -1,17 +1,17 @@
 //! States of threads, and edits of them.
 
-use rethread::client::{CheckpointId, HistoryQuery};
+use rethread::client::{CheckpointId, HistoryQuery, UpdateRequest};
 use serde_json::{Value, json};
 
 use super::{Observed, Session, Stop, object, trace};
 use crate::case::Object;
-use crate::operation::{At, Common, scalar};
+use crate::operation::{At, Common, UpdateSpec, scalar};
 
 impl Session<'_> {
-    pub(super) async fn state(&mut self, common: &Common) -> Observed {
+    pub(super) async fn state(&mut self, common: &Common, subgraphs: bool) -> Observed {
         let thread = self.kept_thread(common)?;
         let state = match &common.at {
-            None => thread.state().await?,
+            None => thread.state().subgraphs(subgraphs).within(&common.path).await?,
             Some(at) => thread.state_at(self.checkpoint(common, at).await?).await?,
         };
         let Some(state) = state else {
@@ -43,6 +43,7 @@ impl Session<'_> {
             let wrong = || Stop::Trouble(format!("filter `{key}` takes a scalar, not {value}"));
             query = query.filter(key, scalar(value).ok_or_else(wrong)?);
         }
+        query = query.within(&common.path);
         let states = thread.history(query).await?;
         let states: Vec<Value> = states.iter().map(trace::state).collect::<Result<_, _>>()?;
         Ok(object(json!({ "history": states })))
@@ -66,11 +67,39 @@ impl Session<'_> {
         values: &Value,
         node: Option<&str>,
     ) -> Observed {
-        let mut update =
-            self.kept_thread(common)?.update_state(values).entrypoint(self.entry(common));
-        if let Some(node) = node {
-            update = update.as_node(node);
+        let update = self.kept_thread(common)?.update_state(values);
+        let update = match node {
+            Some(node) => update.as_node(node),
+            None => update,
+        };
+        self.send(common, update).await
+    }
+
+    /// Several updates, in steps.
+    pub(super) async fn update_steps(
+        &mut self,
+        common: &Common,
+        steps: &[Vec<UpdateSpec>],
+    ) -> Observed {
+        let mut observed = Object::new();
+        for step in steps {
+            let Some((first, more)) = step.split_first() else { continue };
+            let mut update = self.kept_thread(common)?.update_state(&first.values);
+            if let Some(node) = &first.node {
+                update = update.as_node(node);
+            }
+            for UpdateSpec { values, node } in more {
+                let node = node.as_deref();
+                let node = node.ok_or_else(|| Stop::Trouble("an update without a node".into()))?;
+                update = update.and(values, node);
+            }
+            observed = self.send(common, update).await?;
         }
+        Ok(observed)
+    }
+
+    async fn send(&self, common: &Common, update: UpdateRequest) -> Observed {
+        let mut update = update.entrypoint(self.entry(common)).within(&common.path);
         if let Some(at) = &common.at {
             update = update.at(self.checkpoint(common, at).await?);
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::event::Refusal;
 use crate::failure::Failure;
+use crate::graph::{GraphEdit, GraphEdited, StepEnd};
 use crate::payload::Payload;
 use crate::policy::EntrypointOptions;
 use crate::replay::body::panic_failure;
@@ -40,6 +41,26 @@ pub trait Program: Debug + Send + Sync {
         None
     }
 
+    /// Whether an entrypoint is a graph: its body makes steps ([`BodyOutput::step`]). It is begun
+    /// with a null input where it goes on from what it saved ([`ScopeInfo::goes_on`]).
+    ///
+    /// [`ScopeInfo::goes_on`]: crate::replay::ScopeInfo::goes_on
+    fn is_graph(&self, entrypoint: &str) -> bool {
+        let _ = entrypoint;
+        false
+    }
+
+    /// What an edit of a graph's state comes to. Pure: the same for the same edit.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownEntrypoint`], or [`Refusal::InvalidUpdate`] for an edit that cannot be
+    /// made or an entrypoint that is no graph.
+    fn edit(&self, entrypoint: &str, edit: &GraphEdit) -> Result<GraphEdited, Refusal> {
+        let _ = edit;
+        let reason = format!("entrypoint `{entrypoint}` is not a graph");
+        Err(Refusal::InvalidUpdate { reason })
+    }
+
     /// What bodies may ask for by type; opaque here.
     fn provided(&self) -> Option<Provided> {
         None
@@ -68,8 +89,11 @@ pub type BodyFuture = Pin<Box<dyn Future<Output = Result<BodyOutput, Failure>> +
 /// What an entrypoint gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyOutput {
-    /// The result.
+    /// The result. Of a step of a graph: what the result would be if nothing came after it.
     pub value: Payload,
-    /// What the next execution finds as `previous`, where it differs from the result.
+    /// What the next execution finds as `previous`, where it differs from the result. Of a step:
+    /// what the next step finds.
     pub save: Option<Payload>,
+    /// How the step ended, if the body made one. A graph that ends without one leaves no state.
+    pub step: Option<Box<StepEnd>>,
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::canonical;
 use crate::failure::Failure;
+use crate::graph::{Breakpoints, Node, StepCount, View, Viewer};
 use crate::ids::{CallId, CallKind, ExecutionId, InterruptId, Millis, RunId, ThreadId};
 use crate::message::Emission;
 use crate::payload::Payload;
@@ -42,6 +43,8 @@ pub struct Scope {
 pub struct ScopeInfo {
     /// The body: the call it belongs to, or the root.
     pub scope: CallId,
+    /// Whether it is the body that the thread was started with: not called by another one.
+    pub is_root: bool,
     /// The scope under which the body makes its calls: that of the body, or one of its own for
     /// each further attempt of an entrypoint's body.
     pub calls: CallId,
@@ -55,8 +58,18 @@ pub struct ScopeInfo {
     pub name: String,
     /// Which attempt of the body this is, from 1.
     pub attempt: u32,
-    /// What the last completed execution of the thread saved; none in tasks.
+    /// What the last completed execution of the thread saved, or the step before this one; none in
+    /// tasks.
     pub previous: Option<Payload>,
+    /// Whether the body goes on from `previous`, as the next step of a graph does; its input is
+    /// null then. Otherwise it takes its input.
+    pub goes_on: bool,
+    /// What the step before saved for the next step of the same run only.
+    pub carried: Option<Payload>,
+    /// How many steps the body has made in the run.
+    pub steps: StepCount,
+    /// Where the run pauses; of the root only.
+    pub breakpoints: Arc<Breakpoints>,
     /// Answers to the first questions that the body asks, known from the start.
     pub answers: Vec<Payload>,
     /// Facts about the run.
@@ -83,6 +96,8 @@ pub enum CallRequest {
         options: Arc<TaskOptions>,
         /// The cache key that its key function made of the arguments.
         cache_key: Option<Arc<str>>,
+        /// The node of a graph that it is, if it is one. The first argument is shown then.
+        node: Option<Arc<Node>>,
     },
     /// Run another entrypoint beside this one.
     #[serde(rename = "e")]
@@ -91,6 +106,8 @@ pub enum CallRequest {
         name: Arc<str>,
         /// Its input.
         input: Payload,
+        /// The node of a graph that it is, if it is one.
+        node: Option<Arc<Node>>,
     },
     /// Wait, over restarts too.
     #[serde(rename = "s")]
@@ -120,6 +137,14 @@ impl CallRequest {
             Self::Task { name, .. } | Self::Entrypoint { name, .. } => name,
             Self::Timer { .. } => "sleep",
             Self::Store(_) => "store",
+        }
+    }
+
+    /// The node of a graph that it is, if it is one.
+    pub fn node(&self) -> Option<&Arc<Node>> {
+        match self {
+            Self::Task { node, .. } | Self::Entrypoint { node, .. } => node.as_ref(),
+            Self::Timer { .. } | Self::Store(_) => None,
         }
     }
 }
@@ -182,6 +207,7 @@ struct State {
     locals: usize,
     randoms: u64,
     now: Millis,
+    view: Option<Viewer>,
 }
 
 struct Slot {
@@ -424,6 +450,16 @@ impl Scope {
     /// Moves the body's clock.
     pub fn set_now(&self, now: Millis) {
         self.state().now = now;
+    }
+
+    /// Says how to tell what the step in progress looks like.
+    pub fn set_view(&self, view: View) {
+        self.state().view = Some(Viewer(view));
+    }
+
+    /// How to tell it, if the body makes steps.
+    pub fn view(&self) -> Option<View> {
+        self.state().view.as_ref().map(|viewer| Arc::clone(&viewer.0))
     }
 
     /// Counts a future that was marked as local; it keeps the run going until it ends.

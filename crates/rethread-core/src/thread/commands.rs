@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::checkpoint::{Checkpoint, ChildState, Progress, Source};
 use crate::event::{EventKind, Refusal, RunOutcome};
+use crate::graph::{StepEnd, StepTask};
 use crate::header::{ThreadHeader, ThreadStatus};
 use crate::ids::{CallId, CheckpointId, ExecutionId, Millis, RunId};
 use crate::journal::{Began, Entry, Fact};
@@ -12,6 +13,7 @@ use crate::payload::Payload;
 use crate::replay::start_caught;
 use crate::settings::RunSettings;
 use crate::thread::answers::{match_answers, only_answer};
+use crate::thread::graphs::input_shown;
 use crate::thread::turn::RunLog;
 use crate::thread::{State, ThreadMachine, index, limits};
 
@@ -41,6 +43,9 @@ pub(super) struct Beginning {
     pub(super) source: Source,
     /// An answer to the first question it asks.
     pub(super) answer: Option<Payload>,
+    /// Whether its body goes on from what is saved, and what the step runs, if it is a graph.
+    pub(super) goes_on: bool,
+    pub(super) tasks: Vec<StepTask>,
 }
 
 impl ThreadMachine {
@@ -71,6 +76,7 @@ impl ThreadMachine {
             Action::Start { entrypoint, input } => self.start(now, request, entrypoint, input),
             Action::Resume(answers) => self.resume(now, request, answers),
             Action::Retry => self.go_on(now, request),
+            Action::Command(input) => self.command(now, request, *input),
             Action::Update(update) => self.update(now, request, *update),
             Action::Delete => {
                 self.delete(now, run);
@@ -91,12 +97,34 @@ impl ThreadMachine {
     ) -> Result<(), Refusal> {
         // Makes a body only to see whether the name and the input fit.
         drop(start_caught(&*self.setup.program, &entrypoint, &input)?);
-        let beginning = Beginning { entrypoint, input, source: Source::Input, answer: None };
-        self.begin_execution(now, request, beginning);
+        let origin = self.origin(request.at.as_deref());
+        let (origin, beginning) = self.take_input(origin, entrypoint, input)?;
+        self.begin_execution(now, request, origin, beginning);
         Ok(())
     }
 
-    fn resume(&mut self, now: Millis, request: Request, answers: Answers) -> Result<(), Refusal> {
+    /// An input, and where its execution starts.
+    pub(super) fn take_input(
+        &self,
+        origin: Origin,
+        entrypoint: String,
+        input: Payload,
+    ) -> Result<(Origin, Beginning), Refusal> {
+        let program = &*self.setup.program;
+        let Origin { previous, values, .. } = &origin;
+        let shown = input_shown(program, &entrypoint, previous.clone(), values.clone())?;
+        let StepEnd { values, tasks, .. } = shown;
+        let (source, answer, goes_on) = (Source::Input, None, false);
+        let beginning = Beginning { entrypoint, input, source, answer, goes_on, tasks };
+        Ok((Origin { values, ..origin }, beginning))
+    }
+
+    pub(super) fn resume(
+        &mut self,
+        now: Millis,
+        request: Request,
+        answers: Answers,
+    ) -> Result<(), Refusal> {
         if let Some(at) = self.older_checkpoint(&request) {
             let answer = only_answer(&at.progress.interrupts, answers, request.is_lenient)?;
             return self.run_again(now, request, answer);
@@ -108,13 +136,44 @@ impl ThreadMachine {
                 self.give_value(now, request.run);
                 return Ok(());
             }
+            // At a breakpoint there is no question that an answer could be for.
+            Some(ThreadStatus::Pending) if self.is_graph() => return self.go_on(now, request),
             _ => return Err(self.nothing_to_continue()),
         };
         let answers = match_answers(open, answers, request.is_lenient)?;
-        let answered =
-            answers.into_iter().map(|(interrupt, value)| Fact::Answered { interrupt, value });
-        self.begin_further_run(now, request, Vec::new(), answered.collect());
+        let answered: Vec<_> = answers
+            .into_iter()
+            .map(|(interrupt, value)| {
+                let asked = open.iter().find(|one| one.id == interrupt);
+                match asked.and_then(|asked| self.edited_since_asked(&asked.path)) {
+                    Some(body) => Fact::AnsweredAhead { body, value },
+                    None => Fact::Answered { interrupt, value },
+                }
+            })
+            .collect();
+        self.begin_further_run(now, request, Vec::new(), answered);
         Ok(())
+    }
+
+    /// Whether answers fit what is asked.
+    pub(super) fn check_answers(
+        &self,
+        answers: Option<&Answers>,
+        is_lenient: bool,
+    ) -> Result<(), Refusal> {
+        match (answers, self.header.as_ref().map(|header| &header.status)) {
+            (Some(answers), Some(ThreadStatus::Interrupted(open))) => {
+                match_answers(open, answers.clone(), is_lenient).map(drop)
+            }
+            (Some(_), Some(ThreadStatus::Pending)) | (None, _) => Ok(()),
+            (Some(_), _) => Err(self.nothing_to_continue()),
+        }
+    }
+
+    /// Whether what the thread runs is a graph.
+    fn is_graph(&self) -> bool {
+        let header = self.header.as_ref();
+        header.is_some_and(|header| self.setup.program.is_graph(&header.entrypoint))
     }
 
     /// Gives answers to the run in progress: something else in it still goes on.
@@ -138,7 +197,7 @@ impl ThreadMachine {
     }
 
     /// Goes on with what the thread has left to do, if anything.
-    fn go_on(&mut self, now: Millis, request: Request) -> Result<(), Refusal> {
+    pub(super) fn go_on(&mut self, now: Millis, request: Request) -> Result<(), Refusal> {
         if let Some(at) = &request.at {
             if at.input.is_some() {
                 return self.run_again(now, request, None);
@@ -189,8 +248,11 @@ impl ThreadMachine {
         };
         let entrypoint = at.entrypoint.clone();
         drop(start_caught(&*self.setup.program, &entrypoint, &input)?);
-        let beginning = Beginning { entrypoint, input, source: Source::Fork, answer };
-        self.begin_execution(now, request, beginning);
+        let (goes_on, tasks) = (at.goes_on, at.tasks.clone());
+        let source = Source::Fork;
+        let beginning = Beginning { entrypoint, input, source, answer, goes_on, tasks };
+        let origin = self.origin(Some(at));
+        self.begin_execution(now, request, origin, beginning);
         Ok(())
     }
 
@@ -230,7 +292,7 @@ impl ThreadMachine {
         origin: Origin,
         beginning: Beginning,
     ) -> Entry {
-        let Beginning { entrypoint, input, source, answer } = beginning;
+        let Beginning { entrypoint, input, source, answer, goes_on, tasks } = beginning;
         let step = origin.step.unwrap_or(-1);
         // What runs a step once more finds what its children had then; an input does not.
         let children = match source {
@@ -245,10 +307,18 @@ impl ThreadMachine {
         }
         let began = Began {
             run: request.run,
+            execution: ExecutionId::from(request.run),
+            root: CallId::root(ExecutionId::from(request.run)),
             entrypoint: entrypoint.clone(),
             input,
             previous: origin.previous,
             values: origin.values,
+            goes_on,
+            tasks,
+            steps: 0,
+            took_input: source == Source::Input,
+            carried: None,
+            is_changed: false,
             children,
             answer,
             source,
@@ -257,6 +327,11 @@ impl ThreadMachine {
             step,
             settings: request.settings.clone(),
         };
+        let first = Self::first_checkpoint(&began, now, Progress::default());
+        if goes_on {
+            self.turn.set_base(checkpoint);
+            self.base = Some(first.clone());
+        }
         let made = self.header.as_ref().map_or(0, |header| header.checkpoints_made);
         self.header = Some(ThreadHeader {
             thread: self.setup.thread.clone(),
@@ -273,15 +348,21 @@ impl ThreadMachine {
             updated_at: now,
         });
         self.turn.drop_journal();
-        self.turn.put_checkpoint(Self::first_checkpoint(&began, now, Progress::default()));
+        self.in_doubt = false;
+        self.turn.put_checkpoint(first);
         let entry = Entry { at: now, fact: Fact::Began(Box::new(began)) };
         self.turn.append(entry.clone());
         entry
     }
 
-    fn begin_execution(&mut self, now: Millis, request: Request, beginning: Beginning) {
+    fn begin_execution(
+        &mut self,
+        now: Millis,
+        request: Request,
+        origin: Origin,
+        beginning: Beginning,
+    ) {
         let continues = beginning.source == Source::Fork;
-        let origin = self.origin(request.at.as_deref());
         // What an execution that was given up has in flight is reported and dropped.
         let in_flight = self.in_flight();
         let began = self.lay_out_execution(now, &request, origin, beginning);
@@ -310,6 +391,7 @@ impl ThreadMachine {
     pub(super) fn give_value(&mut self, now: Millis, run: RunId) {
         let values = self.base.as_ref().map(|base| base.values.clone()).unwrap_or_default();
         let Some(header) = &self.header else { return };
+        let values = self.as_result(&header.entrypoint, values);
         let started = EventKind::RunStarted {
             entrypoint: header.entrypoint.clone(),
             root: CallId::root(ExecutionId::from(run)),

@@ -11,6 +11,7 @@ use crate::message::{ThreadCopy, Update, UpdateAs};
 use crate::payload::Payload;
 use crate::replay::start_caught;
 use crate::thread::commands::{Beginning, Origin, Request};
+use crate::thread::graph_edits::GraphUpdate;
 use crate::thread::turn::RunLog;
 use crate::thread::{Activity, State, ThreadMachine, index};
 
@@ -22,10 +23,21 @@ impl ThreadMachine {
         request: Request,
         update: Update,
     ) -> Result<(), Refusal> {
-        let Update { kind, values, save, entrypoint } = update;
+        let Update { kind, values, save, entrypoint, more, path } = update;
         let known = self.header.as_ref().map(|header| header.entrypoint.clone());
         let run = request.run;
+        let name = known.clone().or_else(|| entrypoint.clone()).unwrap_or_default();
+        let is_graph = self.setup.program.is_graph(&name);
         let checkpoint = match kind {
+            UpdateAs::Node(node) if is_graph => {
+                let updates = std::iter::once((values, node.clone())).chain(more).collect();
+                let update = GraphUpdate { kind: UpdateAs::Node(node), updates };
+                self.update_a_graph(now, &request, name, &path, update)?
+            }
+            UpdateAs::End if is_graph && values.is_null() => {
+                let update = GraphUpdate { kind: UpdateAs::End, updates: Vec::new() };
+                self.update_a_graph(now, &request, name, &path, update)?
+            }
             UpdateAs::Node(node) => {
                 let entrypoint = known.or(entrypoint).unwrap_or_default();
                 if let Some(node) = node.filter(|node| *node != entrypoint) {
@@ -54,15 +66,27 @@ impl ThreadMachine {
                 };
                 drop(start_caught(&*self.setup.program, &entrypoint, &values)?);
                 let origin = self.origin(request.at.as_deref());
-                let input = values;
-                let beginning =
-                    Beginning { entrypoint, input, source: Source::Input, answer: None };
+                let (origin, beginning) = self.take_input(origin, entrypoint, values)?;
                 self.make_ready(now, &request, origin, beginning)
             }
             UpdateAs::Copy => self.copy_checkpoint(now, request)?,
         };
         self.end_edit(now, run, Some(checkpoint));
         Ok(())
+    }
+
+    fn update_a_graph(
+        &mut self,
+        now: Millis,
+        request: &Request,
+        entrypoint: String,
+        path: &[String],
+        update: GraphUpdate,
+    ) -> Result<CheckpointId, Refusal> {
+        match path {
+            [] => self.update_graph(now, request, entrypoint, update),
+            path => self.update_child_graph(now, request, path, update),
+        }
     }
 
     /// Goes on from an older checkpoint in which nothing is left to be done: only a fork is made,
@@ -85,7 +109,9 @@ impl ThreadMachine {
         let origin = Origin { parent: at.parent, ..self.origin(Some(at)) };
         Ok(match at.input.clone() {
             Some(input) => {
-                let beginning = Beginning { entrypoint, input, source: Source::Fork, answer: None };
+                let (source, answer) = (Source::Fork, None);
+                let (goes_on, tasks) = (at.goes_on, at.tasks.clone());
+                let beginning = Beginning { entrypoint, input, source, answer, goes_on, tasks };
                 self.make_ready(now, &request, origin, beginning)
             }
             None => self.finish_at(now, &request, origin, Source::Fork, entrypoint),
@@ -93,7 +119,7 @@ impl ThreadMachine {
     }
 
     /// Lets an input stand ready, without running it.
-    fn make_ready(
+    pub(super) fn make_ready(
         &mut self,
         now: Millis,
         request: &Request,
@@ -109,7 +135,7 @@ impl ThreadMachine {
 
     /// Makes a checkpoint in which nothing is left to be done; `origin` holds its value and what
     /// the next execution finds as `previous`.
-    fn finish_at(
+    pub(super) fn finish_at(
         &mut self,
         now: Millis,
         request: &Request,
@@ -130,6 +156,8 @@ impl ThreadMachine {
             values: origin.values,
             saved: origin.previous,
             input: None,
+            goes_on: false,
+            tasks: Vec::new(),
             progress: Progress::default(),
             metadata: request.settings.config.scalars(),
             children: origin.children,

@@ -4,12 +4,13 @@ use crate::checkpoint::{Checkpoint, Progress, Source};
 use crate::event::{EventKind, RunOutcome};
 use crate::failure::Failure;
 use crate::header::ThreadStatus;
-use crate::ids::{CallId, CheckpointId, ExecutionId, Millis};
+use crate::ids::{CheckpointId, Millis};
 use crate::journal::{Entry, Fact};
 use crate::message::OpenCalls;
-use crate::replay::ReplayMismatch;
+use crate::payload::Payload;
+use crate::replay::{BodyOutput, ReplayMismatch};
 use crate::settings::RunDurability;
-use crate::thread::execution::Ending;
+use crate::thread::execution::{Ending, StepRecord};
 use crate::thread::{Activity, State, ThreadMachine, index};
 
 impl ThreadMachine {
@@ -21,28 +22,52 @@ impl ThreadMachine {
         progress: Progress,
         outcome: RunOutcome,
     ) {
+        let record = self.step_record();
         let in_flight = self.in_flight();
         let journal = self.end_execution();
-        self.rest(now, (journal, in_flight), status, progress, outcome);
+        self.rest(now, (journal, in_flight), (status, progress, record), outcome);
+    }
+
+    /// Ends a run in which all that goes on are graphs that pause.
+    pub(super) fn pause(&mut self, now: Millis) {
+        let record = self.step_record();
+        let in_flight = self.in_flight();
+        let journal = self.end_execution();
+        let result = record.as_ref().map(|record| record.graph.view.result.clone());
+        let outcome = RunOutcome::Done(result.unwrap_or_default());
+        let came_to = (ThreadStatus::Pending, Progress::default(), record);
+        self.rest(now, (journal, in_flight), came_to, outcome);
+    }
+
+    fn step_record(&self) -> Option<StepRecord> {
+        match &self.state {
+            State::Running(execution) => execution.step_record(),
+            State::Resting { .. } => None,
+        }
     }
 
     /// Rests with a journal that a further run goes on with.
-    fn rest(
+    pub(super) fn rest(
         &mut self,
         now: Millis,
         (mut journal, in_flight): (Vec<Entry>, OpenCalls),
-        status: ThreadStatus,
-        mut progress: Progress,
+        (status, mut progress, record): (ThreadStatus, Progress, Option<StepRecord>),
         outcome: RunOutcome,
     ) {
         let Some(header) = &self.header else { return };
-        if progress.interrupts.is_empty() {
+        if progress.interrupts.is_empty() && record.is_none() {
             progress.interrupts = index::last_progress(&journal).interrupts;
         }
+        let asked = record.map(|StepRecord { graph, asked }| {
+            progress.graph = Some(graph);
+            asked
+        });
         let fact = Fact::RunStopped { run: header.run, progress: progress.clone() };
         let stopped = Entry { at: now, fact };
         self.turn.append(stopped.clone());
         journal.push(stopped);
+        progress.interrupts = asked.unwrap_or(progress.interrupts);
+        self.show_stop(now, &progress, &outcome);
         if let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() {
             self.turn.put_checkpoint(Self::first_checkpoint(began, *at, progress));
         }
@@ -50,9 +75,34 @@ impl ThreadMachine {
         self.end_run(now, status, outcome);
     }
 
+    /// Tells readers what the step of a graph had come to when the run stopped in it.
+    fn show_stop(&mut self, now: Millis, progress: &Progress, outcome: &RunOutcome) {
+        let is_shown = matches!(outcome, RunOutcome::Interrupted(_) | RunOutcome::Done(_));
+        if let (Some(log), Some(graph)) = (&mut self.log, &progress.graph)
+            && is_shown
+        {
+            self.turn.event(log, now, EventKind::StoppedInStep(graph.clone()));
+        }
+    }
+
     /// Stops the run in progress because of a request. A retry goes on with it.
     pub(super) fn stop_run(&mut self, now: Millis) {
-        let (journal, in_flight) = self.halt(now);
+        let record = self.step_record();
+        let run = self.header.as_ref().map(|header| header.run);
+        let (mut journal, in_flight) = self.halt(now);
+        if let (
+            Some(run),
+            Some(StepRecord { graph, asked }),
+            Some(Entry { at, fact: Fact::Began(began) }),
+        ) = (run, record, journal.first())
+        {
+            let progress = Progress { graph: Some(graph), ..Progress::default() };
+            let recorded = Progress { interrupts: asked, ..progress.clone() };
+            self.turn.put_checkpoint(Self::first_checkpoint(began, *at, recorded));
+            let stopped = Entry { at: now, fact: Fact::RunStopped { run, progress } };
+            self.turn.append(stopped.clone());
+            journal.push(stopped);
+        }
         self.state = State::Resting { journal, in_flight };
         self.end_run(now, ThreadStatus::Cancelled, RunOutcome::Cancelled);
     }
@@ -76,8 +126,9 @@ impl ThreadMachine {
     pub(super) fn exceed(&mut self, now: Millis, failure: Failure) {
         let progress = Progress { failure: Some(failure.clone()), ..Progress::default() };
         let status = ThreadStatus::Failed(failure.clone());
+        let record = self.step_record();
         let left = self.halt(now);
-        self.rest(now, left, status, progress, RunOutcome::Failed(failure));
+        self.rest(now, left, (status, progress, record), RunOutcome::Failed(failure));
     }
 
     /// Ends a run whose code does not fit its journal; only reports that came are written.
@@ -94,29 +145,34 @@ impl ThreadMachine {
         let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() else { return };
         let settings = index::last_settings(&journal).unwrap_or(&began.settings);
         let is_exit = settings.durability == RunDurability::Exit;
-        let is_first_run = header.run == began.run;
-        let Ending { output, is_cached, children } = ending;
+        // What a command changed was made by an earlier run.
+        let is_unkept = is_exit && header.run == began.run && !began.is_changed;
+        let Ending { output, record, is_cached, children } = ending;
+        let BodyOutput { value, save, step } = output;
         let id = CheckpointId::at(now, header.checkpoints_made, header.run);
         let checkpoint = Checkpoint {
             id,
-            parent: if is_exit && is_first_run { began.parent } else { Some(began.checkpoint) },
+            parent: if is_unkept { began.parent } else { Some(began.checkpoint) },
             created_at: now,
             source: Source::Loop,
             step: began.step + 1,
             run: header.run,
             entrypoint: header.entrypoint.clone(),
-            values: output.value.clone(),
-            saved: output.save,
+            values: step.as_ref().map_or_else(|| value.clone(), |step| step.values.clone()),
+            saved: save,
             input: None,
+            goes_on: false,
+            tasks: Vec::new(),
             progress: Progress::default(),
             metadata: settings.config.scalars(),
             children: children.clone(),
         };
         let updated = EventKind::Updated {
-            call: CallId::root(ExecutionId::from(began.run)),
+            call: began.root,
             name: header.entrypoint.clone(),
-            value: output.value.clone(),
+            value: value.clone(),
             is_cached,
+            node: None,
         };
         header.execution = None;
         header.head = id;
@@ -124,26 +180,35 @@ impl ThreadMachine {
         header.step = checkpoint.step;
         header.checkpoints_made += 1;
         header.children = children;
-        if is_exit && is_first_run {
+        if is_unkept {
             self.turn.drop_checkpoint(began.checkpoint);
         } else if !is_exit {
-            let result = Some(output.value.clone());
             let interrupts = index::last_progress(&journal).interrupts;
-            let progress = Progress { interrupts, failure: None, result };
+            let result = Some(value.clone());
+            let progress = record.map(StepRecord::ended);
+            let progress =
+                progress.unwrap_or(Progress { interrupts, result, failure: None, graph: None });
             self.turn.put_checkpoint(Self::first_checkpoint(began, *at, progress));
         }
         self.turn.put_checkpoint(checkpoint.clone());
         self.turn.set_base(id);
         self.turn.drop_journal();
-        if let Some(log) = &mut self.log {
-            self.turn.event(log, now, updated);
-            self.turn.event(log, now, EventKind::Checkpointed { checkpoint: id });
+        match (&mut self.log, step) {
+            (Some(log), None) => {
+                self.turn.event(log, now, updated);
+                self.turn.event(log, now, EventKind::Checkpointed { checkpoint: id });
+            }
+            (Some(log), Some(step)) => {
+                let stepped = last_step(&checkpoint, &value, step.changed);
+                self.turn.event(log, now, stepped);
+            }
+            (None, _) => {}
         }
         self.base = Some(checkpoint);
-        self.end_run(now, ThreadStatus::Idle, RunOutcome::Done(output.value));
+        self.end_run(now, ThreadStatus::Idle, RunOutcome::Done(value));
     }
 
-    fn end_execution(&mut self) -> Vec<Entry> {
+    pub(super) fn end_execution(&mut self) -> Vec<Entry> {
         match std::mem::replace(&mut self.state, State::at_rest(Vec::new())) {
             State::Running(execution) => execution.into_journal(),
             State::Resting { journal, .. } => journal,
@@ -161,5 +226,20 @@ impl ThreadMachine {
         if let Some(log) = &mut self.log {
             self.turn.event(log, now, EventKind::RunEnded(outcome));
         }
+    }
+}
+
+fn last_step(made: &Checkpoint, result: &Payload, changed: bool) -> EventKind {
+    EventKind::Stepped {
+        body: None,
+        checkpoint: made.id,
+        parent: made.parent,
+        source: made.source,
+        step: made.step,
+        values: made.values.clone(),
+        result: result.clone(),
+        changed,
+        tasks: Vec::new(),
+        pause: false,
     }
 }

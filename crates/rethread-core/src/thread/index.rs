@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::checkpoint::Progress;
 use crate::failure::kind;
 use crate::ids::CallId;
-use crate::journal::{Delivery, Entry, Fact};
+use crate::journal::{Delivery, Entry, Fact, Reopens, Stepped};
 use crate::settings::RunSettings;
 
 /// What a replay must know of the journal before it begins.
@@ -21,6 +21,8 @@ pub(super) struct JournalIndex {
     pub(super) reopened: bool,
     /// The newest attempts of bodies that failed, or began later than they were called.
     attempts: BTreeMap<CallId, LastAttempt>,
+    /// Where children made their last steps.
+    steps: BTreeMap<CallId, usize>,
     /// Bodies of whose earlier runs nothing is kept.
     unkept: BTreeSet<CallId>,
     /// How many attempts of a body failed in the newest run.
@@ -73,7 +75,7 @@ impl JournalIndex {
                     index.recorded.insert(delivery.call);
                     index.delivered(delivery, position);
                 }
-                Fact::Failed { delivery, failure } => {
+                Fact::Failed { delivery, failure, .. } => {
                     causes.extend(failure.cause.map(|cause| (delivery.call, cause)));
                     reopenable.entry(delivery.call).or_default().push(position);
                     index.recorded.insert(delivery.call);
@@ -126,14 +128,16 @@ impl JournalIndex {
                     index.void_outcome(*body);
                     index.makers.extend(abandoned.iter().map(|call| (*call, *body)));
                 }
+                Fact::Stepped(stepped) => index.stepped(stepped, position),
                 Fact::Asked(asked) => {
                     index.has_questions = true;
                     index.mentioned.insert(asked.scope);
                 }
-                Fact::Began(_)
-                | Fact::AttemptFailed { .. }
+                Fact::Began(began) => index.reopened |= began.is_changed,
+                Fact::AttemptFailed { .. }
                 | Fact::RunStopped { .. }
                 | Fact::ChildSaved { .. }
+                | Fact::AnsweredAhead { .. }
                 | Fact::Held(_) => {}
             }
         }
@@ -151,9 +155,29 @@ impl JournalIndex {
             if let Some(last) = last {
                 last.began = Beginning::NotYet;
                 last.failed = None;
+                self.steps.remove(&body);
                 self.void_outcome(body);
             }
         }
+    }
+
+    /// A child made a step: it begins again behind it.
+    fn stepped(&mut self, stepped: &Stepped, position: usize) {
+        let Stepped { body, attempt, abandoned, is_last, .. } = stepped;
+        self.failures.remove(body);
+        self.makers.extend(abandoned.iter().map(|call| (*call, *body)));
+        if *is_last {
+            return;
+        }
+        let (number, began) = (*attempt, Beginning::AtEntry(position));
+        self.attempts.insert(*body, LastAttempt { number, began, failed: None });
+        self.steps.insert(*body, position);
+        self.void_outcome(*body);
+    }
+
+    /// Where the last step of a child was made, behind which it goes on.
+    pub(super) fn last_step(&self, body: CallId) -> Option<usize> {
+        self.steps.get(&body).copied()
     }
 
     /// A body begins again: what came of it before counts no more.
@@ -283,7 +307,9 @@ pub(super) fn calls_to_reopen(entries: &[Entry]) -> Vec<CallId> {
     };
     let failed = |wanted: CallId| {
         let newest = entries.iter().rev().find_map(|entry| match &entry.fact {
-            Fact::Failed { delivery, failure } if delivery.call == wanted => Some(Some(failure)),
+            Fact::Failed { delivery, failure, .. } if delivery.call == wanted => {
+                Some(Some(failure))
+            }
             // It was tried again since, by a later attempt of its caller.
             Fact::Completed { delivery, .. } if delivery.call == wanted => Some(None),
             _ => None,
@@ -305,24 +331,44 @@ pub(super) fn calls_to_reopen(entries: &[Entry]) -> Vec<CallId> {
             _ => false,
         })
     };
+    // The other tasks of the step that failed beside one of them.
+    let beside = |wanted: CallId| {
+        let failed = |entry: &Entry| match &entry.fact {
+            Fact::Failed { delivery, reopens: Reopens::WithItsStep, .. } => {
+                Some((delivery.scope, delivery.call))
+            }
+            _ => None,
+        };
+        let scope = entries.iter().filter_map(failed).find(|(_, call)| *call == wanted);
+        let scope = scope.map(|(scope, _)| scope);
+        entries.iter().filter_map(failed).filter(move |(of, _)| Some(*of) == scope)
+    };
     let mut calls = Vec::new();
     if failure.kind == kind::TIMEOUT && failure.cause.is_none() {
         // A body that took too long lost the calls it had open.
         calls.extend(entries.iter().filter_map(|entry| match &entry.fact {
-            Fact::Failed { delivery, failure } if failure.kind == kind::CANCELLED => {
+            Fact::Failed { delivery, failure, .. } if failure.kind == kind::CANCELLED => {
                 Some(delivery.call)
             }
             _ => None,
         }));
         return calls;
     }
-    let mut next = failure.cause.or_else(|| last_delivered().flatten());
-    while let Some(call) = next.filter(|call| !calls.contains(call)) {
+    let mut next: Vec<_> =
+        failure.cause.or_else(|| last_delivered().flatten()).into_iter().collect();
+    let mut seen = BTreeSet::new();
+    while let Some(call) = next.pop() {
+        if !seen.insert(call) {
+            continue;
+        }
         let failure = failed(call);
         if failure.is_some() || is_answer(call) {
             calls.push(call);
         }
-        next = failure.and_then(|failure| failure.cause);
+        if let Some(failure) = failure {
+            next.extend(beside(call).map(|(_, call)| call));
+            next.extend(failure.cause);
+        }
     }
     calls
 }

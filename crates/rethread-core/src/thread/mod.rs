@@ -25,11 +25,15 @@ mod effect;
 mod endings;
 mod execution;
 mod explain;
+mod graph_commands;
+mod graph_edits;
+mod graphs;
 mod index;
 mod limits;
 mod multitask;
 mod question;
 mod rollback;
+mod steps;
 mod turn;
 
 use std::collections::VecDeque;
@@ -56,6 +60,9 @@ use turn::{RunLog, Turn};
 /// Questions that the header shows while a run is in progress. It is written each time that one is
 /// asked; the others can be answered too.
 const ASKING_SHOWN_MAX: usize = 100;
+
+/// Most steps of a graph that one input to the machine leads to before others get their turn.
+const STEPS_AT_ONCE: usize = 16;
 
 /// What a machine is made with.
 #[derive(Clone)]
@@ -97,6 +104,9 @@ pub struct Stored {
     /// Calls of the thread, of whatever execution, whose orders are queued or assigned, or whose
     /// reports stand unread in the inbox.
     pub in_flight: OpenCalls,
+    /// Whether there may be more in flight, of which a newer version knows. Then calls without an
+    /// outcome count as being in flight, until [`ThreadMachine::handle_lost`] says otherwise.
+    pub in_doubt: bool,
     /// The commands that wait for the run in progress, in order.
     pub waiting: Vec<Command>,
 }
@@ -109,6 +119,8 @@ pub struct ThreadMachine {
     log: Option<RunLog>,
     /// Commands that wait for the run in progress.
     waiting: VecDeque<Command>,
+    /// Whether the next run may have more in flight than is known.
+    in_doubt: bool,
     /// When the thread has something to do, as it is written; none after a load.
     activity: Option<Activity>,
     state: State,
@@ -141,6 +153,7 @@ impl ThreadMachine {
             base: None,
             log: None,
             waiting: VecDeque::new(),
+            in_doubt: false,
             activity: None,
             state: State::at_rest(Vec::new()),
             turn: Turn::default(),
@@ -151,11 +164,15 @@ impl ThreadMachine {
 
     /// A thread as it is stored; a run in progress goes on from its journal.
     pub fn load(setup: Setup, now: Millis, stored: Stored) -> Self {
-        let Stored { header, journal, base, last_event, in_flight, waiting } = stored;
+        let Stored { header, journal, base, last_event, in_flight, in_doubt, waiting } = stored;
         let mut machine = Self::new(setup);
         machine.log = Some(RunLog { run: header.run, last_seq: last_event });
         machine.base = base;
         machine.waiting = waiting.into();
+        // However else a run ends, it leaves nothing in flight that its execution still needs.
+        let may_be_in_flight =
+            matches!(header.status, ThreadStatus::Running | ThreadStatus::Parked(_));
+        machine.in_doubt = in_doubt && may_be_in_flight;
         let running = match (&header.status, header.execution) {
             (ThreadStatus::Running, Some(execution)) => Some((execution, header.run)),
             _ => None,
@@ -250,7 +267,7 @@ impl ThreadMachine {
     /// Nothing changes if the attempt is no longer the one in flight. Says whether it was.
     pub fn handle_lost(&mut self, now: Millis, open: OpenCall, attempt: u32) -> bool {
         let was_in_flight = match &mut self.state {
-            State::Running(execution) => execution.handle_lost(open, attempt, &mut self.turn),
+            State::Running(execution) => execution.handle_lost(now, open, attempt, &mut self.turn),
             State::Resting { in_flight, .. } => forget(in_flight, open, attempt),
         };
         if was_in_flight {
@@ -354,7 +371,7 @@ impl ThreadMachine {
         }
     }
 
-    fn begin_run(
+    pub(super) fn begin_run(
         &mut self,
         now: Millis,
         run: RunId,
@@ -369,7 +386,10 @@ impl ThreadMachine {
         header.updated_at = now;
         let started = EventKind::RunStarted {
             entrypoint: header.entrypoint.clone(),
-            root: CallId::root(execution),
+            root: match journal.first() {
+                Some(Entry { fact: Fact::Began(began), .. }) => began.root,
+                _ => CallId::root(execution),
+            },
             checkpoint: header.head,
             continues,
             before: index::standing_progress(&journal),
@@ -409,13 +429,25 @@ impl ThreadMachine {
             on_wake: Arc::clone(&self.setup.on_wake),
             limits: self.setup.limits,
         };
-        let execution = Execution::new(around, execution, run, journal, shown, in_flight);
+        let in_doubt = std::mem::take(&mut self.in_doubt);
+        let execution = Execution::new(around, execution, run, journal, shown, in_flight, in_doubt);
         self.state = State::Running(Box::new(execution));
     }
 
+    /// Goes on as far as possible. A graph makes a few steps at a time at most.
     fn advance(&mut self, now: Millis) {
+        for _ in 0..STEPS_AT_ONCE {
+            if !self.advance_in_step(now) {
+                return;
+            }
+        }
+        self.turn.look_again();
+    }
+
+    /// Goes on within the step in progress; says whether it was made and the next one is to begin.
+    fn advance_in_step(&mut self, now: Millis) -> bool {
         let (State::Running(execution), Some(log)) = (&mut self.state, &mut self.log) else {
-            return;
+            return false;
         };
         match execution.advance(now, &mut self.turn, log) {
             Standing::Working => self.show_questions(now),
@@ -425,8 +457,10 @@ impl ThreadMachine {
                 let status = ThreadStatus::Interrupted(open.clone());
                 self.stop(now, status, progress, RunOutcome::Interrupted(open));
             }
+            Standing::Paused => self.pause(now),
             Standing::Mismatched(mismatch) => self.park(now, mismatch),
             Standing::Exceeded(failure) => self.exceed(now, failure),
+            Standing::Ended(Ok(ending)) if ending.goes_on() => return self.make_step(now, ending),
             Standing::Ended(Ok(ending)) => self.complete(now, ending),
             Standing::Ended(Err(failure)) => {
                 let progress = Progress { failure: Some(failure.clone()), ..Progress::default() };
@@ -434,6 +468,7 @@ impl ThreadMachine {
                 self.stop(now, status, progress, RunOutcome::Failed(failure));
             }
         }
+        false
     }
 
     /// Plays the execution from the top, as after a load.
@@ -478,6 +513,8 @@ impl ThreadMachine {
             values: began.values.clone(),
             saved: began.previous.clone(),
             input: Some(began.input.clone()),
+            goes_on: began.goes_on,
+            tasks: began.tasks.clone(),
             progress,
             metadata: began.settings.config.scalars(),
             children: began.children.clone(),

@@ -40,7 +40,7 @@ impl ThreadMachine {
         let has_stopped =
             matches!(journal.last(), Some(Entry { fact: Fact::RunStopped { .. }, .. }));
         let was_laid_out = journal.len() == 1;
-        let Progress { interrupts, failure, result: _ } = progress;
+        let Progress { interrupts, failure, result: _, graph: _ } = progress;
         let status = match failure {
             Some(failure) if has_stopped => ThreadStatus::Failed(failure),
             _ if has_stopped && !interrupts.is_empty() => ThreadStatus::Interrupted(interrupts),

@@ -12,7 +12,7 @@ use rethread_core::thread::Limits;
 use crate::mixtures;
 use crate::support::rng::Rng;
 use crate::support::world::World;
-use crate::support::{Code, payload, task, task_with};
+use crate::support::{Code, ask, payload, task, task_with};
 
 fn settled(world: &mut World) {
     world.settle(&mut Rng::new(1), None);
@@ -67,6 +67,64 @@ fn a_lost_order_takes_no_place_of_others() {
     settled(&mut world);
     assert_eq!(world.outcome(run), &RunOutcome::Done(payload(4)));
     assert_eq!(world.starts("work"), 4);
+}
+
+#[test]
+fn the_number_of_a_lost_attempt_is_not_given_again_by_the_next_machine() {
+    let mut world = calling_work();
+    let run = world.start(());
+    world.handle_message();
+    world.lose_order(0);
+    assert_eq!(world.find_lost(), 1);
+    world.lose_order(0);
+    world.crash();
+    world.load();
+    assert_eq!(world.store.queue[0].target.attempt, 2, "nobody knows of the second");
+    settled(&mut world);
+    assert_eq!(world.outcome(run), &RunOutcome::Done(payload(7)));
+}
+
+#[test]
+fn what_may_be_in_flight_is_not_ordered_until_it_is_known_to_be_lost() {
+    let mut world = World::new(Code::main(|_| async {
+        task("work", 7).await?;
+        task("last", 1).await
+    }));
+    let run = world.start(());
+    world.handle_message();
+    // A newer version has it.
+    world.lose_order(0);
+    world.crash();
+    world.in_doubt = true;
+    world.load();
+    assert!(world.store.queue.is_empty());
+    assert_eq!(world.in_flight().into_values().collect::<Vec<_>>(), [1]);
+    assert_eq!(world.find_lost(), 1);
+    assert_eq!(world.store.queue[0].target.attempt, 2);
+    world.run_order(0);
+    world.handle_message();
+    assert_eq!(world.store.queue[0].name, "last", "what is called later is not in doubt");
+    settled(&mut world);
+    assert_eq!(world.outcome(run), &RunOutcome::Done(payload(1)));
+}
+
+#[test]
+fn nothing_is_in_doubt_of_a_run_that_asked_people() {
+    let mut world = World::new(Code::main(|_| async {
+        ask("go on?").await?;
+        task("work", 7).await
+    }));
+    let first = world.start(());
+    settled(&mut world);
+    assert!(matches!(world.outcome(first), RunOutcome::Interrupted(_)));
+    world.crash();
+    world.in_doubt = true;
+    world.load();
+    let run = world.submit(Action::Resume(Answers::Only(payload(1))));
+    world.handle_message();
+    assert_eq!(world.store.queue.len(), 1, "nothing was in flight while people were asked");
+    settled(&mut world);
+    assert_eq!(world.outcome(run), &RunOutcome::Done(payload(7)));
 }
 
 #[test]

@@ -56,7 +56,8 @@ fn start(world: &mut World, input: u32) -> RunOutcome {
 }
 
 fn update(kind: UpdateAs, values: Payload) -> Action {
-    Action::Update(Box::new(Update { kind, values, save: None, entrypoint: Some("main".into()) }))
+    let (entrypoint, more, path) = (Some("main".into()), Vec::new(), Vec::new());
+    Action::Update(Box::new(Update { kind, values, save: None, entrypoint, more, path }))
 }
 
 /// Checkpoints, the newest first.
@@ -295,7 +296,7 @@ fn families() -> World {
     })
     .with_save("inner", |input| async move {
         let sum = previous().unwrap_or(0) + value::<u32>(&input);
-        Ok(BodyOutput { value: payload(sum), save: None })
+        Ok(BodyOutput { value: payload(sum), save: None, step: None })
     })
     .options("inner", history);
     let mut world = World::new(code);
@@ -444,7 +445,7 @@ fn histories_are_told_apart_by_the_calls_that_lead_to_them() {
     .with("outer", |input| async move { child("inner", value::<u32>(&input)).await })
     .with_save("inner", |input| async move {
         let sum = previous().unwrap_or(0) + value::<u32>(&input);
-        Ok(BodyOutput { value: payload(sum), save: None })
+        Ok(BodyOutput { value: payload(sum), save: None, step: None })
     })
     .options("inner", history);
     let mut world = World::new(code);

@@ -64,12 +64,16 @@ pub(super) fn tenant_of(name: Option<&str>) -> Option<Tenant> {
 }
 
 /// Lets a run begin at a time.
+///
+/// # Errors
+/// 404 for one from a checkpoint that is not there: then, nobody would be told.
 pub(super) async fn delay(
     shared: &Shared,
     name: &RunName,
     order: Order,
     due_at: Millis,
 ) -> ApiResult<()> {
+    order.require_checkpoint(&name.engine(shared)).await?;
     let RunName { tenant, thread, run } = name;
     let tenant = tenant.name().map(str::to_owned);
     let row = DelayedRun { tenant, thread_id: *thread, run_id: *run, due_at, order };
@@ -83,7 +87,7 @@ pub(super) async fn delay(
         tokio::time::sleep(left).await;
         if let Err(error) = begin(&shared, run_id).await {
             let detail = error.detail();
-            tracing::warn!(%run_id, detail, "a run could not begin in time; it is tried again");
+            tracing::warn!(%run_id, detail, "a run could not begin in time");
         }
     });
     Ok(())

@@ -130,6 +130,15 @@ impl Order {
         self.at.is_some()
     }
 
+    /// Refuses what names a checkpoint that is not there, as sending it would.
+    pub(super) async fn require_checkpoint(&self, thread: &Thread) -> ApiResult<()> {
+        let Some(at) = self.at else { return Ok(()) };
+        let checkpoint = CheckpointId::from_uuid(at);
+        let missing =
+            || ClientError::CheckpointNotFound { thread: thread.id().clone(), checkpoint };
+        thread.state_at(checkpoint).await?.map(drop).ok_or_else(|| missing().into())
+    }
+
     /// Asks for it under the id of a run, which has its effect once.
     pub(super) async fn send(&self, thread: &Thread, run: Uuid) -> Result<(), ClientError> {
         let run = ids::run(run);

@@ -263,6 +263,10 @@ async fn a_run_may_begin_later() {
     assert_eq!(server.thread_status(thread).await, "idle");
     let events = server.stream_run(thread, later(0.05)).await.all().await;
     assert_eq!(events.last().expect("events").data, json!(2));
+    let mut nowhere = later(0.05);
+    nowhere["checkpoint_id"] = json!(Uuid::now_v7());
+    server.post(&format!("/threads/{thread}/runs/wait"), nowhere).await.expect(404);
+    assert_eq!(server.thread_status(thread).await, "idle");
 }
 
 #[tokio::test]

@@ -130,7 +130,11 @@ async fn write(engine: &Engine, tenure: &Tenure, commit: Commit) -> Result<(), S
     let mut wait = WAITS.0;
     loop {
         if !tenure.is_live() {
-            return Err("lease was not renewed in time".into());
+            let reason = match tenure.is_left() {
+                true => "given to others before all was written: the next owner decides it again",
+                false => "lease was not renewed in time",
+            };
+            return Err(reason.into());
         }
         let error = match engine.storage.commit(commit.clone()).await {
             Ok(()) => {
@@ -152,9 +156,13 @@ async fn write(engine: &Engine, tenure: &Tenure, commit: Commit) -> Result<(), S
             }
             StorageError::Unknown { .. } if unknown < UNKNOWN_MAX => unknown += 1,
             StorageError::Unavailable { .. } | StorageError::Full { .. } => {}
-            _ => {
+            StorageError::Unknown { .. } => {
                 engine.stats.unknown_outcomes.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(%partition, %error, "commit failed; the partition is loaded again");
+                tracing::error!(%partition, %error, "nobody knows whether a commit was written");
+                return Err(error.to_string());
+            }
+            _ => {
+                tracing::error!(%partition, %error, "commit was refused");
                 return Err(error.to_string());
             }
         }

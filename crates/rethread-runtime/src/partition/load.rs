@@ -13,7 +13,8 @@ use rethread_core::thread::Stored;
 use rethread_storage::{Result, StorageError};
 
 use crate::engine::Engine;
-use crate::partition::{OwnerMessage, takeover};
+use crate::partition::OwnerMessage;
+use crate::partition::takeover::{self, Standing};
 use crate::records;
 use crate::tenure::Tenure;
 
@@ -51,13 +52,22 @@ impl Found {
     }
 }
 
+/// What the owner knows of a thread before it is read.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    /// Calls whose orders are queued or assigned; none if that is not known.
+    pub(super) in_flight: Option<OpenCalls>,
+    /// Whether there may be others.
+    pub(super) in_doubt: bool,
+}
+
 /// Loads until it succeeds or the lease ends. Calls in flight that are not known are searched.
 pub(super) async fn load_and_send(
     engine: Arc<Engine>,
     tenure: Arc<Tenure>,
     partition: PartitionId,
     thread: ThreadKey,
-    in_flight: Option<OpenCalls>,
+    known: Known,
     owner: ActorRef<OwnerMessage>,
 ) {
     let Ok(_permit) = engine.loads.acquire().await else { return };
@@ -66,7 +76,7 @@ pub(super) async fn load_and_send(
         return;
     }
     while tenure.is_live() {
-        match load(&engine, partition, thread, in_flight.clone()).await {
+        match load(&engine, partition, thread, known.clone()).await {
             // An owner that is gone needs no thread.
             Ok(found) => {
                 engine.failures.loads.worked();
@@ -88,13 +98,14 @@ async fn load(
     engine: &Engine,
     partition: PartitionId,
     thread: ThreadKey,
-    in_flight: Option<OpenCalls>,
+    known: Known,
 ) -> Result<Found> {
-    let in_flight = match in_flight {
-        Some(in_flight) => in_flight,
+    let (in_flight, in_doubt) = match known.in_flight {
+        Some(in_flight) => (in_flight, known.in_doubt),
         None => {
             let scan = takeover::scan_in_flight(&*engine.storage, partition);
-            scan.await?.in_flight.remove(&thread).unwrap_or_default()
+            let Standing { mut in_flight, has_newer } = scan.await?;
+            (in_flight.remove(&thread).unwrap_or_default(), known.in_doubt || has_newer)
         }
     };
     let loaded = match engine.storage.load_thread(partition, thread).await {
@@ -119,7 +130,7 @@ async fn load(
         Some(seq) => seq,
         None => last_event_of(engine, partition, &header).await?,
     };
-    let stored = Stored { header, journal, base, last_event, in_flight, waiting };
+    let stored = Stored { header, journal, base, last_event, in_flight, in_doubt, waiting };
     Ok(Found::Thread(Box::new(stored)))
 }
 

@@ -143,6 +143,9 @@ pub(crate) struct OwnerState {
     is_flushing: bool,
     /// Whether a [`OwnerMessage::Flush`] is in the mailbox.
     flush_is_asked: bool,
+    /// Whether queues and inbox held what only a newer version can read when the partition was
+    /// taken over.
+    in_doubt: bool,
     /// When threads that are not in memory are due.
     due: BTreeSet<(Millis, ThreadKey)>,
     due_timer: Option<JoinHandle<()>>,
@@ -192,6 +195,7 @@ impl Actor for PartitionOwner {
             newcomers: Newcomers::default(),
             is_flushing: false,
             flush_is_asked: false,
+            in_doubt: false,
             due: BTreeSet::new(),
             due_timer: None,
             draining: None,
@@ -269,7 +273,14 @@ impl OwnerState {
 
     fn take_over(&mut self, scan: Scan) -> Result<(), ActorProcessingErr> {
         let now = self.engine.clock.now();
-        let Scan { mut in_flight, active } = scan;
+        let Scan { mut in_flight, in_doubt, active } = scan;
+        self.in_doubt = in_doubt;
+        if in_doubt {
+            tracing::warn!(
+                partition = %self.partition(),
+                "the partition holds orders or messages of a newer version: calls that may be in progress wait for a coordinator of that version"
+            );
+        }
         tracing::debug!(
             partition = %self.partition(),
             epoch = self.lease.token.epoch,
@@ -278,7 +289,7 @@ impl OwnerState {
         );
         for (thread, due) in active {
             let calls = in_flight.remove(&thread).unwrap_or_default();
-            self.slots.insert(thread, Slot::away(calls));
+            self.slots.insert(thread, Slot::away(calls, in_doubt));
             if due <= now {
                 self.want(thread);
             } else {
@@ -288,7 +299,7 @@ impl OwnerState {
         // Parked threads too: a message that brings them into memory must not let them dispatch a
         // call whose order is still out.
         for (thread, calls) in in_flight {
-            self.slots.insert(thread, Slot::away(calls));
+            self.slots.insert(thread, Slot::away(calls, in_doubt));
         }
         self.arm_due_timer();
         self.engine.feeds.register(&self.lease, self.myself.clone());

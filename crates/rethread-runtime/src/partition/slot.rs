@@ -19,6 +19,9 @@ pub(super) struct Slot {
     pub(super) unwritten: usize,
     /// Whether the thread has something to do without a message.
     pub(super) is_wanted: bool,
+    /// Whether calls may be in flight of which only a newer version knows. The first coordinator
+    /// that is told so keeps it in mind.
+    pub(super) in_doubt: bool,
     /// Whether its coordinator may have calls in flight.
     pub(super) may_have_calls: bool,
     /// Attempts whose orders are lost, to be told to the next coordinator.
@@ -55,12 +58,13 @@ pub(super) enum Phase {
 }
 
 impl Slot {
-    pub(super) fn away(in_flight: OpenCalls) -> Self {
+    pub(super) fn away(in_flight: OpenCalls, in_doubt: bool) -> Self {
         Self {
             phase: Phase::Away { in_flight: Some(in_flight) },
             unhandled: VecDeque::new(),
             unwritten: 0,
             is_wanted: false,
+            in_doubt,
             may_have_calls: false,
             lost: OpenCalls::new(),
             failures: 0,

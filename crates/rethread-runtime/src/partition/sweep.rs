@@ -14,9 +14,12 @@
 //! ```
 //!
 //! A call counts as missing only if it was in flight, and written, before the queues were read,
-//! and no message that may have ended its attempt was routed until after the inbox was: reports
-//! leave the inbox by way of this owner. An order that is found and belongs to no call does no
-//! harm: a worker runs it, and its report is dropped.
+//! and no report of it was routed until after the inbox was: reports leave the inbox by way of
+//! this owner. Whatever else happens to a thread meanwhile is no reason to believe less: a client
+//! that asks a busy thread again and again must not keep it busy for ever. Its coordinator knows
+//! what it has ordered since it was asked, and takes no attempt for lost that was not looked for.
+//! An order that is found and belongs to no call does no harm: a worker runs it, and its report is
+//! dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -108,30 +111,31 @@ impl Sweep {
         }
     }
 
-    /// Notes a message that is routed: it may have ended attempts that are looked for.
+    /// Notes a message that is routed: a report may have ended an attempt that is looked for.
     pub(super) fn note(&mut self, message: &InboxMessage) {
-        let Self { stage, missing, .. } = self;
-        let candidates = match stage {
-            Stage::Resting if missing.is_empty() => return,
+        let InboxMessage::Report(report) = message else { return };
+        let call = (report.target.thread, report.target.open_call());
+        self.missing.remove(&call);
+        if let Some(candidates) = self.candidates() {
+            candidates.remove(&call);
+        }
+    }
+
+    /// A coordinator is gone, and with it the knowledge what it ordered since it was asked: the
+    /// thread is not looked for this time.
+    pub(super) fn pass_over(&mut self, thread: ThreadKey) {
+        if let Some(candidates) = self.candidates() {
+            candidates.retain(|(of, _), _| *of != thread);
+        }
+    }
+
+    /// What the search that goes on looks for.
+    fn candidates(&mut self) -> Option<&mut Attempts> {
+        match &mut self.stage {
             Stage::Resting => None,
             Stage::Asking { found, .. } => Some(found),
             Stage::Writing { candidates, .. } | Stage::Searching { candidates, .. } => {
                 Some(candidates)
-            }
-        };
-        for attempts in candidates.into_iter().chain([missing]) {
-            match message {
-                InboxMessage::Report(report) => {
-                    let target = &report.target;
-                    attempts.remove(&(target.thread, target.open_call()));
-                }
-                InboxMessage::Command(command) => {
-                    let thread = command.thread.key();
-                    attempts.retain(|(of, _), _| *of != thread);
-                }
-                InboxMessage::Emitted(_)
-                | InboxMessage::Called(_)
-                | InboxMessage::Unreadable(_) => {}
             }
         }
     }
@@ -400,16 +404,39 @@ mod tests {
     }
 
     #[test]
-    fn what_is_heard_of_meanwhile_is_not_missing() {
-        let (reported, commanded, other) = (call("t", 1), call("u", 1), call("v", 1));
-        let all = [reported, commanded, other];
+    fn what_is_reported_meanwhile_is_not_missing() {
+        let (reported, other) = (call("t", 1), call("t", 2));
+        let all = [reported, other];
         let mut sweep = sweep();
         search(&mut sweep, &all, &[], &all);
         search(&mut sweep, &all, &[], &[]);
         assert_eq!(sweep.missing, attempts(&all));
-        let heard = [report(reported), command("u")];
-        assert_eq!(search(&mut sweep, &all, &heard, &[]), [other]);
+        assert_eq!(search(&mut sweep, &all, &[report(reported)], &[]), [other]);
         assert!(sweep.missing.is_empty());
+    }
+
+    #[test]
+    fn a_thread_that_is_asked_again_and_again_is_looked_for_all_the_same() {
+        let lost = call("t", 1);
+        let mut sweep = sweep();
+        for _ in 0..2 {
+            assert!(search(&mut sweep, &[lost], &[command("t")], &[]).is_empty());
+            sweep.note(&command("t"));
+        }
+        assert_eq!(search(&mut sweep, &[lost], &[command("t")], &[]), [lost]);
+    }
+
+    #[test]
+    fn a_thread_whose_coordinator_went_during_a_search_is_passed_over() {
+        let (gone, other) = (call("t", 1), call("u", 1));
+        let all = [gone, other];
+        let mut sweep = sweep();
+        search(&mut sweep, &all, &[], &[]);
+        search(&mut sweep, &all, &[], &[]);
+        sweep.choose(attempts(&all), 0);
+        sweep.pass_over(thread("t").key());
+        let Stage::Writing { candidates, .. } = &sweep.stage else { panic!("it has begun") };
+        assert_eq!(*candidates, attempts(&[other]));
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(super) struct Standing {
 #[derive(Debug)]
 pub(crate) struct Scan {
     pub(super) in_flight: InFlight,
+    /// Whether there is more, which only a newer version can read.
+    pub(super) in_doubt: bool,
     /// Threads with work in progress, and from when on.
     pub(super) active: Vec<(ThreadKey, Millis)>,
 }
@@ -65,12 +67,13 @@ pub(super) async fn scan_and_send(
 }
 
 async fn scan(engine: &Engine, partition: PartitionId) -> Result<Scan> {
-    let Standing { mut in_flight, .. } = scan_in_flight(&*engine.storage, partition).await?;
+    let Standing { mut in_flight, has_newer: in_doubt } =
+        scan_in_flight(&*engine.storage, partition).await?;
     if planted::is("no-catch-up") {
         in_flight.clear();
     }
     let active = engine.storage.active_threads(partition).await?;
-    Ok(Scan { in_flight, active })
+    Ok(Scan { in_flight, in_doubt, active })
 }
 
 /// Finds the calls whose orders are queued or assigned, or whose reports are not consumed.

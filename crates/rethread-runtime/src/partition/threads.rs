@@ -82,9 +82,11 @@ impl OwnerState {
     /// The slot of a thread; a new one if it was forgotten or there was never anything to know.
     ///
     /// Threads with calls in flight have slots from the takeover on, and a slot is forgotten only
-    /// once it is known that none is left: so no slot means none.
+    /// once it is known that none is left: so no slot means none. A partition in doubt forgets no
+    /// slot, so that no thread is doubted again.
     fn slot(&mut self, thread: ThreadKey) -> &mut Slot {
-        self.slots.entry(thread).or_insert_with(|| Slot::away(OpenCalls::new()))
+        let in_doubt = self.in_doubt;
+        self.slots.entry(thread).or_insert_with(|| Slot::away(OpenCalls::new(), in_doubt))
     }
 
     /// Starts to read a thread that has something to do, once the storage has all of it.
@@ -96,6 +98,7 @@ impl OwnerState {
             return;
         }
         let in_flight = in_flight.take();
+        let in_doubt = std::mem::take(&mut slot.in_doubt);
         slot.is_wanted = false;
         slot.phase = Phase::Loading { in_flight: in_flight.clone() };
         tokio::spawn(load::load_and_send(
@@ -103,7 +106,7 @@ impl OwnerState {
             Arc::clone(&self.tenure),
             self.lease.partition,
             thread,
-            in_flight,
+            load::Known { in_flight, in_doubt },
             self.myself.clone(),
         ));
     }
@@ -243,7 +246,7 @@ impl OwnerState {
 
     pub(super) fn ask_to_leave(&mut self, thread: ThreadKey) {
         let Some(slot) = self.slots.get_mut(&thread) else { return };
-        if slot.is_forgettable() {
+        if slot.is_forgettable() && !self.in_doubt {
             self.slots.remove(&thread);
         } else if slot.is_quiet() && matches!(slot.phase, Phase::Quarantined { .. }) {
             // It may be readable by the time of its next message. Its calls were never counted.
@@ -264,6 +267,7 @@ impl OwnerState {
             return;
         }
         slot.phase = Phase::Away { in_flight: Some(in_flight) };
+        self.sweep.pass_over(thread);
         match due {
             Some(due) => {
                 self.due.insert((due, thread));
@@ -280,7 +284,7 @@ impl OwnerState {
         if let Phase::Loading { in_flight } = &mut slot.phase {
             slot.phase = Phase::Away { in_flight: in_flight.take() };
         }
-        if slot.is_forgettable() {
+        if slot.is_forgettable() && !self.in_doubt {
             self.slots.remove(&thread);
         } else {
             self.load_if_needed(thread);
@@ -319,6 +323,7 @@ impl OwnerState {
         slot.failures += 1;
         // Not away yet: it must not be loaded before the wait is over.
         slot.phase = Phase::Loading { in_flight: None };
+        self.sweep.pass_over(thread);
         self.myself.send_after(wait, move || OwnerMessage::LoadAgain(thread));
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rethread_core::failure::{Failure, kind};
+use rethread_core::graph::StepCount;
 use rethread_core::ids::CallId;
 use rethread_core::message::{AttemptOutcome, CallNews, NestedCall};
 use rethread_core::payload::Payload;
@@ -181,6 +182,7 @@ impl Attempt<'_> {
     fn scope(&self, progress: Option<Payload>) -> Arc<Scope> {
         let scope = Scope::ungated(ScopeInfo {
             scope: self.target.call,
+            is_root: false,
             calls: self.target.call,
             thread: self.order.thread.clone(),
             run: self.order.run,
@@ -188,6 +190,10 @@ impl Attempt<'_> {
             name: self.order.name.clone(),
             attempt: self.try_number,
             previous: None,
+            goes_on: false,
+            carried: None,
+            steps: StepCount::default(),
+            breakpoints: Arc::default(),
             answers: self.order.answers.clone(),
             config: Arc::clone(&self.order.config),
             context: self.order.context.clone(),

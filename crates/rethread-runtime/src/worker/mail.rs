@@ -1,6 +1,6 @@
 //! Mail of coordinators: how the calls ended that bodies made, and which attempts are cancelled.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,28 +23,40 @@ const REOPEN_WAIT: Duration = Duration::from_millis(200);
 type Key = (ThreadKey, ExecutionId, CallId, u32);
 
 /// Which attempts of this worker wait for mail.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Routes {
-    attempts: Mutex<HashMap<Key, mpsc::Sender<(CallId, CallNews)>>>,
-    /// Counts how often the mailbox was opened.
-    opened: watch::Sender<u64>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    attempts: HashMap<Key, mpsc::Sender<(CallId, CallNews)>>,
+    /// Tells each route that the mailbox was opened, those first that began first. A watch that
+    /// all share would wake them by chance, and a simulated world would not be the same twice.
+    opened: BTreeMap<u64, watch::Sender<()>>,
+    begun: u64,
 }
 
 impl Routes {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { attempts: Mutex::default(), opened: watch::Sender::new(0) })
+        Arc::default()
     }
 
     /// Receives what is told to an attempt, until the route is dropped.
     pub(super) fn open(self: &Arc<Self>, target: &Target) -> Route {
         let (sender, news) = mpsc::channel(WAITING_MAX);
+        let (opener, opened) = watch::channel(());
         let key = key_of(target);
-        self.attempts().insert(key, sender);
-        Route { routes: Arc::clone(self), key, news, opened: self.opened.subscribe() }
+        let mut state = self.state();
+        state.begun += 1;
+        let number = state.begun;
+        state.attempts.insert(key, sender);
+        state.opened.insert(number, opener);
+        Route { routes: Arc::clone(self), key, number, news, opened }
     }
 
     fn pass_on(&self, mail: WorkerMail) {
-        let attempt = self.attempts().get(&key_of(&mail.target)).cloned();
+        let attempt = self.state().attempts.get(&key_of(&mail.target)).cloned();
         match attempt {
             // Lost if too much waits: the attempt asks again.
             Some(attempt) => drop(attempt.try_send((mail.call, mail.news))),
@@ -52,9 +64,16 @@ impl Routes {
         }
     }
 
-    fn attempts(&self) -> MutexGuard<'_, HashMap<Key, mpsc::Sender<(CallId, CallNews)>>> {
+    /// The mailbox was opened: mail may have been lost before.
+    fn opened(&self) {
+        for opener in self.state().opened.values() {
+            opener.send_replace(());
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock.
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -63,8 +82,9 @@ impl Routes {
 pub(super) struct Route {
     routes: Arc<Routes>,
     key: Key,
+    number: u64,
     news: mpsc::Receiver<(CallId, CallNews)>,
-    opened: watch::Receiver<u64>,
+    opened: watch::Receiver<()>,
 }
 
 impl Route {
@@ -78,7 +98,7 @@ impl Route {
             // Ends when the same attempt was given to this worker again: its mail goes there, and
             // this one, which has lost its order, finds that out when it asks again.
             Some(news) = self.news.recv() => Some(news),
-            // The sender lives in the routes, which live as long.
+            // The sender lives in the routes for as long as this one does.
             Ok(()) = self.opened.changed() => None,
         }
     }
@@ -86,11 +106,12 @@ impl Route {
 
 impl Drop for Route {
     fn drop(&mut self) {
-        let mut attempts = self.routes.attempts();
+        let mut state = self.routes.state();
+        state.opened.remove(&self.number);
         self.news.close();
         // The same attempt may have been given to this worker again.
-        if attempts.get(&self.key).is_some_and(mpsc::Sender::is_closed) {
-            attempts.remove(&self.key);
+        if state.attempts.get(&self.key).is_some_and(mpsc::Sender::is_closed) {
+            state.attempts.remove(&self.key);
         }
     }
 }
@@ -128,7 +149,7 @@ impl Receiver {
         loop {
             match self.storage.open_mailbox(worker, &self.queues).await {
                 Ok(mut mailbox) => {
-                    self.routes.opened.send_modify(|times| *times += 1);
+                    self.routes.opened();
                     while let Some(letter) = mailbox.next().await {
                         match WorkerMail::from_record(&letter) {
                             Ok(mail) => self.take(mail),
@@ -177,5 +198,30 @@ mod tests {
             _ = first.next() => panic!("it would ask again and again, without a pause"),
             () = yield_now() => {}
         }
+    }
+
+    #[tokio::test]
+    async fn all_routes_are_told_that_the_mailbox_was_opened_in_their_order() {
+        let routes = Routes::new();
+        let execution = "00000000-0000-0000-0000-000000000001".parse().expect("a UUID");
+        let (call, thread) = (CallId::root(execution), ThreadKey::from_bytes([1; 16]));
+        let (sender, mut told) = mpsc::unbounded_channel();
+        for attempt in 1..=20 {
+            let target = Target { thread, execution, call, attempt };
+            let (mut route, sender) = (routes.open(&target), sender.clone());
+            tokio::spawn(async move {
+                while route.next().await.is_none() {
+                    sender.send(attempt).expect("the test waits");
+                }
+            });
+        }
+        for _ in 0..10 {
+            yield_now().await;
+            routes.opened();
+            for attempt in 1..=20 {
+                assert_eq!(told.recv().await, Some(attempt));
+            }
+        }
+        assert_eq!(routes.state().opened.len(), 20);
     }
 }

@@ -53,6 +53,31 @@ async fn lost_orders_are_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_asks_again_and_again_keeps_no_thread_busy() {
+    let driver = Driver::in_memory(1);
+    let hand = Hand::new(&driver).await;
+    let bodies = Counter::default();
+    let node = start(coordinator(&driver, doubling(&bodies))).await;
+    let run = driver.start("t", "sum", 1_u64).await;
+    hand.lose(1).await;
+    let asking = async {
+        loop {
+            let refused = driver.start("t", "sum", 1_u64).await;
+            let outcome = driver.outcome("t", refused).await;
+            assert!(matches!(outcome, RunOutcome::Refused(_)), "{outcome:?}");
+        }
+    };
+    tokio::select! {
+        () = asking => {}
+        () = until("the lost order is found", || node.stats().repaired_orders > 0) => {}
+    }
+    let other = start(worker(&driver, doubling(&bodies))).await;
+    assert_eq!(driver.done::<u64>("t", run).await, 0);
+    assert_eq!((bodies.get(), node.stats().repaired_orders), (1, 1));
+    shut_down([node, other]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_report_that_cannot_be_read_becomes_a_dead_letter_and_its_task_runs_again() {
     let driver = Driver::in_memory(1);
     let hand = Hand::new(&driver).await;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rethread_core::ids::OpId;
+use rethread_core::event::{Refusal, RunOutcome};
+use rethread_core::ids::{NodeId, OpId};
 use rethread_core::message::{Action, InboxMessage};
 use rethread_core::record::{Record, RecordError};
-use rethread_storage::InboxCursor;
+use rethread_storage::{Acquisition, Commit, InboxCursor};
 
 use crate::hand::{Hand, shut_down, until, worker};
 use crate::ownership::coordinator;
@@ -73,4 +74,48 @@ async fn a_message_of_a_newer_version_stays_in_the_inbox() {
     assert_eq!(stands().await, [message]);
     assert_eq!(second.stats().corrupt_messages, 0);
     shut_down([second, other]).await;
+}
+
+/// Takes a message out of the inbox, as a coordinator of the newer version does.
+async fn consume(driver: &Driver, thread: &str) {
+    let node = NodeId::new("newer").expect("an id");
+    let partition = driver.partition(thread);
+    let item = driver.inbox(thread).await.remove(0);
+    let taken = driver.storage.acquire(partition, &node, Duration::from_secs(1)).await;
+    let Ok(Acquisition::Acquired { lease, last_commit }) = taken else { panic!("{taken:?}") };
+    let commit = Commit { consumed: Some(item.cursor), ..Commit::new(lease, last_commit + 1) };
+    driver.storage.commit(commit).await.expect("commits");
+    driver.storage.release(&lease).await.expect("releases");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_coordinator_orders_nothing_again_that_a_newer_worker_has_reported() {
+    let driver = Driver::in_memory(1);
+    let hand = Hand::new(&driver).await;
+    let bodies = Counter::default();
+    let first = start(coordinator("a", &driver, doubling(&bodies))).await;
+    let run = driver.start("t", "sum", 1_u64).await;
+    let order = hand.take(1).await.remove(0);
+    let report = newer::<InboxMessage>(&InboxMessage::Unreadable(Bytes::new()).to_record());
+    hand.finish(order, vec![report.clone()]).await;
+    until("it is seen", || first.stats().newer_messages == 1).await;
+    first.shutdown().await.expect("shuts down");
+
+    let mut options = coordinator("b", &driver, doubling(&bodies));
+    options.sweep_every = Duration::from_millis(5);
+    let second = start(options).await;
+    let refused = driver.start("t", "sum", 1_u64).await;
+    let outcome = driver.outcome("t", refused).await;
+    assert!(matches!(outcome, RunOutcome::Refused(Refusal::Busy { .. })), "{outcome:?}");
+    let other = start(worker(&driver, doubling(&bodies))).await;
+    assert_eq!(driver.invoke::<u64>("u", "sum", 3_u64).await, 6, "others go on");
+    assert_eq!((bodies.get(), second.stats().repaired_orders), (3, 0));
+    second.shutdown().await.expect("shuts down");
+
+    // It held no report of the call after all.
+    consume(&driver, "t").await;
+    let third = start(coordinator("c", &driver, doubling(&bodies))).await;
+    assert_eq!(driver.done::<u64>("t", run).await, 0);
+    assert_eq!(bodies.get(), 4);
+    shut_down([third, other]).await;
 }

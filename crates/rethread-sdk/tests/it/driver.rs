@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use rethread_core::failure::Failure;
+use rethread_core::graph::StepCount;
 use rethread_core::ids::{CallId, ExecutionId, RunId, ThreadId};
 use rethread_core::message::Emission;
 use rethread_core::payload::Payload;
@@ -27,6 +28,7 @@ pub fn info(name: &str) -> ScopeInfo {
     let run = RunId::from_uuid(Uuid::from_u128(1));
     ScopeInfo {
         scope: CallId::root(ExecutionId::from(run)),
+        is_root: true,
         calls: CallId::root(ExecutionId::from(run)),
         thread: ThreadId::new("thread-1").expect("valid"),
         run,
@@ -34,6 +36,10 @@ pub fn info(name: &str) -> ScopeInfo {
         name: name.to_owned(),
         attempt: 1,
         previous: None,
+        goes_on: false,
+        carried: None,
+        steps: StepCount::default(),
+        breakpoints: Arc::default(),
         answers: Vec::new(),
         config: Arc::default(),
         context: None,

@@ -90,6 +90,7 @@ fn a_coordinator_asks_the_program() {
         cache: Some(policy::Cache::forever()),
         version: Some("3".into()),
         history: History::Thread,
+        outputs: None,
     };
     assert_eq!(registry.options("work"), expected);
     assert_eq!(registry.options("other"), EntrypointOptions::default());

@@ -2,7 +2,7 @@
 
 use crate::event::EventKind;
 use crate::ids::{CallId, InterruptId, Millis};
-use crate::journal::{Asked, Delivery, Fact};
+use crate::journal::{Asked, Delivery, Fact, Reopens};
 use crate::message::CallNews;
 use crate::payload::Payload;
 use crate::replay::{Ask, CallRequest};
@@ -22,7 +22,7 @@ impl Execution {
         match ask {
             Ask::Call { slot, id, request } => {
                 if matches!(request, CallRequest::Entrypoint { .. }) {
-                    self.place_child(id, scope);
+                    self.place_child(id, scope, &request);
                 }
                 if !self.is_silent() {
                     let is_known = self.index.is_in_earlier_run(self.cursor);
@@ -51,7 +51,7 @@ impl Execution {
                 self.show_progress(scope, now);
                 if !self.is_silent() && self.may_emit(&emission, log) {
                     let attempt = self.body_writes(scope);
-                    let call = (scope != CallId::root(self.id)).then_some(scope);
+                    let call = (scope != self.root).then_some(scope);
                     turn.event(log, now, EventKind::emitted(call, attempt, emission));
                 }
             }
@@ -74,16 +74,42 @@ impl Execution {
         log: &mut RunLog,
     ) {
         match request {
-            CallRequest::Task { name, input, .. } | CallRequest::Entrypoint { name, input } => {
+            CallRequest::Task { name, input, .. } | CallRequest::Entrypoint { name, input, .. } => {
                 let kind = request.kind();
                 let child = matches!(request, CallRequest::Entrypoint { .. })
-                    .then(|| Box::new(self.child_start(call, scope, name, is_known)));
+                    .then(|| Box::new(self.child_start(call, scope, (name, input), is_known)));
                 let (name, input) = (name.to_string(), input.clone());
-                let started = EventKind::CallStarted { call, scope, kind, name, input, child };
+                let node = request.node().cloned();
+                let started =
+                    EventKind::CallStarted { call, scope, kind, name, input, child, node };
                 turn.event(log, now, started);
             }
             CallRequest::Timer { .. } | CallRequest::Store(_) => {}
         }
+    }
+
+    /// Shows the result of a node that an earlier run of the step has recorded.
+    pub(super) fn show_again(
+        &self,
+        position: usize,
+        delivery: &Delivery,
+        value: &Payload,
+        turn: &mut Turn,
+        log: &mut RunLog,
+    ) {
+        if self.is_silent() || !self.index.is_in_earlier_run(position) {
+            return;
+        }
+        let Some(call) = self.calls.get(delivery.call) else { return };
+        let Some(node) = call.request.node().cloned() else { return };
+        let updated = EventKind::Updated {
+            call: delivery.call,
+            name: delivery.name.clone(),
+            value: value.clone(),
+            is_cached: true,
+            node: Some(node),
+        };
+        turn.event(log, self.began_at, updated);
     }
 
     /// Begins what must not wait for the end of a replay: a child body replays beside its
@@ -94,13 +120,13 @@ impl Execution {
             // What a child did under a higher limit stands.
             _ if self.limit_of(id).is_some() && !self.index.mentions(id) => {}
             CallRequest::Task { .. } | CallRequest::Store(_) => {}
-            CallRequest::Entrypoint { name, input } => {
+            CallRequest::Entrypoint { name, input, node: _ } => {
                 if self.index.is_replayed(id) {
                     return;
                 }
                 self.calls.set_state(id, CallState::Running);
-                let previous = self.child_state(id, &name).map(|state| state.previous().clone());
-                let called = self.call_for_body(id, &name, &input, previous, made_at);
+                let footing = self.footing_of_child(id, &name);
+                let called = self.call_for_body(id, &name, &input, footing, made_at);
                 if let Err(failure) = called {
                     self.arrive(id, Err(failure));
                 }
@@ -118,9 +144,11 @@ impl Execution {
         let any = !unrecorded.is_empty();
         for asked in unrecorded {
             let interrupt = asked.interrupt;
+            let asker = self.calls.get(asked.scope).map(|call| call.body);
             self.append(now, Fact::Asked(asked), turn);
             self.count_questions();
-            if let Some(value) = self.answer.take() {
+            let ahead = asker.and_then(|body| self.ahead.remove(&body));
+            if let Some(value) = ahead.or_else(|| self.answer.take()) {
                 self.answer(now, interrupt, value, turn);
             }
         }
@@ -171,6 +199,8 @@ impl Execution {
         let Some(call) = self.calls.get(id) else { return true };
         let (scope, waiter) = (call.scope, call.waiter);
         let name = call.request.name().to_owned();
+        let node = call.request.node().cloned();
+        let reopens = Reopens::of(node.as_deref());
         let is_shown =
             matches!(call.request, CallRequest::Task { .. } | CallRequest::Entrypoint { .. });
         let made = self.scopes.get(&scope).map_or(0, |scope| scope.made());
@@ -178,11 +208,11 @@ impl Execution {
         let (fact, shown) = match &outcome {
             Ok(value) => (
                 Fact::Completed { delivery, value: value.clone(), is_cached },
-                EventKind::Updated { call: id, name, value: value.clone(), is_cached },
+                EventKind::Updated { call: id, name, value: value.clone(), is_cached, node },
             ),
             Err(failure) => (
-                Fact::Failed { delivery, failure: failure.clone() },
-                EventKind::CallFailed { call: id, name, failure: failure.clone() },
+                Fact::Failed { delivery, failure: failure.clone(), reopens },
+                EventKind::CallFailed { call: id, name, failure: failure.clone(), node },
             ),
         };
         self.append(now, fact, turn);
@@ -194,7 +224,10 @@ impl Execution {
         }
         self.end_call(id);
         match waiter {
-            Waiter::Body(slot) => self.deliver(scope, slot, now, outcome),
+            Waiter::Body(slot) => {
+                self.note_outcome(scope, id, &outcome);
+                self.deliver(scope, slot, now, outcome);
+            }
             Waiter::Task => {
                 self.tell(scope, id, CallNews::Ended(outcome.clone()), turn);
                 self.settle_nested(id, outcome);

@@ -1,7 +1,10 @@
 //! The bodies of entrypoints: how they begin, end, take too long, and begin again.
 
+use std::sync::Arc;
+
 use crate::cache;
 use crate::failure::{Failure, kind};
+use crate::graph::{STEPS_MAX, StepCount};
 use crate::ids::{CallId, CallKind, Millis};
 use crate::journal::Fact;
 use crate::payload::Payload;
@@ -11,6 +14,7 @@ use crate::retry::{RetryDecision, decide};
 use crate::thread::calls::CallState;
 use crate::thread::effect::Job;
 use crate::thread::execution::reports::jitter;
+use crate::thread::execution::steps::Footing;
 use crate::thread::execution::{BodyEnd, BodyRetry, EntrypointBody, Execution};
 use crate::thread::index::Beginning;
 use crate::thread::turn::Turn;
@@ -22,12 +26,14 @@ impl Execution {
         body: CallId,
         name: &str,
         input: &Payload,
-        previous: Option<Payload>,
+        footing: Footing,
         at: Millis,
     ) -> Result<(), Failure> {
         let program = &self.around.program;
         let options = program.options(name);
-        let cache = options.cache.map(|policy| {
+        let is_graph = program.is_graph(name);
+        // The result of a step is none of the graph.
+        let cache = options.cache.filter(|_| !is_graph).map(|policy| {
             let key = program.cache_key(name, input);
             let version = options.version.as_deref();
             let key = key.as_deref();
@@ -41,7 +47,8 @@ impl Execution {
             name,
             input,
             options,
-            previous,
+            footing,
+            is_graph,
             cache,
             attempt: 1,
             deadline,
@@ -53,7 +60,12 @@ impl Execution {
             // When its entry is taken up.
             Some((Beginning::AtEntry(position), _)) if position >= self.cursor => Ok(()),
             // After a reopening, a body may be called later than it began the first time.
+            Some((Beginning::AtEntry(position), _)) if self.pauses_at(position) => {
+                self.paused.insert(body);
+                Ok(())
+            }
             Some((Beginning::AtEntry(_) | Beginning::AtItsCall, attempt)) => {
+                self.stand_at_last_step(body);
                 self.begin_body(body, attempt, at)
             }
             Some((Beginning::NotYet, attempt)) => {
@@ -95,18 +107,31 @@ impl Execution {
             false => self.index.failures_before(body),
         };
         let Some(begun) = self.begun.get_mut(&body) else { return Ok(()) };
+        self.results.remove(&body);
         begun.attempt = attempt;
         let future = start_caught(&*self.around.program, &begun.name, &begun.input)
             .map_err(|refusal| Failure::new(kind::ERROR, refusal.to_string()).final_())?;
         let info = ScopeInfo {
             scope: body,
-            calls: body.of_attempt(attempt),
+            is_root: body == self.root,
+            calls: if body == self.root { CallId::root(self.id) } else { body }.of_attempt(attempt),
             thread: self.around.thread.clone(),
             run: self.run,
             execution: self.id,
             name: begun.name.clone(),
             attempt: failures + 1,
-            previous: begun.previous.clone(),
+            previous: begun.footing.previous.clone(),
+            goes_on: begun.footing.goes_on,
+            carried: begun.footing.carried.clone(),
+            steps: StepCount {
+                limit: self.settings.recursion_limit.unwrap_or(STEPS_MAX),
+                made: begun.footing.steps,
+                took_input: begun.footing.took_input,
+            },
+            breakpoints: match body == self.root {
+                true => Arc::new(self.settings.breakpoints.clone()),
+                false => Arc::default(),
+            },
             answers: Vec::new(),
             config: self.config.clone(),
             context: self.settings.context.clone(),
@@ -121,7 +146,7 @@ impl Execution {
         scope.set_now(at);
         self.scopes.insert(body, scope.clone());
         if attempt > 1 {
-            self.child_counts.remove(&body);
+            self.child_counts.retain(|(caller, _), _| *caller != body);
         }
         let on_wake = self.around.on_wake.clone();
         self.bodies.insert(body, Body::new(scope, future, on_wake, &self.woken));
@@ -144,6 +169,11 @@ impl Execution {
         if !self.begun.contains_key(&body) {
             return self.index.reopened;
         }
+        if self.pauses_at(position) {
+            self.paused.insert(body);
+            return true;
+        }
+        self.stand_at_last_step(body);
         match self.begin_body(body, attempt, at) {
             Ok(()) => true,
             Err(failure) => {
@@ -184,6 +214,8 @@ impl Execution {
         self.to_look_up.retain(|one| *one != body);
         self.looking_up.remove(&body);
         self.filling.remove(&body);
+        self.stepping.remove(&body);
+        self.paused.remove(&body);
         self.ended_bodies.retain(|(ended, _)| *ended != body);
         self.ended_children.remove(&body);
     }
@@ -209,7 +241,11 @@ impl Execution {
     }
 
     fn keep_result(&mut self, body: CallId, output: BodyOutput, turn: &mut Turn) {
+        let makes_step = output.step.as_ref().is_some_and(|step| !step.tasks.is_empty());
         match self.begun.get(&body).and_then(|begun| begun.cache.clone()) {
+            _ if makes_step && body != self.root => {
+                self.stepping.insert(body, output);
+            }
             Some(slot) => {
                 turn.perform(body, Job::FillCache(slot, encode_output(&output)));
                 self.filling.insert(body, output);
@@ -241,7 +277,7 @@ impl Execution {
     }
 
     pub(super) fn end_body(&mut self, body: CallId, end: BodyEnd) {
-        if body == CallId::root(self.id) {
+        if body == self.root {
             self.root_end = Some(end);
         } else {
             self.ended_children.insert(body, end);
@@ -275,7 +311,7 @@ impl Execution {
     }
 
     /// Whether nothing that a body called goes on without an answer from a person.
-    fn is_quiet(&self, body: CallId) -> bool {
+    pub(super) fn is_quiet(&self, body: CallId) -> bool {
         self.calls.open_calls_of(body).all(|(call, _)| self.is_call_blocked(call))
             && self
                 .calls
@@ -333,18 +369,21 @@ impl Execution {
 
     /// Whether a body waits for something that no call tells of.
     pub(super) fn has_open_bodies(&self) -> bool {
-        !self.retries.is_empty() || !self.looking_up.is_empty() || !self.filling.is_empty()
+        !self.retries.is_empty()
+            || !self.looking_up.is_empty()
+            || !self.filling.is_empty()
+            || !self.stepping.is_empty()
     }
 }
 
 /// A result with what it saves, as it is cached.
 fn encode_output(output: &BodyOutput) -> Payload {
-    let BodyOutput { value, save } = output;
+    let BodyOutput { value, save, step: _ } = output;
     Payload::encode(&(value, save), "a cached result").expect("invariant: payloads always encode")
 }
 
 /// A result from the cache; none if it is not one.
 pub(super) fn decode_output(cached: &Payload) -> Option<BodyOutput> {
     let (value, save) = cached.decode("a cached result").ok()?;
-    Some(BodyOutput { value, save })
+    Some(BodyOutput { value, save, step: None })
 }

@@ -3,35 +3,55 @@
 use crate::checkpoint::{ChildState, Progress};
 use crate::event::ChildStart;
 use crate::failure::Failure;
+use crate::graph::StepEnd;
 use crate::ids::{CallId, CheckpointId, Millis};
 use crate::journal::Fact;
 use crate::payload::Payload;
 use crate::policy::History;
+use crate::replay::{BodyOutput, CallRequest};
+use crate::thread::execution::input_shown;
 use crate::thread::execution::{BodyEnd, Execution};
 use crate::thread::index::standing_progress;
-use crate::thread::turn::Turn;
+use crate::thread::turn::{RunLog, Turn};
+
+/// Where a child entrypoint is called.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The names of the bodies that lead to its caller.
+    path: Vec<String>,
+    /// Its own name.
+    name: String,
+}
+
+/// The name by which a call is known in places: that of its node, if it is one.
+fn shown_name(request: &CallRequest) -> &str {
+    request.node().map_or_else(|| request.name(), |node| &node.name)
+}
 
 impl Execution {
     /// A scope calls a child entrypoint: finds out the place of the call. It is made of the names
     /// of the bodies from the root to the caller, each followed by the number of its call of a
     /// child that leads on, unless that is its first.
-    pub(super) fn place_child(&mut self, call: CallId, scope: CallId) {
+    ///
+    /// Calls that are nodes of a graph are counted by node: their order means nothing.
+    pub(super) fn place_child(&mut self, call: CallId, scope: CallId, request: &CallRequest) {
         if self.places.contains_key(&call) {
             return;
         }
-        let count = self.child_counts.entry(scope).or_default();
+        let node = request.node().map(|node| node.name.clone());
+        let count = self.child_counts.entry((scope, node)).or_default();
         let nth = *count;
         *count += 1;
-        let mut place = self.place_of(scope);
-        place.push(self.name_of(scope));
-        place.extend((nth > 0).then(|| nth.to_string()));
-        self.places.insert(call, place);
+        let mut path = self.place_of(scope);
+        path.push(self.name_of(scope));
+        path.extend((nth > 0).then(|| nth.to_string()));
+        self.places.insert(call, Place { path, name: shown_name(request).to_owned() });
     }
 
     /// The place that a body is in.
     fn place_of(&self, body: CallId) -> Vec<String> {
         if let Some(place) = self.places.get(&body) {
-            return place.clone();
+            return place.path.clone();
         }
         let Some(task) = self.calls.get(body) else { return Vec::new() };
         let mut place = self.place_of(task.scope);
@@ -40,7 +60,7 @@ impl Execution {
     }
 
     fn name_of(&self, body: CallId) -> String {
-        let of_call = self.calls.get(body).map(|call| call.request.name());
+        let of_call = self.calls.get(body).map(|call| shown_name(&call.request));
         let of_root = || self.begun.get(&body).map(|begun| begun.name.as_str());
         of_call.or_else(of_root).unwrap_or_default().to_owned()
     }
@@ -54,7 +74,7 @@ impl Execution {
     fn history_key(&self, call: CallId, name: &str) -> Option<String> {
         let is_kept = self.around.program.options(name).history == History::Thread;
         let place = self.places.get(&call).filter(|_| is_kept)?;
-        Some(format!("{}:{name}", place.join("/")))
+        Some(format!("{}:{}", place.path.join("/"), place.name))
     }
 
     /// Where the history of a child stands when it is called.
@@ -62,24 +82,42 @@ impl Execution {
         &self,
         call: CallId,
         scope: CallId,
-        name: &str,
+        (name, input): (&str, &Payload),
         is_known: bool,
     ) -> ChildStart {
-        let history = self.around.program.options(name).history;
-        let state = self.child_state(call, name);
+        let options = self.around.program.options(name);
+        let history = options.history;
         // Nothing is kept of a child without a history: it begins anew.
         let is_known = is_known && history != History::Off && self.is_kept(scope);
         let before = if is_known { self.child_progress(call) } else { Progress::default() };
+        let is_graph = self.around.program.is_graph(name);
+        let went_on = self.steps_of(call).last().filter(|_| is_known);
+        let at = match went_on {
+            Some((_, stepped)) => stepped.checkpoint.clone(),
+            None => self.input_checkpoint_of(call, name, input),
+        };
         ChildStart {
             history,
-            place: self.places.get(&call).cloned().unwrap_or_default(),
-            checkpoint: CheckpointId::of_child(call, 0),
-            parent: state.map(|state| state.head),
-            step: state.map_or(-1, |state| state.step + 1),
-            values: state.map(|state| state.values.clone()).unwrap_or_default(),
+            place: self.places.get(&call).map(|place| place.path.clone()).unwrap_or_default(),
+            checkpoint: at.id,
+            parent: at.parent,
+            step: at.step,
+            values: at.values,
+            is_graph,
+            outputs: options.outputs,
+            source: at.source,
+            tasks: at.tasks,
             continues: is_known,
             before,
         }
+    }
+
+    /// What the checkpoint shows that the input of an entrypoint makes.
+    pub(super) fn input_shown(&self, name: &str, state: Option<&ChildState>) -> StepEnd {
+        let program = &*self.around.program;
+        let values = state.map(|state| state.values.clone()).unwrap_or_default();
+        let previous = state.map(|state| state.previous().clone());
+        input_shown(program, name, previous, values).unwrap_or_default()
     }
 
     /// What a child had come to in the runs before this one.
@@ -93,18 +131,19 @@ impl Execution {
         let stopped = standing_progress(&self.journal);
         let is_in_child = |path: &[CallId]| path.contains(&call);
         let interrupts = stopped.interrupts.into_iter().filter(|one| is_in_child(&one.path));
-        Progress { interrupts: interrupts.collect(), failure, result }
+        Progress { interrupts: interrupts.collect(), failure, result, graph: None }
     }
 
     /// Passes on the results of children whose calls have all settled: until then a crash would
     /// lose track of calls that nobody waits for.
-    pub(super) fn end_children(&mut self, now: Millis, turn: &mut Turn) -> bool {
+    pub(super) fn end_children(&mut self, now: Millis, turn: &mut Turn, log: &mut RunLog) -> bool {
         let settled =
             self.ended_children.keys().copied().find(|scope| self.calls.all_settled(*scope));
         let Some(scope) = settled else { return false };
         if let Some(BodyEnd { result, is_cached }) = self.ended_children.remove(&scope) {
             let outcome: Result<Payload, Failure> = result.map(|output| {
-                self.save_child(scope, &output.value, output.save, now, turn);
+                self.end_child_steps(scope, &output, now, turn, log);
+                self.save_child(scope, &output, now, turn);
                 output.value
             });
             self.arrive_from(scope, outcome, is_cached);
@@ -112,19 +151,19 @@ impl Execution {
         true
     }
 
-    fn save_child(
-        &mut self,
-        call: CallId,
-        value: &Payload,
-        saved: Option<Payload>,
-        now: Millis,
-        turn: &mut Turn,
-    ) {
-        let name = self.name_of(call);
-        let Some(key) = self.history_key(call, &name) else { return };
-        let step = self.child_state(call, &name).map_or(-1, |state| state.step + 1) + 1;
-        let head = CheckpointId::of_child(call, 1);
-        let state = ChildState { values: value.clone(), saved, head, step };
+    fn save_child(&mut self, call: CallId, output: &BodyOutput, now: Millis, turn: &mut Turn) {
+        let Some(begun) = self.begun.get(&call) else { return };
+        let Some(key) = self.history_key(call, &begun.name) else { return };
+        let (head, step, values) = match (&output.step, self.child_place(call)) {
+            (Some(ended), Some((head, step))) => (head, step, ended.values.clone()),
+            // A graph that ends otherwise leaves nothing.
+            (None, _) if begun.is_graph => return,
+            (_, place) => {
+                let step = place.map_or(-1, |(_, step)| step) + 1;
+                (CheckpointId::of_child(call, 1), step, output.value.clone())
+            }
+        };
+        let state = ChildState { values, saved: output.save.clone(), head, step };
         self.children.insert(key.clone(), state.clone());
         self.append(now, Fact::ChildSaved { key, state }, turn);
     }

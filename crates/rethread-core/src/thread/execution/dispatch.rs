@@ -6,6 +6,7 @@ use crate::cache;
 use crate::failure::{Failure, kind};
 use crate::ids::{CallId, CallKind, Millis};
 use crate::message::{CacheSlot, OpenCall, Target, TaskOrder};
+use crate::payload::Payload;
 use crate::policy::Retry;
 use crate::replay::CallRequest;
 use crate::thread::calls::CallState;
@@ -57,6 +58,7 @@ impl Execution {
             }
             return;
         }
+        let is_doubted = self.doubted.remove(&id);
         let attempts = self.attempts.get(&id).copied().unwrap_or_default();
         let attempt = attempts.newest + 1;
         let reported = self.reported_attempt(id);
@@ -68,6 +70,10 @@ impl Execution {
             self.calls.set_state(id, CallState::Backoff { attempt, until: attempts.retry_at });
         } else if self.questions.is_asking(id) || self.is_still_blocked(id) {
             self.calls.set_state(id, CallState::Asking { attempt: attempts.newest.max(1) });
+        } else if is_doubted {
+            // Its order or its report may be what cannot be read here.
+            let attempt = attempt.max(self.heard_attempt(id));
+            self.calls.set_state(id, CallState::InFlight { attempt });
         } else {
             self.dispatch(id, attempt, turn);
         }
@@ -88,7 +94,10 @@ impl Execution {
                 "more than {calls_max} calls in one execution (setting calls_max)"
             ));
         }
-        let limit = self.settings.recursion_limit.unwrap_or(DEPTH_MAX);
+        // Of a graph it limits the steps.
+        let is_graph = self.begun.get(&self.root).is_some_and(|root| root.is_graph);
+        let set = self.settings.recursion_limit.filter(|_| !is_graph);
+        let limit = set.unwrap_or(DEPTH_MAX);
         let is_too_deep = self.calls.get(id).is_some_and(|call| call.depth >= limit);
         is_too_deep.then(|| {
             format!("calls are nested deeper than {limit}: end the recursion, or raise the run's recursion_limit")
@@ -138,9 +147,11 @@ impl Execution {
             .map(|open| open.call)
     }
 
-    /// Orders a lost attempt again, under the next number: its body may have begun.
+    /// Orders a lost attempt again, under the next number: its body may have begun. The journal
+    /// has to tell the number: the next attempt may be held back, and nobody else knows this one.
     pub(in crate::thread) fn handle_lost(
         &mut self,
+        now: Millis,
         open: OpenCall,
         attempt: u32,
         turn: &mut Turn,
@@ -148,7 +159,11 @@ impl Execution {
         let OpenCall { execution, call } = open;
         let state = self.calls.get(call).map(|call| call.state);
         if execution == self.id && state == Some(CallState::InFlight { attempt }) {
-            self.dispatch(call, attempt.max(self.heard_attempt(call)) + 1, turn);
+            let given = attempt.max(self.heard_attempt(call));
+            if self.is_live() {
+                self.note_attempt(now, call, given, turn);
+            }
+            self.dispatch(call, given + 1, turn);
             return true;
         }
         if execution == self.id && self.giving_up.get(&call) == Some(&attempt) {
@@ -170,7 +185,7 @@ impl Execution {
             run: self.run,
             name: name.to_string(),
             input: input.clone(),
-            answers: self.questions.answers_of(id),
+            answers: self.answers_for(id),
             try_number: attempt.saturating_sub(before).max(1),
             timeouts: options.timeouts,
             cache: self.cache_slot(id),
@@ -184,10 +199,19 @@ impl Execution {
         self.writes_anew(id, attempt);
     }
 
+    /// Answers that the next attempt of a task gets.
+    fn answers_for(&self, id: CallId) -> Vec<Payload> {
+        let mut answers = self.questions.answers_of(id);
+        let body = self.calls.get(id).map(|call| call.scope);
+        let ahead = body.and_then(|body| self.ahead.get(&body)).filter(|_| answers.is_empty());
+        answers.extend(ahead.cloned());
+        answers
+    }
+
     /// Where the result of a task is cached: as the task says, or the entrypoint it runs in.
     fn cache_slot(&self, id: CallId) -> Option<CacheSlot> {
         let call = self.calls.get(id)?;
-        let CallRequest::Task { name, input, options, cache_key } = &call.request else {
+        let CallRequest::Task { name, input, options, cache_key, .. } = &call.request else {
             return None;
         };
         let inherited = || self.begun.get(&call.body).and_then(|body| body.options.cache);

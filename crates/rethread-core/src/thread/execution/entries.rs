@@ -1,11 +1,12 @@
 //! Taking up what the journal records.
 
 use crate::failure::Failure;
-use crate::ids::{CallId, Millis};
+use crate::ids::Millis;
 use crate::journal::{Delivery, Entry, Fact};
 use crate::message::NestedCall;
 use crate::replay::{Body, Outcome, ReplayMismatch};
 use crate::thread::calls::{Call, CallState, Waiter};
+use crate::thread::execution::steps::Footing;
 use crate::thread::execution::{Execution, HeldReport, Standing};
 use crate::thread::turn::{RunLog, Turn};
 
@@ -24,11 +25,11 @@ impl Execution {
         };
         let taken = match fact {
             Fact::Began(began) => {
-                let root = CallId::root(self.id);
+                let footing = Footing::of_root(&began, self.run);
                 self.children = began.children;
                 self.answer = began.answer.filter(|_| !self.index.has_questions());
                 let (name, input) = (&began.entrypoint, &began.input);
-                match self.call_for_body(root, name, input, began.previous, at) {
+                match self.call_for_body(self.root, name, input, footing, at) {
                     Ok(()) => true,
                     Err(failure) => {
                         let found = format!("cannot run it: {failure}");
@@ -51,9 +52,10 @@ impl Execution {
             }
             Fact::Completed { .. } if self.index.is_void(position) => true,
             Fact::Completed { delivery, value, is_cached: _ } => {
+                self.show_again(position, &delivery, &value, turn, log);
                 self.take_outcome(position, at, &delivery, Ok(value))
             }
-            Fact::Failed { delivery, failure } => {
+            Fact::Failed { delivery, failure, .. } => {
                 if self.index.is_void(position) {
                     self.forget_held(delivery.call, u32::MAX);
                     true
@@ -113,6 +115,13 @@ impl Execution {
             Fact::BodyBegan { body, attempt, abandoned: _, is_kept: _ } => {
                 self.take_beginning(position, body, attempt, at)
             }
+            Fact::AnsweredAhead { body, value } => {
+                if !self.index.is_in_earlier_run(position) {
+                    self.ahead.insert(body, value);
+                }
+                true
+            }
+            Fact::Stepped(stepped) => self.take_step(position, &stepped, at),
             Fact::ChildSaved { key, state } => {
                 self.children.insert(key, state);
                 true
@@ -162,7 +171,10 @@ impl Execution {
         self.leftovers.remove(&delivery.call);
         self.end_call(delivery.call);
         match waiter {
-            Waiter::Body(slot) => self.deliver(delivery.scope, slot, at, outcome),
+            Waiter::Body(slot) => {
+                self.note_outcome(delivery.scope, delivery.call, &outcome);
+                self.deliver(delivery.scope, slot, at, outcome);
+            }
             Waiter::Task => {
                 self.settle_nested(delivery.call, outcome);
             }
@@ -198,7 +210,7 @@ impl Execution {
 
     pub(super) fn found_instead(&self) -> String {
         let calls = self.calls.unsettled_names();
-        let root = CallId::root(self.id);
+        let root = self.root;
         let ended = self.ended_bodies.iter().find(|(body, _)| *body == root);
         let result = ended.map(|(_, result)| result);
         match result.or(self.root_end.as_ref().map(|end| &end.result)) {
@@ -221,7 +233,7 @@ fn expected_at(entry: &Entry) -> String {
         Fact::Completed { delivery, .. } => {
             format!("the result of `{}` ({})", delivery.name, delivery.call)
         }
-        Fact::Failed { delivery, failure: Failure { message, .. } } => {
+        Fact::Failed { delivery, failure: Failure { message, .. }, .. } => {
             format!("the failure of `{}` ({}): {message}", delivery.name, delivery.call)
         }
         Fact::Answered { interrupt, .. } => format!("the answer to interrupt {interrupt}"),
@@ -230,6 +242,8 @@ fn expected_at(entry: &Entry) -> String {
         Fact::AttemptFailed { call, .. } => format!("a failed attempt of {call}"),
         Fact::BodyFailed { body, .. } => format!("a failed attempt of {body}"),
         Fact::BodyBegan { body, attempt, .. } => format!("attempt {attempt} of {body}"),
+        Fact::AnsweredAhead { body, .. } => format!("an answer for {body}"),
+        Fact::Stepped(stepped) => format!("a step of {}", stepped.body),
         Fact::ChildSaved { key, .. } => format!("a result of `{key}`"),
         Fact::Called { caller, request, .. } => {
             format!("a call of `{}` by {caller}", request.name())

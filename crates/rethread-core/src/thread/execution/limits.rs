@@ -3,6 +3,7 @@
 use crate::failure::{Failure, kind};
 use crate::journal::Fact;
 use crate::message::{AttemptOutcome, Emission};
+use crate::payload::Payload;
 use crate::replay::CallRequest;
 use crate::thread::execution::Execution;
 use crate::thread::limits::too_large;
@@ -53,7 +54,7 @@ impl Execution {
     /// What is too large of a call, if anything.
     pub(super) fn too_large_to_call(&self, request: &CallRequest) -> Option<String> {
         match request {
-            CallRequest::Task { name, input, .. } | CallRequest::Entrypoint { name, input } => {
+            CallRequest::Task { name, input, .. } | CallRequest::Entrypoint { name, input, .. } => {
                 too_large(&format!("the input of `{name}`"), input, &self.around.limits)
             }
             CallRequest::Timer { .. } | CallRequest::Store(_) => None,
@@ -92,7 +93,13 @@ impl Execution {
 pub(super) fn weight(fact: &Fact) -> usize {
     match fact {
         Fact::Began(began) => began.input.len() + began.values.len(),
-        Fact::Completed { value, .. } | Fact::Answered { value, .. } => value.len(),
+        Fact::Completed { value, .. }
+        | Fact::Answered { value, .. }
+        | Fact::AnsweredAhead { value, .. } => value.len(),
+        Fact::Stepped(stepped) => {
+            stepped.checkpoint.values.len()
+                + stepped.checkpoint.saved.as_ref().map_or(0, Payload::len)
+        }
         Fact::Asked(asked) => asked.value.len(),
         Fact::Called { request: CallRequest::Task { input, .. }, .. }
         | Fact::Called { request: CallRequest::Entrypoint { input, .. }, .. } => input.len(),

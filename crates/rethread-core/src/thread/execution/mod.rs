@@ -12,6 +12,8 @@ mod limits;
 mod nested;
 mod outlook;
 mod reports;
+mod steps;
+mod views;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use crate::checkpoint::ChildState;
 use crate::event::Interrupt;
 use crate::failure::Failure;
+use crate::graph::Outcomes;
 use crate::ids::{CallId, ExecutionId, Millis, PartitionId, RunId, ThreadId, ThreadKey, WorkerId};
 use crate::journal::{Entry, Fact};
 use crate::message::{CacheSlot, NestedCall, OpenCall, OpenCalls, Report};
@@ -34,7 +37,11 @@ use crate::thread::Limits;
 use crate::thread::calls::{CallState, Calls};
 use crate::thread::effect::JobOutcome;
 use crate::thread::execution::attempts::Attempts;
+use crate::thread::execution::children::Place;
+use crate::thread::execution::steps::Footing;
+pub(super) use crate::thread::execution::views::StepRecord;
 use crate::thread::execution::writing::Writing;
+use crate::thread::graphs::input_shown;
 use crate::thread::index::{JournalIndex, last_settings};
 use crate::thread::question::Questions;
 use crate::thread::turn::{RunLog, Turn};
@@ -61,16 +68,20 @@ pub(super) enum Standing {
     Exceeded(Failure),
     /// Only answers from people can make it go on.
     Asking(Vec<Interrupt>),
+    /// Only another run can make it go on: a graph in it pauses.
+    Paused,
     /// The code does not fit the journal.
     Mismatched(ReplayMismatch),
     /// The root body ended, and so did everything it started.
     Ended(Result<Ending, Failure>),
 }
 
-/// How an execution completed.
+/// How an execution completed, or the step of a graph.
 #[derive(Debug)]
 pub(super) struct Ending {
     pub(super) output: BodyOutput,
+    /// What the step came to, of a graph.
+    pub(super) record: Option<StepRecord>,
     /// Whether the result came from the cache.
     pub(super) is_cached: bool,
     /// What child entrypoints with a history of their own have saved.
@@ -87,6 +98,8 @@ pub(super) struct Execution {
     /// What its bodies see of store and cache.
     part: Part,
     id: ExecutionId,
+    /// The body of the entrypoint.
+    root: CallId,
     run: RunId,
     journal: Vec<Entry>,
     index: JournalIndex,
@@ -113,12 +126,20 @@ pub(super) struct Execution {
     looking_up: BTreeSet<CallId>,
     /// Results that the shell puts into the cache.
     filling: BTreeMap<CallId, BodyOutput>,
+    /// Children that made a step, until they go on with the next one.
+    stepping: BTreeMap<CallId, BodyOutput>,
+    /// Children that pause behind a step until the next run.
+    paused: BTreeSet<CallId>,
+    /// Answers to what graphs ask first, by body.
+    ahead: BTreeMap<CallId, Payload>,
+    /// Results that were recorded in the steps in progress, by body.
+    results: BTreeMap<CallId, Outcomes>,
     /// What child entrypoints with a history of their own have saved, by place.
     children: BTreeMap<String, ChildState>,
     /// The places of child entrypoints.
-    places: BTreeMap<CallId, Vec<String>>,
-    /// How many children a body has called.
-    child_counts: BTreeMap<CallId, u32>,
+    places: BTreeMap<CallId, Place>,
+    /// How many children a body has called, by node.
+    child_counts: BTreeMap<(CallId, Option<String>), u32>,
     /// The answer to the first question that is asked.
     answer: Option<Payload>,
     /// Calls that bodies cancelled.
@@ -140,6 +161,10 @@ pub(super) struct Execution {
     made_before_load: Option<usize>,
     /// Attempts that are known to be queued, running or reported.
     in_flight: OpenCalls,
+    /// Whether there may be others, until the replay is over.
+    in_doubt: bool,
+    /// Calls without an outcome that the replay has made, if there may be others.
+    doubted: BTreeSet<CallId>,
     /// Calls that were cancelled with an attempt that has not been reported yet.
     giving_up: BTreeMap<CallId, u32>,
     /// Jobs that are done and are to be taken up when the execution is live.
@@ -195,7 +220,10 @@ struct EntrypointBody {
     name: String,
     input: Payload,
     options: EntrypointOptions,
-    previous: Option<Payload>,
+    /// What it starts from.
+    footing: Footing,
+    /// Whether it makes steps.
+    is_graph: bool,
     /// Where its result is cached.
     cache: Option<CacheSlot>,
     /// The attempt in progress, from 1.
@@ -230,7 +258,8 @@ impl Execution {
     /// Runs an execution from the top of its journal, which begins with [`Fact::Began`].
     ///
     /// `shown` says how many entries belong to what this run has shown before: all of them when
-    /// the engine reloads a run, none when the run is new.
+    /// the engine reloads a run, none when the run is new. `in_doubt` says whether more may be in
+    /// flight than `in_flight` names.
     pub(super) fn new(
         around: Surroundings,
         id: ExecutionId,
@@ -238,6 +267,7 @@ impl Execution {
         journal: Vec<Entry>,
         shown: usize,
         in_flight: OpenCalls,
+        in_doubt: bool,
     ) -> Self {
         let index = JournalIndex::new(&journal);
         let settings = last_settings(&journal).cloned().unwrap_or_default();
@@ -249,6 +279,10 @@ impl Execution {
             part: Part::of(&around.thread),
             around,
             id,
+            root: match journal.first() {
+                Some(Entry { fact: Fact::Began(began), .. }) => began.root,
+                _ => CallId::root(id),
+            },
             run,
             index,
             config: Arc::new(settings.config.clone()),
@@ -267,6 +301,10 @@ impl Execution {
             to_look_up: Vec::new(),
             looking_up: BTreeSet::new(),
             filling: BTreeMap::new(),
+            stepping: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            ahead: BTreeMap::new(),
+            results: BTreeMap::new(),
             children: BTreeMap::new(),
             places: BTreeMap::new(),
             child_counts: BTreeMap::new(),
@@ -281,6 +319,8 @@ impl Execution {
             resets: Vec::new(),
             made_before_load: None,
             in_flight,
+            in_doubt,
+            doubted: BTreeSet::new(),
             giving_up: BTreeMap::new(),
             done: Vec::new(),
             callers: BTreeMap::new(),
@@ -373,8 +413,9 @@ impl Execution {
                     || self.record_questions(now, turn)
                     || self.handle_held(now, turn)
                     || self.settle_ended_bodies(now, turn)
+                    || self.make_child_steps(now, turn, log)
                     || self.deliver_arrived(now, turn, log)
-                    || self.end_children(now, turn)
+                    || self.end_children(now, turn, log)
                     || self.begin_due_attempts(now, turn)
                     || self.dispatch_held(turn)
             };
@@ -403,17 +444,19 @@ impl Execution {
         if self.calls.has_open_work() || self.has_open_bodies() {
             return Standing::Working;
         }
-        let children_run = self.bodies.keys().any(|scope| *scope != CallId::root(self.id));
+        let children_run = self.bodies.keys().any(|scope| *scope != self.root);
         let ends_well = self.root_end.as_ref().map(|end| end.result.is_ok());
         match ends_well {
             Some(true) if self.questions.has_open() => Standing::Asking(self.open_questions()),
             Some(true) if children_run => Standing::Working,
             Some(_) => self.end(),
-            None if !self.questions.has_open() || self.has_locals() => Standing::Working,
+            None if self.has_locals() => Standing::Working,
+            None if !self.questions.has_open() && self.paused.is_empty() => Standing::Working,
             None if !self.looked => {
                 self.looked = true;
                 Standing::LookAgain
             }
+            None if !self.questions.has_open() => Standing::Paused,
             None => Standing::Asking(self.open_questions()),
         }
     }
@@ -423,7 +466,8 @@ impl Execution {
             return Standing::Working;
         };
         let children = std::mem::take(&mut self.children);
-        Standing::Ended(result.map(|output| Ending { output, is_cached, children }))
+        let record = self.step_record();
+        Standing::Ended(result.map(|output| Ending { output, record, is_cached, children }))
     }
 
     fn open_questions(&self) -> Vec<Interrupt> {

@@ -50,7 +50,7 @@ impl Execution {
             let call = *call;
             let state = self.calls.get(call).map(|call| call.state);
             if state.is_none() && matches!(request, CallRequest::Entrypoint { .. }) {
-                self.place_child(call, caller);
+                self.place_child(call, caller, request);
             }
             let is_made_now = self.made_now.insert(call);
             if is_made_now {
@@ -167,7 +167,7 @@ impl Execution {
             }
         } else if self.calls.get(caller).is_some_and(Call::is_task) {
             if matches!(nested.request, CallRequest::Entrypoint { .. }) {
-                self.place_child(nested.call, caller);
+                self.place_child(nested.call, caller, &nested.request);
             }
             // A task that runs again makes it again.
             let is_shown = is_earlier && !self.index.is_recorded(caller);
@@ -242,7 +242,7 @@ impl Execution {
         if self.bodies.get(&scope).is_some_and(|body| body.scope().locals() > 0) {
             return false;
         }
-        let mut is_blocked = self.questions.is_asking(scope);
+        let mut is_blocked = self.questions.is_asking(scope) || self.paused.contains(&scope);
         for (id, call) in self.calls.open_calls_of(scope) {
             // A task that runs again does not wait for what it has not called again.
             if call.waiter == Waiter::Task && !self.made_now.contains(&id) {
@@ -266,7 +266,8 @@ impl Execution {
                 let is_to_begin = self.retries.contains_key(&call);
                 let is_at_a_job =
                     self.looking_up.contains(&call) || self.filling.contains_key(&call);
-                !is_to_begin && !is_at_a_job && self.is_blocked_on_people(call)
+                let goes_on = self.stepping.contains_key(&call);
+                !is_to_begin && !goes_on && !is_at_a_job && self.is_blocked_on_people(call)
             }
             _ => false,
         }

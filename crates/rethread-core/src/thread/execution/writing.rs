@@ -144,7 +144,7 @@ impl Execution {
 
     /// The body of an entrypoint begins anew, as this attempt, and makes its calls anew.
     pub(super) fn body_writes_anew(&mut self, body: CallId, attempt: u32) {
-        let is_root = body == CallId::root(self.id);
+        let is_root = body == self.root;
         let calls = &self.calls;
         let is_under = |call: CallId| is_root || calls.path(call).contains(&body);
         let is_void = |call: &CallId, writing: &mut Writing| {
@@ -158,7 +158,7 @@ impl Execution {
 
     /// Tells readers what counts no more.
     pub(super) fn show_resets(&mut self, now: Millis, turn: &mut Turn, log: &mut RunLog) {
-        let root = CallId::root(self.id);
+        let root = self.root;
         for (call, attempt) in mem::take(&mut self.resets) {
             let call = (call != root).then_some(call);
             turn.event(log, now, EventKind::Reset { call, attempt });
@@ -181,6 +181,9 @@ impl Execution {
     pub(super) fn note_end_of_replay(&mut self) {
         if self.is_loaded() && self.made_before_load.is_none() {
             self.made_before_load = Some(self.calls.len());
+        }
+        if mem::take(&mut self.in_doubt) {
+            self.doubted = self.undecided.iter().copied().collect();
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A world for one machine: storage, queue and workers as plain data, driven step by step.
 
+pub(crate) mod graph;
 pub(crate) mod rng;
 pub(crate) mod world;
 
@@ -11,6 +12,7 @@ use std::task::{Context, Poll};
 
 use rethread_core::event::Refusal;
 use rethread_core::failure::Failure;
+use rethread_core::graph::{GraphEdit, GraphEdited};
 use rethread_core::message::Emission;
 use rethread_core::payload::Payload;
 use rethread_core::policy::{EntrypointOptions, TaskOptions};
@@ -20,6 +22,8 @@ use rethread_core::replay::{
 use rethread_core::store::StoreRequest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use graph::Steps;
 
 /// A value as a payload.
 pub(crate) fn payload<T: Serialize>(value: T) -> Payload {
@@ -58,7 +62,7 @@ impl Drop for Slot {
 pub(crate) fn task_with(name: &str, input: impl Serialize, options: TaskOptions) -> Slot {
     let scope = Scope::current().expect("called in a body");
     let (name, input, options) = (Arc::from(name), payload(input), Arc::new(options));
-    let request = CallRequest::Task { name, input, options, cache_key: None };
+    let request = CallRequest::Task { name, input, options, cache_key: None, node: None };
     let slot = scope.call(request, None);
     Slot { scope, slot }
 }
@@ -85,8 +89,8 @@ pub(crate) fn task(name: &str, input: impl Serialize) -> Slot {
 /// Calls a child entrypoint.
 pub(crate) fn child(name: &str, input: impl Serialize) -> Slot {
     let scope = Scope::current().expect("called in a body");
-    let slot =
-        scope.call(CallRequest::Entrypoint { name: Arc::from(name), input: payload(input) }, None);
+    let (name, input) = (Arc::from(name), payload(input));
+    let slot = scope.call(CallRequest::Entrypoint { name, input, node: None }, None);
     Slot { scope, slot }
 }
 
@@ -113,7 +117,11 @@ type Start = Box<dyn Fn(&Payload) -> BodyFuture + Send + Sync>;
 
 /// Entrypoints of a test, by name.
 #[derive(Default)]
-pub(crate) struct Code(Vec<(String, Start)>, BTreeMap<String, EntrypointOptions>);
+pub(crate) struct Code(
+    Vec<(String, Start)>,
+    BTreeMap<String, EntrypointOptions>,
+    BTreeMap<String, Arc<Steps>>,
+);
 
 impl Code {
     /// Adds an entrypoint.
@@ -127,7 +135,9 @@ impl Code {
     {
         let start: Start = Box::new(move |input| {
             let body = body(input.clone());
-            Box::pin(async move { body.await.map(|value| BodyOutput { value, save: None }) })
+            Box::pin(
+                async move { body.await.map(|value| BodyOutput { value, save: None, step: None }) },
+            )
         });
         self.0.push((name.to_owned(), start));
         self
@@ -144,6 +154,14 @@ impl Code {
     {
         self.0.push((name.to_owned(), Box::new(move |input| Box::pin(body(input.clone())))));
         self
+    }
+
+    /// Adds a graph that runs these nodes, step by step.
+    pub(crate) fn graph(mut self, name: &str, steps: &[&[&str]]) -> Self {
+        let steps = steps.iter().map(|step| step.iter().map(ToString::to_string).collect());
+        let steps: Arc<Steps> = Arc::new(steps.collect());
+        self.2.insert(name.to_owned(), Arc::clone(&steps));
+        self.with_save(name, move |input| graph::play(Arc::clone(&steps), input))
     }
 
     /// Says what an entrypoint asks of the engine.
@@ -170,6 +188,16 @@ impl std::fmt::Debug for Code {
 impl Program for Code {
     fn options(&self, entrypoint: &str) -> EntrypointOptions {
         self.1.get(entrypoint).cloned().unwrap_or_default()
+    }
+
+    fn is_graph(&self, entrypoint: &str) -> bool {
+        self.2.contains_key(entrypoint)
+    }
+
+    fn edit(&self, entrypoint: &str, edit: &GraphEdit) -> Result<GraphEdited, Refusal> {
+        let reason = format!("no graph {entrypoint}");
+        let steps = self.2.get(entrypoint).ok_or(Refusal::InvalidUpdate { reason })?;
+        graph::edit(steps, edit)
     }
 
     fn start(&self, entrypoint: &str, input: &Payload) -> Result<BodyFuture, Refusal> {

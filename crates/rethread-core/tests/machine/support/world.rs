@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use rethread_core::checkpoint::Checkpoint;
 use rethread_core::dead_letter::DeadLetter;
 use rethread_core::event::{Event, EventKind, RunOutcome};
+use rethread_core::graph::StepCount;
 use rethread_core::header::{ThreadHeader, ThreadStatus};
 use rethread_core::ids::{
     CallId, CheckpointId, ExecutionId, Millis, PartitionId, RunId, ThreadId, WorkerId,
@@ -75,6 +76,8 @@ pub(crate) struct World {
     /// After this many effects the machine is lost.
     pub(crate) crash_after: Option<usize>,
     pub(crate) limits: Limits,
+    /// Whether a machine that is loaded is told that more may be in flight.
+    pub(crate) in_doubt: bool,
     pub(crate) crashes: usize,
     /// How the next command is given.
     pub(crate) asking: Asking,
@@ -113,6 +116,7 @@ impl World {
             effects: 0,
             crash_after: None,
             limits: Limits::default(),
+            in_doubt: false,
             crashes: 0,
             asking: Asking::default(),
             runs_recorded_again: false,
@@ -207,6 +211,7 @@ impl World {
             journal: journal.collect(),
             base: self.store.base.map(|id| self.store.checkpoints[&id].clone()),
             in_flight,
+            in_doubt: self.in_doubt,
             header,
         };
         self.machine = Some(ThreadMachine::load(self.setup(), self.now, stored));
@@ -396,6 +401,7 @@ impl World {
         if let Some(body) = self.async_tasks.get(&order.name) {
             let scope = Scope::ungated(ScopeInfo {
                 scope: call,
+                is_root: false,
                 thread: order.thread.clone(),
                 run: order.run,
                 execution: order.target.execution,
@@ -403,6 +409,10 @@ impl World {
                 attempt: order.try_number,
                 calls: call,
                 previous: None,
+                goes_on: false,
+                carried: None,
+                steps: StepCount::default(),
+                breakpoints: Arc::default(),
                 answers: order.answers.clone(),
                 config: order.config.clone(),
                 context: order.context.clone(),

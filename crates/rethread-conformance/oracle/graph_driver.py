@@ -1,0 +1,190 @@
+"""Random sessions on programs of the Graph API."""
+
+import random
+from typing import Any
+
+from driver import MODES, STEPS_MAX, Driver
+from graph_programs import END, START, GraphProgram
+
+
+class GraphDriver(Driver):
+    LABEL = "random-graph"
+    ERRORS = {"ValueError", "InvalidUpdate", "RecursionLimit", "AmbiguousResume"}
+
+    def __init__(self, name: str, rng: random.Random) -> None:
+        super().__init__(name, rng, GraphProgram(rng))
+        self.is_graph = self.program.main == "g"
+        #: Nodes of the main graph that something has updated for.
+        self.nodes = list(self.program.graphs["g"]["nodes"])
+        #: An answer without id is left behind in a run that is given up (D01, D02).
+        self.answers_plainly = self.program.asks_once and not self.calls_graphs()
+        #: G02: after updates that cannot be merged the thread cannot be looked at.
+        self.is_stuck = False
+
+    def calls_graphs(self) -> bool:
+        return len(self.program.graphs) > 1
+
+    # --- runs ----------------------------------------------------------------------------------
+
+    def begin(self, **how) -> dict:
+        # What else a failing step shows is left to chance.
+        if self.program.fails or self.chance(0.45):
+            observed = self.do(op="invoke", **how)
+        else:
+            if self.chance(0.35):
+                how["subgraphs"] = True
+            modes = self.rng.sample(MODES, self.rng.randint(1, 4))
+            observed = self.do(op="stream", modes=modes, **how)
+        kind = observed.get("error", {}).get("kind")
+        self.is_stuck = kind == "InvalidUpdate"
+        self.has_failed |= kind == "ValueError"
+        return observed
+
+    def input(self) -> Any:
+        if not self.is_graph:
+            return {"n": self.rng.randint(0, 9)}
+        some = {"n": self.rng.randint(0, 9), "log": ["in"], "ticks": -self.rng.randint(0, 2)}
+        if self.chance(0.15):
+            del some[self.rng.choice(list(some))]
+        if self.chance(0.05):
+            some["unknown"] = 1
+        return some
+
+    def options(self) -> dict:
+        options: dict[str, Any] = {"recursion_limit": self.rng.choice([3, 8, 25, 25, 25])}
+        if self.chance(0.15):
+            options["metadata"] = {"lap": self.rng.randint(1, 3)}
+        if self.chance(0.1):
+            options["configurable"] = {"user": self.rng.choice(["ada", 7, True])}
+        if self.is_graph and self.chance(0.2):
+            # G06
+            kinds = ["async", "exit"] if self.program.keeps_nothing else ["sync", "async", "exit"]
+            options["durability"] = self.rng.choice(kinds)
+        if self.is_graph and self.chance(0.12):
+            names = self.rng.sample(self.nodes, self.rng.randint(1, 2))
+            side = self.rng.choice(["interrupt_before", "interrupt_after"])
+            options[side] = "*" if self.chance(0.2) else names
+        return options
+
+    def run(self, thread: str, **how) -> None:
+        """A run with all that belongs to it."""
+        self.session.last.pop(thread, None)
+        options = self.options()
+        observed = self.begin(thread=thread, **how, **options)
+        again, exceeded = {"continue": True}, 0
+        for _ in range(STEPS_MAX):
+            if self.is_stuck:
+                return
+            if "error" in observed:
+                if self.chance(0.5):
+                    self.look(thread)
+                exceeded += observed["error"]["kind"] == "RecursionLimit"
+                if exceeded > 2:
+                    return
+                observed = self.begin(thread=thread, **again, **options)
+                continue
+            state = self.state(thread)
+            if not state.next:
+                return
+            if self.chance(0.3):
+                self.look(thread)
+            if not state.interrupts:
+                # A breakpoint.
+                if self.chance(0.1):
+                    return self.update(thread)
+                observed = self.begin(thread=thread, **again, **options)
+                continue
+            if not self.answers_plainly:
+                if self.chance(0.06):
+                    observed = self.begin(thread=thread, **again, **options)
+                    continue
+                if self.chance(0.06):
+                    return
+                if self.is_graph and self.chance(0.06):
+                    return self.update(thread)
+            observed = self.answer(thread, options)
+
+    def answer(self, thread: str, options: dict) -> dict:
+        open_ids = set(self.asked(thread))
+        known = self.session.last.get(thread, [])
+        if {one["id"] for one in known} != open_ids:
+            self.do(op="state", thread=thread)
+            known = self.session.last[thread]
+        if len(known) == 1 and self.answers_plainly:
+            return self.begin(thread=thread, resume=self.rng.randint(0, 9), **options)
+        some = self.rng.sample(known, self.rng.randint(1, len(known)))
+        # In an order that is not left to chance.
+        values = sorted((one["value"] for one in some), key=str)
+        answers = [{"of": {"value": one}, "value": self.rng.randint(0, 9)} for one in values]
+        return self.begin(thread=thread, resume_map=answers, **options)
+
+    def look(self, thread: str) -> None:
+        subgraphs = {"subgraphs": True} if self.chance(0.4) else {}
+        self.do(op="state", thread=thread, **subgraphs)
+
+    # --- the session ---------------------------------------------------------------------------
+
+    def grow(self) -> None:
+        for _ in range(self.rng.randint(1, 3)):
+            self.run("1", input=self.input())
+            if self.is_graph and not self.is_stuck and self.chance(0.25):
+                self.command("1")
+        if self.chance(0.25):
+            self.run("2", input=self.input())
+        if self.is_stuck:
+            return
+        self.do(op="history", thread="1", **self.arguments())
+        if self.program.fails:
+            return
+        if self.chance(0.5):
+            self.travel()
+        if self.is_graph and not self.is_stuck and self.chance(0.5):
+            self.update("1")
+        if not self.is_stuck:
+            self.look("1")
+
+    def arguments(self) -> dict:
+        if self.chance(0.8) or self.length() < 2:
+            return {}
+        return self.rng.choice(
+            [{"limit": 2}, {"filter": {"source": "input"}}, {"before": 1}, {"filter": {"lap": 2}}]
+        )
+
+    def command(self, thread: str) -> None:
+        # G07: beside a paused step.
+        if self.state(thread).next:
+            return
+        command: dict[str, Any] = {"update": {"log": ["commanded"]}}
+        if self.chance(0.7):
+            command["goto"] = self.rng.choice(self.nodes)
+        self.run(thread, command=command)
+
+    def update(self, thread: str) -> None:
+        values = {"log": ["updated"], "n": self.rng.randint(0, 9)}
+        kinds: list[Any] = [None, None, *self.nodes, START, "__input__", END, "__copy__"]
+        kind = self.rng.choice(kinds)
+        if kind in (END, "__copy__"):
+            self.do(op="update", thread=thread, values=None, **{"as": kind})
+        else:
+            name = {} if kind is None else {"as": kind}
+            self.do(op="update", thread=thread, values=values, **name)
+        if self.chance(0.5):
+            self.look(thread)
+        self.run(thread, **({"continue": True} if self.chance(0.7) else {"input": self.input()}))
+
+    def travel(self) -> None:
+        # A graph with a history of its own: its past is a matter of its caller's checkpoints.
+        if self.program.keeps_histories:
+            return
+        at = self.rng.randrange(self.length())
+        way = self.rng.choice(["continue", "continue", "input", "update"])
+        if way == "update" and self.is_graph:
+            name = {"as": self.rng.choice(self.nodes)} if self.chance(0.5) else {}
+            self.do(op="update", thread="1", at=at, values={"log": ["forked"]}, **name)
+            self.run("1", **{"continue": True})
+        elif way == "continue":
+            self.run("1", at=at, **{"continue": True})
+        else:
+            self.run("1", at=at, input=self.input())
+        if not self.is_stuck:
+            self.do(op="history", thread="1")

@@ -1,0 +1,184 @@
+//! What the steps of graphs look like before their end, and what is kept of them after it.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::checkpoint::{Checkpoint, Progress, Source};
+use crate::event::Interrupt;
+use crate::failure::Failure;
+use crate::graph::{ChildGraph, GraphProgress, Outcomes, StepView};
+use crate::ids::{CallId, CheckpointId, Millis};
+use crate::journal::{Entry, Fact};
+use crate::payload::Payload;
+use crate::replay::Outcome;
+use crate::thread::execution::Execution;
+
+/// What the step of the root came to by now, with the questions that were asked in it.
+#[derive(Debug)]
+pub(in crate::thread) struct StepRecord {
+    pub(in crate::thread) graph: Box<GraphProgress>,
+    pub(in crate::thread) asked: Vec<Interrupt>,
+}
+
+impl StepRecord {
+    /// What is kept of the step when it has ended.
+    pub(in crate::thread) fn ended(self) -> Progress {
+        let Self { mut graph, asked } = self;
+        (graph.view.values, graph.view.result) = (Payload::NULL, Payload::NULL);
+        graph.children.clear();
+        Progress { interrupts: asked, graph: Some(graph), ..Progress::default() }
+    }
+}
+
+impl Execution {
+    /// Notes the outcome of a call for the view of the step that made it.
+    pub(super) fn note_outcome(&mut self, body: CallId, call: CallId, outcome: &Outcome) {
+        // It had the answer, or did not ask.
+        self.ahead.remove(&body);
+        if let (Some(begun), Ok(value)) = (self.begun.get(&body), outcome)
+            && begun.is_graph
+        {
+            self.results.entry(body).or_default().insert(call, value.clone());
+        }
+    }
+
+    /// What the step in progress looks like, if the root is a graph.
+    pub(in crate::thread) fn step_record(&self) -> Option<StepRecord> {
+        let view = self.view_of(self.root)?;
+        let mut children = Vec::new();
+        self.add_children(&view, &mut children);
+        let graph = Box::new(GraphProgress { view, children });
+        Some(StepRecord { graph, asked: self.asked_under(self.root) })
+    }
+
+    /// What is kept of a step that has ended.
+    pub(super) fn ended_step(&self, body: CallId) -> Option<Box<GraphProgress>> {
+        let mut view = self.view_of(body)?;
+        (view.values, view.result) = (Payload::NULL, Payload::NULL);
+        Some(Box::new(GraphProgress { view, children: Vec::new() }))
+    }
+
+    fn view_of(&self, body: CallId) -> Option<StepView> {
+        let view = self.scopes.get(&body)?.view()?;
+        let none = Outcomes::new();
+        let results = self.results.get(&body).unwrap_or(&none);
+        // A view that cannot be shown shows nothing; its body fails on its own.
+        let mut view = catch_unwind(AssertUnwindSafe(|| view(results))).ok()?;
+        for task in &mut view.tasks {
+            if let (None, Some(call)) = (&task.failure, task.call) {
+                task.failure = self.failure_of(call);
+            }
+        }
+        Some(view)
+    }
+
+    /// The last failure of a call in this step, unless the call has asked something since.
+    fn failure_of(&self, call: CallId) -> Option<Failure> {
+        let last = self.journal.iter().rev().find_map(|entry| match &entry.fact {
+            Fact::Failed { delivery, failure, .. } if delivery.call == call => Some(Some(failure)),
+            Fact::Asked(asked) if self.is_under(asked.scope, call) => Some(None),
+            _ => None,
+        });
+        last.flatten().cloned()
+    }
+
+    fn is_under(&self, body: CallId, call: CallId) -> bool {
+        body == call || self.calls.path(body).contains(&call)
+    }
+
+    /// Adds the tasks of a step that are graphs and have begun, with those that they run.
+    fn add_children(&self, view: &StepView, children: &mut Vec<ChildGraph>) {
+        for call in view.tasks.iter().filter_map(|task| task.call) {
+            let Some(begun) = self.begun.get(&call).filter(|begun| begun.is_graph) else {
+                continue;
+            };
+            let checkpoints = self.checkpoints_of(call, &begun.name, &begun.input);
+            let has_ended = checkpoints.last().is_some_and(|last| last.tasks.is_empty());
+            let view = self.view_of(call).filter(|_| !has_ended).unwrap_or_default();
+            children.push(ChildGraph { call, checkpoints, view: view.clone() });
+            self.add_children(&view, children);
+        }
+    }
+
+    /// The checkpoints that a child graph has made in this execution, with what came of each.
+    fn checkpoints_of(&self, call: CallId, name: &str, input: &Payload) -> Vec<Checkpoint> {
+        let mut made = vec![self.input_checkpoint_of(call, name, input)];
+        for (entry, stepped) in self.steps_of(call) {
+            if let Some(last) = made.last_mut() {
+                last.progress = stepped.progress.clone();
+            }
+            made.push(Checkpoint { created_at: entry.at, ..stepped.checkpoint.clone() });
+        }
+        if let Some(last) = made.last_mut() {
+            let failure = self.failure_of(call);
+            let interrupts = self.asked_under(call);
+            last.progress = Progress { interrupts, failure, ..Progress::default() };
+        }
+        made
+    }
+
+    /// The steps of a child, in their order.
+    pub(super) fn steps_of(
+        &self,
+        call: CallId,
+    ) -> impl Iterator<Item = (&Entry, &crate::journal::Stepped)> {
+        self.journal.iter().filter_map(move |entry| match &entry.fact {
+            Fact::Stepped(stepped) if stepped.body == call => Some((entry, &**stepped)),
+            _ => None,
+        })
+    }
+
+    pub(super) fn input_checkpoint_of(
+        &self,
+        call: CallId,
+        name: &str,
+        input: &Payload,
+    ) -> Checkpoint {
+        let state = self.child_state(call, name);
+        let shown = self.input_shown(name, state);
+        Checkpoint {
+            id: CheckpointId::of_child(call, 0),
+            parent: state.map(|state| state.head),
+            created_at: Millis::default(),
+            source: Source::Input,
+            step: state.map_or(-1, |state| state.step + 1),
+            run: self.run,
+            entrypoint: name.to_owned(),
+            values: shown.values,
+            saved: state.map(|state| state.previous().clone()),
+            input: Some(input.clone()),
+            goes_on: false,
+            tasks: shown.tasks,
+            progress: Progress::default(),
+            metadata: self.settings.config.scalars(),
+            children: BTreeMap::new(),
+        }
+    }
+
+    /// The questions that were asked under a body in this execution, the newest of each node: those
+    /// that are open, and those of earlier stops whose node has asked nothing since.
+    pub(super) fn asked_under(&self, body: CallId) -> Vec<Interrupt> {
+        let stops = self.journal.iter().filter_map(|entry| match &entry.fact {
+            Fact::RunStopped { progress, .. } => Some(&progress.interrupts),
+            _ => None,
+        });
+        let mut asked: Vec<Interrupt> = Vec::new();
+        for newer in stops.chain([&self.open_questions()]) {
+            let asks_again = |old: &Interrupt| {
+                newer.iter().any(|new| self.node_of(&new.path) == self.node_of(&old.path))
+            };
+            asked.retain(|old| !asks_again(old));
+            asked.extend(newer.iter().cloned());
+        }
+        asked.retain(|one| body == self.root || one.path.contains(&body));
+        asked
+    }
+
+    /// The innermost node among the bodies that lead to the one that asks.
+    fn node_of<'a>(&self, path: &'a [CallId]) -> &'a [CallId] {
+        let is_node =
+            |call: &CallId| self.calls.get(*call).is_some_and(|call| call.request.node().is_some());
+        let end = path.iter().rposition(is_node).map_or(path.len(), |place| place + 1);
+        &path[..end]
+    }
+}

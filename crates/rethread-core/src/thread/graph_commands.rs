@@ -1,0 +1,177 @@
+//! Commands as the input of graphs: they change the step that starts at a checkpoint in place.
+
+use crate::checkpoint::{Checkpoint, Progress};
+use crate::event::Refusal;
+use crate::graph::{GraphChange, GraphCommand, GraphEdit, GraphEdited, StepEnd, TaskView};
+use crate::header::ThreadStatus;
+use crate::ids::{CallId, ExecutionId, Millis};
+use crate::journal::{Began, Entry, Fact};
+use crate::message::CommandInput;
+use crate::payload::Payload;
+use crate::thread::commands::Request;
+use crate::thread::graphs::edit_caught;
+use crate::thread::{State, ThreadMachine, index};
+
+impl ThreadMachine {
+    /// Goes on with a command.
+    pub(super) fn command(
+        &mut self,
+        now: Millis,
+        mut request: Request,
+        input: CommandInput,
+    ) -> Result<(), Refusal> {
+        let CommandInput { entrypoint: _, answers, command } = input;
+        if let Some(at) = request.at.take() {
+            request.at = Some(Box::new(self.commanded_checkpoint(*at, command)?));
+            return match answers {
+                Some(answers) => self.resume(now, request, answers),
+                None => self.go_on(now, request),
+            };
+        }
+        let Some(header) = &self.header else {
+            return Err(match request.is_lenient {
+                true => Refusal::EmptyInput,
+                false => self.nothing_to_continue(),
+            });
+        };
+        match header.status {
+            ThreadStatus::Idle if !command.is_empty() => {
+                return self.command_the_end(now, request, command);
+            }
+            _ if command.is_empty() => {}
+            _ => {
+                // What would be refused must not change anything.
+                self.check_answers(answers.as_ref(), request.is_lenient)?;
+                self.command_the_step(command)?;
+            }
+        }
+        match answers {
+            Some(answers) => self.resume(now, request, answers),
+            None => self.go_on(now, request),
+        }
+    }
+
+    /// Changes the step that the thread rests in.
+    fn command_the_step(&mut self, command: GraphCommand) -> Result<(), Refusal> {
+        let State::Resting { journal, .. } = &self.state else { return Err(self.busy()) };
+        let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() else {
+            return Err(self.nothing_to_continue());
+        };
+        let (at, mut began) = (*at, (**began).clone());
+        let edited =
+            self.commanded(&began.entrypoint, (&began.previous, &began.values), command)?;
+        let StepEnd { values, tasks, .. } = edited.output.step.map(|it| *it).unwrap_or_default();
+        began.previous = Some(edited.output.save.unwrap_or(edited.output.value));
+        (began.values, began.tasks, began.is_changed) = (values, tasks, true);
+        let mut progress = index::last_progress(journal);
+        if let Some(graph) = &mut progress.graph {
+            let added = began.tasks.iter().filter(|task| task.added);
+            let shown: Vec<_> = added.map(TaskView::planned).collect();
+            let is_new = |task: &TaskView| {
+                !graph.view.tasks.iter().any(|known| known.added && known.name == task.name)
+            };
+            let new: Vec<_> = shown.into_iter().filter(is_new).collect();
+            graph.view.tasks.extend(new);
+        }
+        if began.goes_on {
+            self.base = Some(Self::first_checkpoint(&began, at, Progress::default()));
+        }
+        if let State::Resting { journal, .. } = &mut self.state
+            && let Some(first) = journal.first_mut()
+        {
+            first.fact = Fact::Began(Box::new(began));
+        }
+        self.write_again(progress, None);
+        Ok(())
+    }
+
+    /// Changes what the thread has come to at its end, and runs what that leads to.
+    fn command_the_end(
+        &mut self,
+        now: Millis,
+        request: Request,
+        command: GraphCommand,
+    ) -> Result<(), Refusal> {
+        let (Some(base), Some(header)) = (&self.base, &self.header) else {
+            return Err(self.nothing_to_continue());
+        };
+        let previous = base.previous().cloned();
+        let edited = self.commanded(&header.entrypoint, (&previous, &base.values), command)?;
+        let StepEnd { values, tasks, .. } = edited.output.step.map(|it| *it).unwrap_or_default();
+        let saved = Some(edited.output.save.unwrap_or_else(|| edited.output.value.clone()));
+        let changed = Checkpoint { values, saved, ..base.clone() };
+        self.turn.put_checkpoint(changed.clone());
+        self.base = Some(changed.clone());
+        if tasks.is_empty() {
+            self.give_value(now, request.run);
+            return Ok(());
+        }
+        let execution = ExecutionId::from(request.run);
+        let began = Began {
+            run: request.run,
+            execution,
+            root: CallId::root(execution),
+            entrypoint: changed.entrypoint,
+            input: Payload::NULL,
+            previous: changed.saved,
+            values: changed.values,
+            goes_on: true,
+            tasks,
+            steps: 0,
+            took_input: false,
+            carried: None,
+            is_changed: true,
+            children: changed.children,
+            answer: None,
+            source: changed.source,
+            checkpoint: changed.id,
+            parent: changed.parent,
+            step: changed.step,
+            settings: request.settings,
+        };
+        let in_flight = self.in_flight();
+        if let Some(header) = &mut self.header {
+            header.execution = Some(execution);
+        }
+        let first = Self::first_checkpoint(&began, changed.created_at, Progress::default());
+        self.turn.put_checkpoint(first);
+        self.turn.drop_journal();
+        let entry = Entry { at: now, fact: Fact::Began(Box::new(began)) };
+        self.turn.append(entry.clone());
+        self.begin_run(now, request.run, vec![entry], in_flight, true);
+        Ok(())
+    }
+
+    /// An older checkpoint with a command for the step that starts there.
+    fn commanded_checkpoint(
+        &self,
+        at: Checkpoint,
+        command: GraphCommand,
+    ) -> Result<Checkpoint, Refusal> {
+        if command.is_empty() {
+            return Ok(at);
+        }
+        let previous = at.previous().cloned();
+        let edited = self.commanded(&at.entrypoint, (&previous, &at.values), command)?;
+        let StepEnd { values, tasks, .. } = edited.output.step.map(|it| *it).unwrap_or_default();
+        let goes_on = !tasks.is_empty();
+        let saved = Some(edited.output.save.unwrap_or(edited.output.value));
+        let input = goes_on.then_some(Payload::NULL);
+        Ok(Checkpoint { values, saved, tasks, goes_on, input, ..at })
+    }
+
+    fn commanded(
+        &self,
+        entrypoint: &str,
+        (previous, values): (&Option<Payload>, &Payload),
+        command: GraphCommand,
+    ) -> Result<GraphEdited, Refusal> {
+        let edit = GraphEdit {
+            previous: previous.clone(),
+            values: values.clone(),
+            results: Vec::new(),
+            change: GraphChange::Command(command),
+        };
+        edit_caught(&*self.setup.program, entrypoint, &edit)
+    }
+}

@@ -1,0 +1,266 @@
+//! Edits of the state of graphs, made by their code.
+
+use std::collections::BTreeSet;
+
+use crate::checkpoint::{Checkpoint, Progress, Source};
+use crate::event::{Interrupt, Refusal};
+use crate::graph::{
+    GraphChange, GraphEdit, GraphProgress, StepEnd, StepView, TaskResult, TaskView,
+};
+use crate::header::ThreadStatus;
+use crate::ids::{CallId, CheckpointId, Millis};
+use crate::journal::{Entry, Fact, Stepped};
+use crate::message::UpdateAs;
+use crate::payload::Payload;
+use crate::thread::commands::{Beginning, Origin, Request};
+use crate::thread::graphs::edit_caught;
+use crate::thread::index::JournalIndex;
+use crate::thread::{State, ThreadMachine, index};
+
+/// Updates of a graph, and the nodes in whose name they are made.
+pub(super) struct GraphUpdate {
+    pub(super) kind: UpdateAs,
+    pub(super) updates: Vec<(Payload, Option<String>)>,
+}
+
+impl ThreadMachine {
+    /// Edits the state of the graph that is the root: makes a checkpoint in which what the edit
+    /// leads to is left to be done.
+    pub(super) fn update_graph(
+        &mut self,
+        now: Millis,
+        request: &Request,
+        entrypoint: String,
+        update: GraphUpdate,
+    ) -> Result<CheckpointId, Refusal> {
+        let GraphUpdate { kind, updates } = update;
+        let origin = self.origin(request.at.as_deref());
+        // What is recorded of the step counts only for the edit of what the thread has come to.
+        let results = match request.at {
+            None => self.root_results(),
+            Some(_) => Vec::new(),
+        };
+        let edit = GraphEdit {
+            previous: origin.previous.clone(),
+            values: origin.values.clone(),
+            results,
+            change: GraphChange::Update { kind, updates },
+        };
+        let edited = edit_caught(&*self.setup.program, &entrypoint, &edit)?;
+        let step = edited.output.step.map(|step| *step).unwrap_or_default();
+        let previous = Some(edited.output.save.unwrap_or(edited.output.value));
+        self.show_written(request.at.as_deref(), &edited.wrote);
+        let origin = Origin { previous, values: step.values, ..origin };
+        if step.tasks.is_empty() {
+            return Ok(self.finish_at(now, request, origin, Source::Update, entrypoint));
+        }
+        let beginning = Beginning {
+            entrypoint,
+            input: Payload::NULL,
+            source: Source::Update,
+            answer: None,
+            goes_on: true,
+            tasks: step.tasks,
+        };
+        Ok(self.make_ready(now, request, origin, beginning))
+    }
+
+    /// Edits a graph that is a pending task: it makes a step there, and goes on behind it in the
+    /// next run.
+    pub(super) fn update_child_graph(
+        &mut self,
+        now: Millis,
+        request: &Request,
+        path: &[String],
+        update: GraphUpdate,
+    ) -> Result<CheckpointId, Refusal> {
+        let State::Resting { journal, .. } = &self.state else { return Err(self.busy()) };
+        let mut progress = index::last_progress(journal);
+        let graph = progress.graph.as_deref_mut().ok_or_else(|| no_such_task(path))?;
+        let call = pending_graph(graph, path).ok_or_else(|| no_such_task(path))?;
+        let child = graph.children.iter_mut().find(|child| child.call == call);
+        let child = child.ok_or_else(|| no_such_task(path))?;
+        let last = child.checkpoints.last_mut().ok_or_else(|| no_such_task(path))?;
+        let GraphUpdate { kind, updates } = update;
+        let edit = GraphEdit {
+            previous: last.saved.clone(),
+            values: last.values.clone(),
+            results: results_of(&child.view, journal),
+            change: GraphChange::Update { kind, updates },
+        };
+        let edited = edit_caught(&*self.setup.program, &last.entrypoint, &edit)?;
+        let StepEnd { values, tasks, .. } = edited.output.step.map(|it| *it).unwrap_or_default();
+        write_results(&mut child.view.tasks, &edited.wrote);
+        last.progress.graph = Some(Box::new(ended(&child.view)));
+        let attempt = JournalIndex::new(journal).last_attempt(call).map_or(1, |last| last.number);
+        let checkpoint = Checkpoint {
+            id: CheckpointId::of_child(call, attempt + 1),
+            parent: Some(last.id),
+            created_at: now,
+            source: Source::Update,
+            step: last.step + 1,
+            run: request.run,
+            values,
+            saved: Some(edited.output.save.unwrap_or_else(|| edited.output.value.clone())),
+            input: Some(Payload::NULL),
+            goes_on: true,
+            tasks,
+            progress: Progress::default(),
+            metadata: request.settings.config.scalars(),
+            ..last.clone()
+        };
+        let made = checkpoint.id;
+        let stepped = Stepped {
+            body: call,
+            attempt: attempt + 1,
+            abandoned: asking_under(&progress.interrupts, call),
+            progress: last.progress.clone(),
+            checkpoint: checkpoint.clone(),
+            carried: None,
+            steps: 0,
+            pause: true,
+            is_last: false,
+        };
+        child.view = fresh_view(&checkpoint, edited.output.value);
+        child.checkpoints.push(checkpoint);
+        let fact = Fact::Stepped(Box::new(stepped));
+        self.write_again(progress, Some(Entry { at: now, fact }));
+        Ok(made)
+    }
+
+    /// Replaces what the journal says that the execution had come to, and adds an entry.
+    pub(super) fn write_again(&mut self, progress: Progress, added: Option<Entry>) {
+        let State::Resting { journal, .. } = &mut self.state else { return };
+        let stopped = journal.iter_mut().rev().find_map(|entry| match &mut entry.fact {
+            Fact::RunStopped { progress, .. } => Some(progress),
+            _ => None,
+        });
+        if let Some(stopped) = stopped {
+            *stopped = progress.clone();
+        }
+        journal.extend(added);
+        self.turn.drop_journal();
+        for entry in journal.iter() {
+            self.turn.append(entry.clone());
+        }
+        if let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() {
+            self.turn.put_checkpoint(Self::first_checkpoint(began, *at, progress));
+        }
+    }
+
+    /// What is recorded of the step that the thread rests in.
+    fn root_results(&self) -> Vec<TaskResult> {
+        let State::Resting { journal, .. } = &self.state else { return Vec::new() };
+        let graph = index::last_progress(journal).graph;
+        graph.map(|graph| results_of(&graph.view, journal)).unwrap_or_default()
+    }
+
+    /// The tasks of the checkpoint that was edited show what was written in their name.
+    fn show_written(&mut self, at: Option<&Checkpoint>, wrote: &[(String, Payload)]) {
+        let checkpoint = match (at, &self.state) {
+            (Some(at), _) => Some(at.clone()),
+            (None, State::Resting { journal, .. }) => match journal.first() {
+                Some(Entry { at, fact: Fact::Began(began) }) => {
+                    let progress = index::last_progress(journal);
+                    Some(Self::first_checkpoint(began, *at, progress))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some(mut checkpoint) = checkpoint.filter(|one| !one.tasks.is_empty()) else { return };
+        let tasks = checkpoint.tasks.clone();
+        let graph = checkpoint.progress.graph.get_or_insert_with(|| {
+            let tasks = tasks.iter().map(TaskView::planned).collect();
+            let view = StepView { tasks, ..StepView::default() };
+            Box::new(GraphProgress { view, children: Vec::new() })
+        });
+        write_results(&mut graph.view.tasks, wrote);
+        **graph = ended(&graph.view);
+        self.turn.put_checkpoint(checkpoint);
+    }
+
+    /// Whether an open question belongs to a step that an edit has given up since: what answers
+    /// it is for whatever the graph asks instead. Gives that graph.
+    pub(super) fn edited_since_asked(&self, path: &[CallId]) -> Option<CallId> {
+        let is_interrupted = self
+            .header
+            .as_ref()
+            .is_some_and(|header| matches!(header.status, ThreadStatus::Interrupted(_)));
+        let State::Resting { journal, .. } = &self.state else { return None };
+        let stopped =
+            journal.iter().rposition(|entry| matches!(entry.fact, Fact::RunStopped { .. }))?;
+        let edited = journal[stopped..].iter().rev().find_map(|entry| match &entry.fact {
+            Fact::Stepped(stepped) if path.contains(&stepped.body) => Some(stepped.body),
+            _ => None,
+        });
+        edited.filter(|_| is_interrupted)
+    }
+}
+
+fn no_such_task(path: &[String]) -> Refusal {
+    let path = path.join("`, `");
+    let reason = format!("no task that is a graph is pending at `{path}`");
+    Refusal::InvalidUpdate { reason }
+}
+
+/// The call of the pending task that these names lead to.
+fn pending_graph(graph: &GraphProgress, path: &[String]) -> Option<CallId> {
+    let mut view = &graph.view;
+    let mut call = None;
+    for name in path {
+        let task = view.tasks.iter().find(|task| task.name == *name && task.result.is_none())?;
+        call = task.call;
+        view = &graph.children.iter().find(|child| Some(child.call) == call)?.view;
+    }
+    call
+}
+
+/// What the journal has of the tasks of a step.
+fn results_of(view: &StepView, journal: &[Entry]) -> Vec<TaskResult> {
+    let result_of = |call: CallId| {
+        journal.iter().rev().find_map(|entry| match &entry.fact {
+            Fact::Completed { delivery, value, .. } if delivery.call == call => Some(value.clone()),
+            _ => None,
+        })
+    };
+    let results = view
+        .tasks
+        .iter()
+        .map(|task| TaskResult { name: task.name.clone(), result: task.call.and_then(result_of) });
+    results.collect()
+}
+
+fn write_results(tasks: &mut [TaskView], wrote: &[(String, Payload)]) {
+    for (name, value) in wrote {
+        if let Some(task) = tasks.iter_mut().find(|task| task.name == *name) {
+            task.result = Some(value.clone());
+        }
+    }
+}
+
+/// What is kept of a step that is over.
+fn ended(view: &StepView) -> GraphProgress {
+    let view = StepView { tasks: view.tasks.clone(), ..StepView::default() };
+    GraphProgress { view, children: Vec::new() }
+}
+
+/// What a step looks like of which nothing has begun.
+fn fresh_view(checkpoint: &Checkpoint, result: Payload) -> StepView {
+    StepView {
+        values: checkpoint.values.clone(),
+        result,
+        changed: false,
+        tasks: checkpoint.tasks.iter().map(TaskView::planned).collect(),
+    }
+}
+
+/// The bodies under a call that lead to open questions.
+fn asking_under(open: &[Interrupt], call: CallId) -> Vec<CallId> {
+    let under = |interrupt: &Interrupt| {
+        let under = interrupt.path.iter().skip_while(|one| **one != call).skip(1);
+        under.copied().collect::<Vec<_>>()
+    };
+    let asking: BTreeSet<_> = open.iter().flat_map(under).collect();
+    asking.into_iter().collect()
+}

@@ -1,0 +1,146 @@
+//! The steps of a graph that is the root: each ends an execution and begins the next in the same
+//! run.
+
+use crate::checkpoint::{Checkpoint, Progress, Source};
+use crate::event::{EventKind, RunOutcome};
+use crate::graph::{STEPS_MAX, StepEnd, too_many_steps};
+use crate::header::ThreadStatus;
+use crate::ids::{ExecutionId, Millis};
+use crate::journal::{Began, Entry, Fact};
+use crate::payload::Payload;
+use crate::settings::RunDurability;
+use crate::thread::execution::{Ending, StepRecord};
+use crate::thread::{State, ThreadMachine, index};
+
+impl Ending {
+    /// Whether it is the end of a step that another one follows.
+    pub(super) fn goes_on(&self) -> bool {
+        self.output.step.as_ref().is_some_and(|step| !step.tasks.is_empty())
+    }
+}
+
+impl ThreadMachine {
+    /// A step ended and another one follows: lays that one out. Says whether it begins at once;
+    /// otherwise the run has ended, at a breakpoint or because it has made too many steps.
+    pub(super) fn make_step(&mut self, now: Millis, ending: Ending) -> bool {
+        let in_flight = self.in_flight();
+        let journal = self.end_execution();
+        let (Some(header), Some(Entry { at, fact: Fact::Began(began) })) =
+            (&self.header, journal.first())
+        else {
+            return false;
+        };
+        let run = header.run;
+        let Ending { output, record, is_cached: _, children } = ending;
+        let step = output.step.map(|step| *step).unwrap_or_default();
+        let StepEnd { values, changed, tasks, pause, counts, carried } = step;
+        let settings = index::last_settings(&journal).unwrap_or(&began.settings);
+        let is_first_run = run == began.run;
+        let is_unkept =
+            settings.durability == RunDurability::Exit && is_first_run && !began.is_changed;
+        let made = if is_first_run { began.steps } else { 0 } + u32::from(counts);
+        let limit = settings.recursion_limit.unwrap_or(STEPS_MAX);
+        let checkpoint = self.next_checkpoint(now, run);
+        let next = Began {
+            run,
+            execution: ExecutionId::of_step(checkpoint),
+            root: began.root,
+            entrypoint: began.entrypoint.clone(),
+            input: Payload::NULL,
+            previous: Some(output.save.unwrap_or_else(|| output.value.clone())),
+            values,
+            goes_on: true,
+            tasks,
+            steps: made,
+            took_input: is_first_run && began.took_input,
+            carried,
+            is_changed: false,
+            children,
+            answer: None,
+            source: Source::Loop,
+            checkpoint,
+            parent: if is_unkept { began.parent } else { Some(began.checkpoint) },
+            step: began.step + 1,
+            settings: Box::new(settings.clone()),
+        };
+        let progress = record.map(StepRecord::ended).unwrap_or_default();
+        let ended = Self::first_checkpoint(began, *at, progress);
+        self.keep_ended(ended, is_unkept);
+        self.show_step(now, &next, (&output.value, changed, pause));
+        let journal = vec![self.lay_out_step(now, next)];
+        if pause {
+            self.state = State::Resting { journal, in_flight };
+            self.end_run(now, ThreadStatus::Pending, RunOutcome::Done(output.value));
+            return false;
+        }
+        if made >= limit {
+            let failure = too_many_steps(limit);
+            let progress = Progress { failure: Some(failure.clone()), ..Progress::default() };
+            let status = ThreadStatus::Failed(failure.clone());
+            let came_to = (status, progress, None);
+            self.rest(now, (journal, in_flight), came_to, RunOutcome::Failed(failure));
+            return false;
+        }
+        if let Some(execution) = self.header.as_ref().and_then(|header| header.execution) {
+            self.run_execution(execution, run, journal, 0, in_flight);
+        }
+        true
+    }
+
+    /// Keeps the checkpoint at which a step started that has ended, unless only the last one of
+    /// the run is kept.
+    pub(super) fn keep_ended(&mut self, checkpoint: Checkpoint, is_unkept: bool) {
+        if is_unkept {
+            self.turn.drop_checkpoint(checkpoint.id);
+        } else {
+            self.turn.put_checkpoint(checkpoint);
+        }
+    }
+
+    /// Tells readers of a step.
+    fn show_step(
+        &mut self,
+        now: Millis,
+        next: &Began,
+        (result, changed, pause): (&Payload, bool, bool),
+    ) {
+        let Some(log) = &mut self.log else { return };
+        let stepped = EventKind::Stepped {
+            body: None,
+            checkpoint: next.checkpoint,
+            parent: next.parent,
+            source: next.source,
+            step: next.step,
+            values: next.values.clone(),
+            result: result.clone(),
+            changed,
+            tasks: next.tasks.clone(),
+            pause,
+        };
+        self.turn.event(log, now, stepped);
+    }
+
+    /// Writes the first entry of a step and its checkpoint, which is what the thread has come to.
+    fn lay_out_step(&mut self, now: Millis, next: Began) -> Entry {
+        if let Some(header) = &mut self.header {
+            header.execution = Some(next.execution);
+            header.head = next.checkpoint;
+            header.base = Some(next.checkpoint);
+            header.step = next.step;
+            header.checkpoints_made += 1;
+            header.children = next.children.clone();
+            header.asking.clear();
+            header.updated_at = now;
+            self.turn.set_header(header.clone());
+        }
+        let checkpoint = Self::first_checkpoint(&next, now, Progress::default());
+        self.turn.put_checkpoint(checkpoint.clone());
+        self.turn.set_base(checkpoint.id);
+        self.base = Some(checkpoint);
+        self.turn.drop_journal();
+        self.in_doubt = false;
+        let entry = Entry { at: now, fact: Fact::Began(Box::new(next)) };
+        self.turn.append(entry.clone());
+        entry
+    }
+}

@@ -1,0 +1,358 @@
+//! The body of a graph: it plays one step each time it is begun.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll};
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use rethread_core::failure::{Failure, kind};
+use rethread_core::graph::{NodeOutput, Outcomes, START, StepView, TaskView};
+use rethread_core::ids::CallId;
+use rethread_core::payload::Payload;
+use rethread_core::replay::{BodyOutput, CallRequest, Outcome, Scope, ScopeInfo, SlotIndex};
+
+use crate::compiled::{Compiled, CompiledKind, CompiledNode, NodeTask};
+use crate::managed;
+use crate::node::NodeFailure;
+use crate::point::{Ended, Planned, Point, start_task};
+use crate::run::{self, PathView};
+use crate::step::{self, Handled, TaskOfStep};
+use crate::update::{self, Written};
+use crate::values::Values;
+
+/// Plays a step: that of the start, which takes the input, or the next one of nodes.
+pub(crate) async fn play(graph: Arc<Compiled>, input: Payload) -> Result<BodyOutput, Failure> {
+    let scope = Scope::current().map_err(|outside| {
+        Failure::new(kind::OUTSIDE_RUN, format!("graph `{}`: {outside}", graph.name()))
+    })?;
+    if scope.info().goes_on {
+        play_nodes(&graph, &scope).await
+    } else {
+        play_start(&graph, &scope, &input).await
+    }
+}
+
+/// Where the graph stands.
+pub(crate) fn point(graph: &Compiled, previous: Option<&Payload>) -> Result<Point, Failure> {
+    match previous {
+        Some(saved) if !saved.is_null() => {
+            let mut point: Point =
+                saved.decode(format_args!("state of graph `{}`", graph.name()))?;
+            graph.schema.complete(&mut point.values);
+            Ok(point)
+        }
+        Some(_) | None => Ok(Point::new(graph.schema.initial())),
+    }
+}
+
+/// Gives up what the thread had left to do, for a new input.
+pub(crate) fn before_input(graph: &Compiled, point: &mut Point) -> Result<(), Failure> {
+    let is_paused = !point.planned(&graph.topology).is_empty();
+    point.give_up_step(&graph.topology);
+    if is_paused {
+        // The step that is given up ends what lives for a step.
+        point.values = update::apply(&graph.schema, &point.values, &[], true)?;
+    }
+    Ok(())
+}
+
+/// The fields of an input that the graph takes.
+pub(crate) fn input_fields(graph: &Compiled, input: &Payload) -> Result<Values, Failure> {
+    let fields = Values::from_payload(input).ok_or_else(|| {
+        let message =
+            format!("the input of graph `{}` is a map of fields of its state", graph.name());
+        Failure::new(kind::INVALID_UPDATE, message).final_()
+    })?;
+    Ok(fields.filtered(|field| graph.input.contains(field)))
+}
+
+async fn play_start(
+    graph: &Arc<Compiled>,
+    scope: &Scope,
+    input: &Payload,
+) -> Result<BodyOutput, Failure> {
+    let info = scope.info();
+    let mut point = point(graph, info.previous.as_ref())?;
+    before_input(graph, &mut point)?;
+    scope.set_view(start_view(graph, &point));
+    let fields = input_fields(graph, input)?;
+    let mut goto = Vec::new();
+    for branch in graph.branches_from(START) {
+        goto.extend(branch.ask(input, START, &graph.topology).await?);
+    }
+    let written = [Written::new(info.calls, vec![fields])];
+    point.values = update::apply(&graph.schema, &point.values, &written, true)?;
+    let start = Ended { node: START, was_sent: false, goto: &goto, follows_edges: true };
+    point.end_step(&graph.topology, &[start]);
+    let changed = step::has_changed(graph, &written);
+    step::output(graph, &point, changed, false, |next| {
+        step::is_breakpoint(graph, &info.breakpoints, std::iter::empty(), next)
+    })
+}
+
+/// What the step of the start looks like: it makes no calls, so nothing of it has ended.
+fn start_view(
+    graph: &Arc<Compiled>,
+    point: &Point,
+) -> Arc<dyn Fn(&Outcomes) -> StepView + Send + Sync> {
+    let view = StepView {
+        values: graph.shown(&point.values),
+        result: graph.result(&point.values),
+        changed: false,
+        tasks: vec![TaskView {
+            name: start_task().name,
+            sent: false,
+            added: false,
+            call: None,
+            result: None,
+            failure: None,
+            has_own_state: false,
+        }],
+    };
+    Arc::new(move |_| view.clone())
+}
+
+async fn play_nodes(graph: &Arc<Compiled>, scope: &Arc<Scope>) -> Result<BodyOutput, Failure> {
+    let info = scope.info();
+    let mut point = point(graph, info.previous.as_ref())?;
+    if let Some(carried) = info.carried.as_ref().and_then(Values::from_payload) {
+        carried.into_iter().for_each(|(field, value)| point.values.set(&field, value));
+    }
+    if let Some(gone) = point.strangers(&graph.topology).next() {
+        return Err(step::stranger(graph, gone));
+    }
+    let mut seen = point.values.clone();
+    managed::give(&graph.schema, &mut seen, info.steps)?;
+    let handled = Handled::default();
+    let step = Step { graph, scope, seen: &seen, handled: &handled };
+    let planned = point.planned(&graph.topology);
+    let begun: Vec<_> = planned
+        .into_iter()
+        .map(|planned| step.begin(&planned).map(|call| (planned, call)))
+        .collect::<Result<_, _>>()?;
+    scope.set_view(nodes_view(graph, &point.values, &begun, &handled));
+    let mut running: FuturesUnordered<_> = begun
+        .into_iter()
+        .enumerate()
+        .map(|(place, (planned, call))| async move { (place, step.finish(planned, call).await) })
+        .collect();
+    let mut tasks: Vec<Option<TaskOfStep>> = Vec::new();
+    tasks.resize_with(running.len(), || None);
+    while let Some((place, ended)) = running.next().await {
+        let task = ended?;
+        match &task.output {
+            Some(output) if output.to_parent => return leave(graph, info, task),
+            _ => tasks[place] = Some(task),
+        }
+    }
+    let tasks = tasks.into_iter().flatten().collect();
+    step::end(graph, point, tasks, &info.breakpoints)
+}
+
+fn nodes_view(
+    graph: &Arc<Compiled>,
+    values: &Values,
+    begun: &[(Planned, NodeCall)],
+    handled: &Handled,
+) -> Arc<dyn Fn(&Outcomes) -> StepView + Send + Sync> {
+    let (graph, values, handled) = (Arc::clone(graph), values.clone(), Arc::clone(handled));
+    let planned: Vec<_> = begun.iter().map(|(planned, call)| (planned.clone(), call.id)).collect();
+    Arc::new(move |outcomes| step::view(&graph, &values, &planned, &handled, outcomes))
+}
+
+/// Leaves the graph by a command to the one around it: nothing of this run stays of its state.
+fn leave(graph: &Compiled, info: &ScopeInfo, task: TaskOfStep) -> Result<BodyOutput, Failure> {
+    if info.is_root {
+        let message = format!(
+            "node `{}` of graph `{}` gave a command to the graph around it, and there is none",
+            task.planned.node,
+            graph.name()
+        );
+        let mut failure = Failure::new(kind::NO_PARENT_GRAPH, message).final_();
+        failure.cause = Some(task.call);
+        return Err(failure);
+    }
+    let command = NodeOutput { to_parent: false, ..task.output.unwrap_or_default() };
+    Ok(BodyOutput { value: command.into_parent_command()?, save: None, step: None })
+}
+
+/// The calls of one step.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    graph: &'a Arc<Compiled>,
+    scope: &'a Arc<Scope>,
+    /// The values that nodes see.
+    seen: &'a Values,
+    handled: &'a Handled,
+}
+
+/// A call that a node is.
+struct NodeCall {
+    id: CallId,
+    outcome: Recorded,
+    /// What the node sees.
+    seen: Payload,
+}
+
+impl Step<'_> {
+    /// Makes the call of a task.
+    fn begin(&self, planned: &Planned) -> Result<NodeCall, Failure> {
+        let node = self.node(&planned.node)?;
+        let seen = match &planned.sent {
+            Some((_, input)) => input.clone(),
+            None => self.seen.filtered(|field| node.fields.contains(field)).to_payload(),
+        };
+        let request = match &node.kind {
+            CompiledKind::Graph(graph) => CallRequest::Entrypoint {
+                name: Arc::clone(&graph.name),
+                input: seen.clone(),
+                node: Some(Arc::clone(&node.shown)),
+            },
+            CompiledKind::Task(task) => {
+                // Paths see the state, also those of a node that sees what was sent to it.
+                let paths_see = node.paths_see.as_ref();
+                let state = paths_see
+                    .filter(|paths| planned.sent.is_some() || !paths.is_subset(&node.fields))
+                    .map(|paths| self.seen.filtered(|field| paths.contains(field)).to_payload());
+                let input = run::arguments(&seen, state.as_ref());
+                task.request(input, task.cache_key(&seen), &node.shown)
+            }
+        };
+        let outcome = Recorded::call(self.scope, request, &planned.key());
+        Ok(NodeCall { id: outcome.id(), outcome, seen })
+    }
+
+    /// Waits for a task, and for the handler of its error if it fails.
+    async fn finish(self, planned: Planned, call: NodeCall) -> Result<TaskOfStep, Failure> {
+        let node = self.node(&planned.node)?;
+        let id = call.id;
+        let (output, is_handled) = match (call.outcome.await, &node.kind) {
+            (Ok(recorded), CompiledKind::Graph(_)) => {
+                let output = step::output_of(self.graph, &planned.node, &recorded)?;
+                (self.follow_graph(&planned, output, id).await?, false)
+            }
+            (Ok(recorded), CompiledKind::Task(_)) => {
+                (step::output_of(self.graph, &planned.node, &recorded)?, false)
+            }
+            (Err(failure), CompiledKind::Task(task)) if task.on_error.is_some() => {
+                (self.handle(&planned, task, call.seen, id, failure).await?, true)
+            }
+            (Err(mut failure), _) => {
+                failure.cause = Some(id);
+                return Err(failure);
+            }
+        };
+        Ok(TaskOfStep { planned, call: id, output: Some(output), is_handled })
+    }
+
+    /// Follows the paths that leave a node which is a graph.
+    async fn follow_graph(
+        &self,
+        planned: &Planned,
+        mut output: NodeOutput,
+        call: CallId,
+    ) -> Result<NodeOutput, Failure> {
+        let name = &planned.node;
+        if self.graph.branches_from(name).next().is_none() {
+            return Ok(output);
+        }
+        let fields = &self.node(name)?.fields;
+        let view = PathView::new(&self.graph.schema, self.seen, &output.updates, call)?;
+        for branch in self.graph.branches_from(name) {
+            let ways = branch.ask(&view.of(branch, fields), name, &self.graph.topology).await?;
+            output.goto.extend(ways);
+        }
+        Ok(output)
+    }
+
+    async fn handle(
+        &self,
+        planned: &Planned,
+        task: &NodeTask,
+        seen: Payload,
+        call: CallId,
+        failure: Failure,
+    ) -> Result<NodeOutput, Failure> {
+        let Some((handler, options, shown)) = &task.on_error else { return Err(failure) };
+        let told = NodeFailure { node: planned.node.clone(), failure: failure.clone() };
+        let request = CallRequest::Task {
+            name: Arc::from(handler.name()),
+            input: run::handler_arguments(&seen, told)?,
+            options: Arc::clone(options),
+            cache_key: None,
+            node: Some(Arc::clone(shown)),
+        };
+        let outcome = Recorded::call(self.scope, request, &planned.key());
+        let handler = outcome.id();
+        let handled = |map: &Handled| {
+            map.lock().unwrap_or_else(PoisonError::into_inner).insert(call, (handler, failure))
+        };
+        handled(self.handled);
+        match outcome.await {
+            Ok(recorded) => Ok(recorded.decode("what the handler gave")?),
+            Err(mut failure) => {
+                failure.cause = Some(handler);
+                Err(failure)
+            }
+        }
+    }
+
+    fn node(&self, name: &str) -> Result<&CompiledNode, Failure> {
+        self.graph.nodes.get(name).ok_or_else(|| step::stranger(self.graph, name))
+    }
+}
+
+impl NodeTask {
+    fn request(
+        &self,
+        input: Payload,
+        cache_key: Option<Arc<str>>,
+        shown: &Arc<rethread_core::graph::Node>,
+    ) -> CallRequest {
+        CallRequest::Task {
+            name: Arc::from(self.def.name()),
+            input,
+            options: Arc::clone(&self.options),
+            cache_key,
+            node: Some(Arc::clone(shown)),
+        }
+    }
+}
+
+/// The outcome of a call, as it is recorded. Dropping it gives the place up; the call goes on.
+struct Recorded {
+    scope: Arc<Scope>,
+    slot: SlotIndex,
+    is_taken: bool,
+}
+
+impl Recorded {
+    fn call(scope: &Arc<Scope>, request: CallRequest, key: &str) -> Self {
+        let slot = scope.call(request, Some(key));
+        Self { scope: Arc::clone(scope), slot, is_taken: false }
+    }
+
+    fn id(&self) -> CallId {
+        self.scope.call_id(self.slot).unwrap_or(CallId::ANYWHERE)
+    }
+}
+
+impl Future for Recorded {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        let outcome = self.scope.poll_slot(self.slot, context);
+        self.is_taken = outcome.is_ready();
+        outcome
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        if !self.is_taken {
+            self.scope.abandon(self.slot);
+        }
+    }
+}
