@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::app::{NAMESPACE, PLANNED_PANIC};
 use crate::check::Log;
-use crate::cluster::{Files, Server};
+use crate::cluster::{Files, ROLLED_BACK, Server};
 use crate::drive::Reading;
 use crate::history::{Fact, History, Kind, Reader};
 use crate::records;
@@ -67,7 +67,7 @@ fn say_logged(files: &Files, history: &History) -> io::Result<()> {
             // The message of a panic stands on the line behind its place.
             let is_planned = lines.peek().is_some_and(|message| message.contains(PLANNED_PANIC));
             logged.0 += u64::from(line.contains("panicked at") && !is_planned);
-            logged.1 += u64::from(line.contains("storage lost acknowledged writes"));
+            logged.1 += u64::from(line.contains(ROLLED_BACK));
             logged.2 += u64::from(line.contains(" is damaged: "));
         }
         let name = log.file_name().to_string_lossy().into_owned();

@@ -90,6 +90,12 @@ pub(crate) enum Fact {
         epoch: u64,
         commit: u64,
     },
+    /// Info: a partition has fewer commits, or an older epoch, than a look before had found, which
+    /// was at `since`.
+    Fallen { partition: usize, since: u64, had: u64, commit: u64, has_same_token: bool },
+    /// Info: a process has logged that the storage lost what it had acknowledged: of which
+    /// partition, the last commit it knew of, and the one it found.
+    RolledBack { name: String, partition: usize, expected: u64, found: u64 },
     /// Info: how much is used at the moment: entries of all inboxes and queues, memory of the
     /// server and of each process.
     Sample { inboxes: u64, queues: u64, redis_bytes: u64, rss_kb: BTreeMap<String, u64> },

@@ -32,6 +32,13 @@ pub(crate) fn print(
         let (half, most) = (percentile(times, 50), percentile(times, 99));
         println!("  {fault:<17} {:>3}   recovery p50 {half:>5} ms, p99 {most:>5} ms", times.len());
     }
+    if world.losses.count() > 0 {
+        println!(
+            "losses    {} kills of the server cost acknowledged writes, {} executions may be set back",
+            world.losses.count(),
+            world.set_back()
+        );
+    }
     for invariant in &INVARIANTS {
         let found = violations.iter().filter(|found| found.invariant.id == invariant.id);
         let count = found.clone().count();

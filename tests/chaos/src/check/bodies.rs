@@ -4,30 +4,39 @@ use std::collections::BTreeMap;
 
 use super::world::World;
 use super::{Breach, POISON, Place};
-use crate::history::{End, Fact};
+use crate::history::{End, Entry, Fact};
 use crate::ledger::{Effect, Phase};
 use crate::program::Op;
 
 pub(super) fn none_starts_after_its_result_was_seen(world: &World) -> Vec<Breach> {
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (place, line) in world.log.lines().iter().enumerate() {
         if let Fact::Seen { call, .. } = &line.entry.fact {
-            let first = seen.entry(call).or_insert(place);
-            if line.entry.at < world.entry(*first).at {
-                *first = place;
-            }
+            seen.entry(call).or_default().push(place);
         }
     }
     let starts = world.starts.values().flatten();
     starts
         .filter_map(|start| {
             let effect = world.effect(*start);
-            let seen = *seen.get(effect.call.as_str())?;
+            let seen = seen.get(effect.call.as_str())?.iter().copied();
+            let seen = seen.filter(|seen| counts_for(world, *seen, effect));
+            let seen = seen.min_by_key(|seen| world.entry(*seen).at)?;
             let text = format!("{} starts though its result was seen", name(effect));
             let places = [Place::Entry(seen), Place::Effect(*start)];
-            (effect.at > world.entry(seen).at).then(|| Breach::new(text, places))
+            Some(Breach::new(text, places))
         })
         .collect()
+}
+
+/// Whether a body should not have started, since its result was seen before.
+fn counts_for(world: &World, seen: usize, effect: &Effect) -> bool {
+    let Entry { at, fact: Fact::Seen { run, .. }, .. } = world.entry(seen) else { return false };
+    // A worker may fall asleep between its last look at an order and the start of the body.
+    let slept = world.outages.slept(effect.pid, *at, effect.at);
+    // What a stopped run has ordered may start a little late, when the next run has the result.
+    let is_late = *run != effect.run && cancelled(world, effect, effect.at);
+    *at < effect.at && !slept && !is_late
 }
 
 pub(super) fn attempts_differ(world: &World) -> Vec<Breach> {
@@ -84,6 +93,8 @@ fn has_cause(world: &World, op: &Op, first: &Effect, again: &Effect) -> bool {
     let (from, to) = (first.at, again.at);
     failed(world, first, to)
         || cancelled(world, first, to)
+        // Ordered by a run that was stopped, and so late that the next run had begun its own.
+        || (first.run != again.run && cancelled(world, again, to))
         || world.outages.lost_orders(first.pid, from, to)
         // It may have waited for calls when its worker drained, and be handed to another.
         || (matches!(op, Op::Nested { .. }) && world.outages.drained(first.pid, from, to))

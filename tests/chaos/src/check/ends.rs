@@ -123,8 +123,12 @@ pub(super) fn threads_rest(world: &World) -> Vec<Breach> {
             breaches.push(Breach::new(text, [Place::Entry(place)]));
         }
     }
-    let lost = world.threads.keys().filter(|thread| !dumped.contains(thread));
-    breaches.extend(lost.map(|thread| Breach::new(format!("thread {thread} is not there"), [])));
+    let lost = world.threads.iter().filter(|(thread, _)| !dumped.contains(thread));
+    breaches.extend(lost.map(|(thread, executions)| {
+        let runs = executions.iter().filter_map(|number| world.executions[number].runs.first());
+        let asked = runs.filter_map(|run| Some(Place::Entry(world.runs.get(run)?.invoked)));
+        Breach::new(format!("thread {thread} is not there"), asked)
+    }));
     breaches
 }
 

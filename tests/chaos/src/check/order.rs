@@ -1,5 +1,6 @@
 //! What follows a task starts when its result is recorded; then its body starts no more.
 
+use super::bodies::cancelled;
 use super::world::World;
 use super::{Breach, Place};
 use crate::program::Op;
@@ -66,7 +67,13 @@ impl Walk<'_> {
 
     fn own(&self, step: u32) -> Option<Span> {
         let starts = self.world.starts.get(&(self.execution, step))?;
-        Some(Span { first: *starts.first()?, last: *starts.last()? })
+        // What a stopped run has ordered may start a little late, when the next run is further.
+        let counts = |start: &&usize| {
+            let effect = self.world.effect(**start);
+            !cancelled(self.world, effect, effect.at)
+        };
+        let last = starts.iter().rfind(counts)?;
+        Some(Span { first: *starts.iter().find(counts)?, last: *last })
     }
 
     fn joined(&self, a: Option<Span>, b: Option<Span>) -> Option<Span> {

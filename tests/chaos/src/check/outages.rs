@@ -11,6 +11,11 @@ const AFTERMATH: u64 = 4_000_000_000;
 
 /// The same for an order that was lost: until it is noticed that it is in nobody's hands.
 const UNNOTICED: u64 = 20_000_000_000;
+
+/// How long a worker that was asleep may take until it asks again whether its orders are still
+/// its own: a quarter of a second at most, and as long again for machines that are slow.
+const AWAKE: u64 = 500_000_000;
+
 /// Names an end of a process that a program asked for.
 const ABORT: &str = "abort";
 
@@ -88,7 +93,39 @@ impl Outages {
         self.any(from, to, |outage| self.costs_orders(outage, pid))
     }
 
-    /// The same, with everything that may have kept it from the server for a moment.
+    /// Whether the process was asleep when something happened, and so shortly before the second
+    /// time that it had no turn to learn of it.
+    pub(crate) fn slept(&self, pid: u32, happened: u64, to: u64) -> bool {
+        self.all.iter().any(|outage| {
+            outage.fault == "stop-worker"
+                && self.is_name(pid, &outage.target)
+                && outage.from <= happened
+                && outage.until.is_none_or(|until| to <= until.saturating_add(AWAKE))
+        })
+    }
+
+    /// The faults of a kind whose cause was there at some time between two others.
+    pub(crate) fn between(&self, fault: &str, from: u64, to: u64) -> impl Iterator<Item = &Outage> {
+        self.all.iter().filter(move |outage| {
+            outage.fault == fault
+                && outage.from <= to
+                && outage.until.is_none_or(|until| from <= until)
+        })
+    }
+
+    /// Whether there is one.
+    pub(crate) fn met(&self, fault: &str, from: u64, to: u64) -> bool {
+        self.between(fault, from, to).next().is_some()
+    }
+
+    /// Whether a coordinator, or all processes, were hit between two times, or felt it still.
+    pub(crate) fn hit_coordinators(&self, from: u64, to: u64) -> bool {
+        self.any(from, to, |outage| {
+            outage.target == "all" || outage.target.starts_with("coordinator")
+        })
+    }
+
+    /// Like [`Outages::lost_orders`], with everything that may have kept it from the server for a moment.
     pub(crate) fn disturbed(&self, pid: u32, from: u64, to: u64) -> bool {
         self.any(from, to, |outage| outage.target == "redis" || self.is_name(pid, &outage.target))
     }

@@ -65,8 +65,8 @@ fn contest_has_an_order(world: &World, executions: &[u64]) -> Option<Breach> {
     } else {
         return None;
     };
-    let shown = left.iter().map(|(execution, _)| *execution).chain(lost);
-    let shown: Vec<Place> = shown.flat_map(|execution| places(world, execution)).collect();
+    let all = executions.iter().map(|number| &world.executions[number]);
+    let shown: Vec<Place> = all.flat_map(|execution| places(world, execution)).collect();
     Some(Breach::new(text, shown))
 }
 

@@ -31,19 +31,6 @@ pub(super) fn nothing_is_left(world: &World) -> Vec<Breach> {
     })
 }
 
-pub(super) fn nothing_is_rolled_back(world: &World) -> Vec<Breach> {
-    // With the leases their numbers of commits are gone: that is a rollback.
-    if world.faults().iter().any(|outage| outage.fault == "drop-leases") {
-        return Vec::new();
-    }
-    found(world, |fact| match fact {
-        Fact::Logged { name, rollbacks, .. } if *rollbacks > 0 => {
-            Some(format!("{name} found {rollbacks} times that the storage is behind"))
-        }
-        _ => None,
-    })
-}
-
 pub(super) fn all_is_bounded(world: &World) -> Vec<Breach> {
     found(world, |fact| {
         let Fact::Sample { inboxes, queues, redis_bytes, rss_kb } = fact else { return None };

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Place;
 use super::log::{Line, Log};
+use super::losses::Losses;
 use super::outages::{Outage, Outages};
 use crate::history::{Contest, End, Entry, Fact, Kind, Reader};
 use crate::ledger::{Effect, Phase};
@@ -21,6 +23,11 @@ pub(crate) struct World {
     /// The other lines of the ledger, likewise.
     pub(crate) ends: BTreeMap<(u64, u32), Vec<usize>>,
     pub(crate) outages: Outages,
+    pub(crate) losses: Losses,
+    /// Executions of which the server may have lost something.
+    set_back: BTreeSet<u64>,
+    /// The execution of each run.
+    execution_of: BTreeMap<String, u64>,
     /// Requests to stop runs, by run.
     pub(crate) cancels: BTreeMap<String, Vec<Cancel>>,
 }
@@ -68,6 +75,7 @@ impl World {
             log.lines().iter().map(|line| &line.entry),
             ledger.iter().map(|line| &line.entry),
         );
+        let losses = Losses::new(log.lines().iter().map(|line| &line.entry), &outages);
         let mut world = Self {
             log,
             ledger,
@@ -77,11 +85,15 @@ impl World {
             starts: BTreeMap::new(),
             ends: BTreeMap::new(),
             outages,
+            losses,
+            set_back: BTreeSet::new(),
+            execution_of: BTreeMap::new(),
             cancels: BTreeMap::new(),
         };
         world.sort_entries();
         world.leave_out_the_crowd();
         world.sort_effects();
+        world.set_back = world.losses.set_back(&world);
         world
     }
 
@@ -96,17 +108,20 @@ impl World {
                     let (runs, contest) = (vec![run.clone()], *contest);
                     self.executions.insert(execution, Execution { program, runs, contest });
                     self.runs.insert(run.clone(), Run::asked(place, true));
+                    self.execution_of.insert(run.clone(), execution);
                 }
                 Fact::Cancel { run, .. } => note_cancel(&mut self.cancels, run, kind, place),
                 Fact::Resume { run, execution, is_right, in_crowd, .. } => {
                     let asked = Run { in_crowd: *in_crowd, ..Run::asked(place, *is_right) };
                     self.runs.insert(run.clone(), asked);
+                    self.execution_of.insert(run.clone(), *execution);
                     if *is_right && let Some(known) = self.executions.get_mut(execution) {
                         known.runs.push(run.clone());
                     }
                 }
                 Fact::Retry { run, execution, .. } => {
                     self.runs.insert(run.clone(), Run::asked(place, true));
+                    self.execution_of.insert(run.clone(), *execution);
                     if let Some(known) = self.executions.get_mut(execution) {
                         known.runs.push(run.clone());
                     }
@@ -164,6 +179,36 @@ impl World {
     /// What was done to the processes.
     pub(crate) fn faults(&self) -> &[Outage] {
         &self.outages.all
+    }
+
+    /// The execution that a line is about.
+    pub(super) fn execution_at(&self, place: Place) -> Option<u64> {
+        let place = match place {
+            Place::Effect(place) => return Some(self.effect(place).execution),
+            Place::Entry(place) => place,
+        };
+        match &self.entry(place).fact {
+            Fact::Start { program, .. } => Some(program.execution),
+            Fact::Resume { execution, .. }
+            | Fact::Retry { execution, .. }
+            | Fact::Cancel { execution, .. } => Some(*execution),
+            Fact::Submit { run, .. } | Fact::Seen { run, .. } | Fact::Read { run, .. } => {
+                self.execution_of.get(run).copied()
+            }
+            // The last one decides how its thread rests.
+            Fact::Thread { thread, .. } => self.threads.get(thread)?.last().copied(),
+            _ => None,
+        }
+    }
+
+    /// Whether the server may have lost something of what a line is about.
+    pub(super) fn is_set_back(&self, place: Place) -> bool {
+        self.execution_at(place).is_some_and(|execution| self.set_back.contains(&execution))
+    }
+
+    /// How many executions the server may have lost something of.
+    pub(crate) fn set_back(&self) -> usize {
+        self.set_back.len()
     }
 
     pub(crate) fn entry(&self, place: usize) -> &Entry {

@@ -3,6 +3,7 @@
 mod fault;
 mod faults;
 mod kinds;
+mod logs;
 mod node;
 mod proxy;
 mod server;
@@ -21,6 +22,7 @@ use tokio::task::spawn_blocking;
 use crate::history::{Fact, History, Kind};
 pub(crate) use faults::Faults;
 pub(crate) use kinds::FaultKind;
+pub(crate) use logs::ROLLED_BACK;
 pub(crate) use node::{Node, Role};
 pub(crate) use proxy::{Mode, Proxy};
 pub(crate) use server::Server;

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
@@ -103,6 +103,11 @@ impl Node {
 
     pub(crate) fn proxy(&self) -> &Proxy {
         &self.proxy
+    }
+
+    /// The file that its processes log to.
+    pub(super) fn log(&self) -> &Path {
+        &self.log
     }
 
     /// The last time that it took over partitions, as its log tells; empty if never.

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::logs::{LogTail, RolledBack};
 use super::server::{Server, StoredLease};
 use super::{Cluster, Node};
+use crate::clock;
 use crate::history::{Fact, Kind};
 
 /// How often leases are looked at.
@@ -18,12 +20,17 @@ impl Cluster {
     /// Notes each change of a lease, and now and then how much is used of what is limited. Runs
     /// for ever.
     pub(crate) async fn watch(&self) {
-        let mut known = Vec::new();
+        let mut known = Known::default();
+        let mut logs: Vec<_> = self.nodes.iter().map(|node| LogTail::of(node.log())).collect();
         let mut server = None;
         let mut looks = interval(LEASES_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for number in 0_u64.. {
             looks.tick().await;
+            let is_sample = number % SAMPLE_EVERY == 0;
+            if is_sample {
+                self.say_rolled_back(&mut logs);
+            }
             let mut connected = match server.take() {
                 Some(server) => server,
                 None => match Server::connect(&self.redis.url()).await {
@@ -32,7 +39,6 @@ impl Cluster {
                     Err(_) => continue,
                 },
             };
-            let is_sample = number % SAMPLE_EVERY == 0;
             if self.look(&mut connected, &mut known, is_sample).await.is_ok() {
                 server = Some(connected);
             }
@@ -42,12 +48,28 @@ impl Cluster {
     async fn look(
         &self,
         server: &mut Server,
-        known: &mut Vec<StoredLease>,
+        known: &mut Known,
         is_sample: bool,
     ) -> io::Result<()> {
+        let begun = clock::now();
         let leases = server.leases().await?;
         for (partition, lease) in leases.iter().enumerate() {
-            let is_same = known.get(partition).is_some_and(|known| known.token == lease.token);
+            let before = known.leases.get(partition);
+            let is_same = before.is_some_and(|known| known.token == lease.token);
+            if let Some(before) = before
+                && (lease.commit < before.commit || lease.epoch < before.epoch)
+            {
+                self.history.say(
+                    Kind::Info,
+                    Fact::Fallen {
+                        partition,
+                        since: known.at,
+                        had: before.commit,
+                        commit: lease.commit,
+                        has_same_token: is_same,
+                    },
+                );
+            }
             if !is_same {
                 self.history.say(
                     Kind::Info,
@@ -61,7 +83,7 @@ impl Cluster {
                 );
             }
         }
-        *known = leases;
+        *known = Known { at: begun, leases };
         if is_sample {
             let (inboxes, queues) = server.lengths().await?;
             let redis_bytes = server.used_memory().await?;
@@ -72,6 +94,29 @@ impl Cluster {
         }
         Ok(())
     }
+
+    /// Notes what the processes have logged of rollbacks since the last time.
+    fn say_rolled_back(&self, logs: &mut [LogTail]) {
+        for (node, log) in self.nodes.iter().zip(logs) {
+            // One that cannot be read now is read the next time.
+            for line in log.lines().unwrap_or_default() {
+                if let Some(told) = RolledBack::parse(&line) {
+                    let RolledBack { partition, expected, found } = told;
+                    let name = node.name().to_owned();
+                    let fact = Fact::RolledBack { name, partition, expected, found };
+                    self.history.say(Kind::Info, fact);
+                }
+            }
+        }
+    }
+}
+
+/// What the last look at the leases found.
+#[derive(Debug, Default)]
+struct Known {
+    /// When that look began.
+    at: u64,
+    leases: Vec<StoredLease>,
 }
 
 /// Memory of a process that is resident, in KiB.

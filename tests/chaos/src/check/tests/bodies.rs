@@ -27,6 +27,20 @@ fn no_body_starts_after_its_result_was_seen() {
 }
 
 #[test]
+fn a_body_may_start_whose_worker_slept_meanwhile() {
+    let slept = |from, worker: &str, starts_at| {
+        let once = one_task().body(3, 11, 1, 1, "r1", 1).seen(5, "r1", 1, 1);
+        once.fault(from, 700, "stop-worker", worker).body(starts_at, 12, 1, 1, "r1", 2)
+    };
+    slept(2, "worker-2", 710).keeps("I3-seen");
+    // It was awake for long enough to ask again.
+    slept(2, "worker-2", 1_300).breaks("I3-seen", "though its result was seen");
+    // It fell asleep when the result was there; another slept.
+    slept(6, "worker-2", 710).breaks("I3-seen", "though its result was seen");
+    slept(2, "worker-1", 710).breaks("I3-seen", "though its result was seen");
+}
+
+#[test]
 fn no_body_starts_after_what_waits_for_it() {
     let two = || program(vec![Op::Task { id: 1, ms: 0 }, Op::Task { id: 2, ms: 0 }]);
     let good = two().body(3, 11, 1, 1, "r1", 1).body(6, 11, 1, 2, "r1", 1);

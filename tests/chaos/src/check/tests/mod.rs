@@ -1,6 +1,7 @@
 //! Histories written by hand: for each invariant one that keeps it and two that break it.
 
 mod bodies;
+mod losses;
 mod runs;
 mod stops;
 mod stored;

@@ -35,6 +35,35 @@ fn nothing_starts_after_a_stop() {
     unasked.breaks("I1-ends", "nobody asked");
 }
 
+#[test]
+fn a_body_of_a_stopped_run_may_be_late() {
+    let two = || {
+        let ops = vec![Op::Task { id: 1, ms: 0 }, Op::Task { id: 2, ms: 0 }];
+        Story::default()
+            .spawn("worker-1", 11)
+            .spawn("worker-2", 12)
+            .start(1, "t1", "r1", 1, ops)
+            .accepted(2, "r1")
+    };
+    let next = |story: Story| {
+        let retried = story.body(8, 11, 1, 1, "r2", 1).seen(10, "r2", 1, 1);
+        retried.body(11, 11, 1, 2, "r2", 1)
+    };
+    let stopped = || next(cancel(cancel(two(), 5, Kind::Invoke), 7, Kind::Ok));
+    let late = |story: Story| story.body(13, 12, 1, 1, "r1", 1);
+    for id in ["I3-seen", "I3-order", "I3-causes", "I20-stopped"] {
+        late(stopped()).keeps(id);
+    }
+    late(next(two())).breaks("I3-seen", "though its result was seen");
+    late(next(two())).breaks("I3-order", "starts though step 2");
+    late(next(two())).breaks("I3-causes", "for no cause");
+    // Of the run that has the result none starts again.
+    let again = || stopped().body(13, 12, 1, 1, "r2", 2);
+    again().breaks("I3-seen", "though its result was seen");
+    again().breaks("I3-order", "starts though step 2");
+    again().breaks("I3-causes", "for no cause");
+}
+
 /// A question, and a crowd of two that answers it.
 fn crowd(second: Option<End>) -> Story {
     let in_crowd = |story: Story| {

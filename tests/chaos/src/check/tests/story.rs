@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::check::{INVARIANTS, Line, Log, World};
+use crate::check::{INVARIANTS, Line, Log, World, violations};
 use crate::history::{End, Entry, Fact, Kind, Reader};
 use crate::ledger::{Effect, Phase};
 use crate::program::{Memory, Op, Program, answer_to, value_of};
@@ -204,9 +204,9 @@ impl Story {
         let effects = self.effects.iter().enumerate();
         let ledger = effects.map(|(at, entry)| Line { at: at.to_string(), entry: entry.clone() });
         let world = World::new(Log::of(log), ledger.collect());
-        let invariant = INVARIANTS.iter().find(|invariant| invariant.id == id);
-        let invariant = invariant.expect("an invariant of this name");
-        (invariant.check)(&world).into_iter().map(|breach| breach.text).collect()
+        assert!(INVARIANTS.iter().any(|invariant| invariant.id == id), "there is no {id}");
+        let found = violations(&world).into_iter().filter(|found| found.invariant.id == id);
+        found.map(|found| found.breach.text).collect()
     }
 
     /// Asserts that one invariant is broken once, in these words.
