@@ -59,6 +59,8 @@ impl Connection {
             .header("host", self.address.to_string())
             .header("content-type", "application/json")
             .body(Full::from(value.to_string()))?;
+        // The answer before this one may have been read before the connection has seen its end.
+        self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();

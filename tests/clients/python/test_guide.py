@@ -1,4 +1,4 @@
-"""The page of the guide on HTTP: what it shows works."""
+"""What the guide's page on HTTP and the README show works."""
 
 import pathlib
 import re
@@ -7,12 +7,13 @@ import subprocess
 
 import pytest
 
-PAGE = pathlib.Path(__file__).parents[3] / "docs" / "guide" / "http.md"
+ROOT = pathlib.Path(__file__).parents[3]
+PAGE = ROOT / "docs" / "guide" / "http.md"
 SHOWN = "http://127.0.0.1:8123"
 
 
-def code(language, first):
-    blocks = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+def code(language, first, page=PAGE):
+    blocks = re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
     [block] = [block for block in blocks if block.startswith(first)]
     assert SHOWN in block
     return block
@@ -26,8 +27,9 @@ def test_the_python_program(url, capsys):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not there")
-def test_the_session_with_curl(url):
-    script = code("sh", "api=").replace(SHOWN, url)
+@pytest.mark.parametrize("page", [PAGE, ROOT / "README.md"], ids=lambda page: page.name)
+def test_the_session_with_curl(url, page):
+    script = code("sh", "api=", page).replace(SHOWN, url)
     done = subprocess.run(["bash", "-e", "-c", script], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     told = done.stdout.replace(" ", "")
