@@ -62,8 +62,8 @@ impl HistoryQuery {
         self
     }
 
-    /// Of the graph that a pending task is, instead of the thread's own; further names lead into
-    /// graphs within that one. There are none if no such task has begun, or it has ended.
+    /// Of the graph that a task of the step in progress is, instead of the thread's own; further
+    /// names lead into graphs within that one. There are none if no such task has begun.
     #[must_use]
     pub fn within(mut self, path: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.path = path.into_iter().map(Into::into).collect();

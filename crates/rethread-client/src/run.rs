@@ -11,6 +11,7 @@ use crate::error::{ClientError, Result};
 use crate::events::{EventReader, EventStream};
 use crate::json;
 use crate::outcome::{Outcome, conclude};
+use crate::search;
 use crate::stream::{Cursor, Mode, RunStream};
 use crate::thread::Thread;
 use crate::value::AnyValue;
@@ -182,6 +183,16 @@ impl<O> RunHandle<O> {
         cursor: Cursor,
     ) -> RunStream<O> {
         RunStream::new(self.clone(), modes.into_iter().collect(), cursor)
+    }
+
+    /// Whether something is known of the run: it was accepted, is in progress, or has events. Of
+    /// one that was just asked for, or whose thread has very many requests waiting, it may say yes
+    /// also where there is nothing.
+    ///
+    /// # Errors
+    /// As [`Thread::status`].
+    pub async fn is_known(&self) -> Result<bool> {
+        search::stands_somewhere(&self.thread, self.run).await
     }
 
     /// Waits for the end of an edit: the checkpoint that it made, if any.

@@ -71,7 +71,7 @@ fn age(run: RunId) -> Option<Duration> {
 
 /// Whether the run is accepted, in progress or has events. Looked for in the order in which it
 /// moves on, so that it is not missed on its way.
-async fn stands_somewhere(thread: &Thread, run: RunId) -> Result<bool> {
+pub(crate) async fn stands_somewhere(thread: &Thread, run: RunId) -> Result<bool> {
     let (client, partition) = (thread.client(), thread.partition());
     let status = client.read(|storage| storage.partition_status(partition)).await?;
     if status.inbox > INBOX_MAX as u64 {

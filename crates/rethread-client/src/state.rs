@@ -17,7 +17,7 @@ use crate::outcome::OpenInterrupt;
 use crate::value::AnyValue;
 
 pub use query::StateQuery;
-pub(crate) use step::{Look, Step, find_child};
+pub(crate) use step::{Look, Step, find_child, live_values};
 
 /// A thread at one of its checkpoints, in the form that LangGraph's users know.
 ///
@@ -79,7 +79,7 @@ pub struct TaskState {
     /// Its result; of an entrypoint only in a record. Of a node: the fields that it wrote; one
     /// that it wrote twice holds `{"$writes": [..]}`.
     pub result: Option<AnyValue>,
-    /// The state of a node that is a graph and has not ended, where it was asked for
+    /// The state of a node that is a graph and has begun, where it was asked for
     /// ([`StateQuery::subgraphs`]).
     pub state: Option<Box<StateSnapshot>>,
 }
@@ -194,7 +194,7 @@ pub(crate) fn live(header: ThreadHeader, head: Checkpoint, subgraphs: bool) -> S
         let look = Look { is_live: true, has_added: true, subgraphs, asked: &standing.interrupts };
         let step = look.at_root(&head);
         if let Some(graph) = head.progress.graph.take() {
-            head.values = graph.view.values;
+            head.values = live_values(&head, &graph.view);
         }
         return Shown::from(head).with_step(step, standing.failure);
     }

@@ -41,6 +41,7 @@ pub(crate) fn of_client(error: &ClientError) -> Result<Value, String> {
         ClientError::ReplayMismatch(_) => engine("ReplayMismatch"),
         ClientError::InvalidId(_) => engine("MissingThread"),
         ClientError::Payload(_) => engine("NotSerializable"),
+        ClientError::ZeroLimit { .. } => engine("InvalidLimit"),
         ClientError::CheckpointNotFound { .. } => engine("CheckpointNotFound"),
         ClientError::Refused(refusal) => engine(of_refusal(refusal)?),
         other => return Err(other.to_string()),

@@ -299,6 +299,15 @@ pub enum Refusal {
         /// The run.
         run: RunId,
     },
+    /// The run that was to be taken back has made steps of a graph, or changed one in place.
+    #[error(
+        "run {run} has made steps, which stay: cancel it without rolling it back, then go on from \
+         the checkpoint before it"
+    )]
+    CannotRollBack {
+        /// The run in progress.
+        run: RunId,
+    },
     /// There is nothing to go on with, and no input was given.
     #[error(
         "nothing to continue and no input: start a run with an input, or answer by id to give nothing as an answer"

@@ -118,6 +118,18 @@ pub struct TaskView {
     pub has_own_state: bool,
 }
 
+impl StepView {
+    /// What the step looks like that starts at a checkpoint when nothing of it has begun.
+    pub(crate) fn planned(checkpoint: &Checkpoint, result: Payload) -> Self {
+        Self {
+            values: checkpoint.values.clone(),
+            result,
+            changed: false,
+            tasks: checkpoint.tasks.iter().map(TaskView::planned).collect(),
+        }
+    }
+}
+
 impl TaskView {
     /// A task that has not begun.
     pub fn planned(task: &StepTask) -> Self {
@@ -162,10 +174,19 @@ pub struct StepCount {
 /// The failure of a graph that has made as many steps as it may.
 pub(crate) fn too_many_steps(limit: u32) -> Failure {
     let message = format!(
-        "the graph has made {limit} steps and is not at its end: end it earlier, or raise the \
-         run's recursion_limit"
+        "the graph has made as many steps as the run's recursion_limit of {limit} allows: end it \
+         earlier, or raise the limit"
     );
     Failure::new(kind::RECURSION_LIMIT, message).final_()
+}
+
+impl StepCount {
+    /// Whether a run that has made these steps has made too many, be something left to do or not:
+    /// as many as it may after an input, and two more where it went on with something.
+    pub(crate) fn is_exceeded(self) -> bool {
+        let extra = if self.took_input { 0 } else { 2 };
+        self.made >= self.limit.saturating_add(extra)
+    }
 }
 
 /// Where a run pauses besides questions: `*` stands for all nodes.

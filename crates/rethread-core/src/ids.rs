@@ -427,9 +427,11 @@ impl CheckpointId {
     pub fn at(at: Millis, nth: u64, run: RunId) -> Self {
         let tail = xxh3_128(run.0.as_bytes()).to_be_bytes();
         let mut random = [0; 10];
-        random[0] = ((nth >> 8) & 0x0f) as u8;
-        random[1] = (nth & 0xff) as u8;
-        random[2..].copy_from_slice(&tail[..8]);
+        // The version and the variant take the high bits of the first and the third byte.
+        random[0] = ((nth >> 14) & 0x0f) as u8;
+        random[1] = ((nth >> 6) & 0xff) as u8;
+        random[2] = (nth & 0x3f) as u8;
+        random[3..].copy_from_slice(&tail[..7]);
         Self(uuid::Builder::from_unix_timestamp_millis(at.0, &random).into_uuid())
     }
 

@@ -148,6 +148,20 @@ pub enum Action {
     Explain,
 }
 
+impl Action {
+    /// A command that changes nothing is a resume or a retry.
+    #[must_use]
+    pub(crate) fn in_simple_form(self) -> Self {
+        match self {
+            Self::Command(input) if input.command.is_empty() => match input.answers {
+                Some(answers) => Self::Resume(answers),
+                None => Self::Retry,
+            },
+            other => other,
+        }
+    }
+}
+
 /// A command as the input of a graph: answers and changes of the step that it is at, any of which
 /// may be missing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

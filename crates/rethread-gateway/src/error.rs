@@ -90,11 +90,18 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error: the gateway's log tells more")
     }
 
+    /// 507: nothing can be stored until the operator has made room.
+    fn full(error: impl fmt::Display) -> Self {
+        tracing::error!(%error, "a request could not be stored");
+        let detail = "the storage is full: nothing was stored; try again when there is room";
+        Self::busy(StatusCode::INSUFFICIENT_STORAGE, detail, 5)
+    }
+
     fn storage(error: &StorageError) -> Self {
         match error {
+            StorageError::Full { .. } => Self::full(error),
             StorageError::Unavailable { .. }
             | StorageError::Unknown { .. }
-            | StorageError::Full { .. }
             | StorageError::Overloaded { .. }
             | StorageError::RolledBack { .. } => {
                 tracing::warn!(%error, "a request could not be served");
@@ -133,6 +140,9 @@ impl From<ClientError> for ApiError {
                 Self::storage(error)
             }
             ClientError::Changing { .. } => Self::conflict(&error),
+            ClientError::Store(failure) if tells_of_room(&failure.message) => {
+                Self::full(&failure.message)
+            }
             ClientError::Store(failure) if failure.retryable == Some(false) => {
                 Self::invalid(&failure.message)
             }
@@ -146,6 +156,12 @@ impl From<ClientError> for ApiError {
             _ => Self::internal(&error),
         }
     }
+}
+
+/// Whether a failure of the store is that the storage has no room: it tells so in the words of the
+/// error of the storage.
+fn tells_of_room(message: &str) -> bool {
+    message.starts_with(&StorageError::Full { reason: String::new() }.to_string())
 }
 
 /// An answer that JSON cannot say.

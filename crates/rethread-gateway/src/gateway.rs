@@ -16,7 +16,7 @@ use crate::meters::GatewayMeters;
 use crate::operation::Routes;
 use crate::options::GatewayOptions;
 use crate::shared::Shared;
-use crate::{auth, cors, notices, openapi, routes, runs, threads};
+use crate::{auth, cors, hosts, notices, openapi, routes, runs, threads};
 
 /// Serves the HTTP API on a storage.
 ///
@@ -55,6 +55,7 @@ impl Gateway {
             })
             .layer(from_fn_with_state(self.shared.clone(), auth::authenticate))
             .layer(from_fn_with_state(self.shared.clone(), cors::apply))
+            .layer(from_fn_with_state(self.shared.clone(), hosts::check))
             .layer(from_fn(secure))
             .with_state(self.shared.clone())
     }
@@ -80,10 +81,15 @@ impl Gateway {
         let mut background = JoinSet::new();
         background.spawn(threads::sweep(self.shared.clone()));
         background.spawn(runs::sweep(self.shared.clone()));
+        background.spawn(runs::sweep_passed(self.shared.clone()));
         background.spawn(runs::sweep_ended(self.shared.clone()));
         background.spawn(notices::read_mail(self.shared.clone()));
         let options = self.shared.options();
-        let pace = Pace { connections_max: options.connections_max, head: options.head_time };
+        let pace = Pace {
+            connections_max: options.connections_max,
+            head_time: options.head_time,
+            kept_for: None,
+        };
         let (open, draining) = (self.shared.meters().connections(), self.shared.draining());
         let drain = || self.shared.begin_drain();
         listener::serve(listener, self.router(), pace, open, draining, shutdown, drain).await;

@@ -15,10 +15,11 @@
 //! |---|---|
 //! | `operation`, `openapi` | an operation: its handler and its description, in one place |
 //! | `shared`, `caller`, `extract`, `error` | what handlers get, and how they refuse |
-//! | `auth`, `cors`, `limits`, `listener` | what stands before every operation |
+//! | `auth`, `hosts`, `cors`, `limits`, `listener` | what stands before every operation |
 //! | `meters` | what was answered |
 //! | `records` | what is kept of assistants, threads and runs |
 //! | `standing` | how far a run has come |
+//! | `coordinators` | waiting for what only a coordinator can do |
 //! | `meta`, `assistants`, `threads`, `runs`, `state`, `store` | the operations |
 //! | `sse` | what happens in a run, as events |
 //! | `thread_stream`, `protocol` | what happens in all runs of a thread, in two forms |
@@ -31,14 +32,17 @@
 #[cfg(test)]
 extern crate rethread_sdk as rethread;
 
+mod again;
 mod assistants;
 mod auth;
 mod caller;
+mod coordinators;
 mod cors;
 mod crons;
 mod error;
 mod extract;
 mod gateway;
+mod hosts;
 mod ids;
 mod json;
 mod limits;
@@ -71,6 +75,7 @@ pub use auth::{
     UnknownScope,
 };
 pub use gateway::Gateway;
+pub use listener::{Pace, serve_router};
 pub use meters::{GatewayMeters, GatewaySnapshot, OperationSnapshot};
 pub use options::GatewayOptions;
 pub use webhooks::{InvalidWebhookSecret, WebhookRules, WebhookSecret};

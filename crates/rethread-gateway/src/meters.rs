@@ -125,10 +125,11 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Most;
 
     #[test]
     fn answers_are_counted_by_operation_and_status() {
-        let in_flight = Arc::new(InFlight::new(1, 1));
+        let in_flight = Arc::new(InFlight::new(Most { requests: 1, streams: 1, token_streams: 1 }));
         let meters = GatewayMeters::new(["a", "b"].into_iter(), in_flight);
         for (status, ms) in [(StatusCode::OK, 1), (StatusCode::OK, 40), (StatusCode::NOT_FOUND, 0)]
         {

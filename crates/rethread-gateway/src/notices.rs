@@ -7,6 +7,7 @@ use bytes::Bytes;
 use rethread_client::{Client, ThreadId};
 use rethread_core::ids::{QueueName, WorkerId};
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::shared::Shared;
@@ -21,7 +22,21 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Word of threads on which something was asked for.
 #[derive(Debug)]
 pub(crate) struct Notices {
-    sender: broadcast::Sender<ThreadId>,
+    sender: broadcast::Sender<Notice>,
+}
+
+/// Word of a thread on which something was asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Notice {
+    pub(crate) thread: ThreadId,
+    /// When it came here.
+    pub(crate) at: Instant,
+}
+
+impl Notice {
+    fn of(thread: ThreadId) -> Self {
+        Self { thread, at: Instant::now() }
+    }
 }
 
 impl Default for Notices {
@@ -35,7 +50,7 @@ impl Notices {
     /// Tells all gateways.
     pub(crate) fn tell(&self, client: &Client, thread: &ThreadId) {
         // That nobody listens here is no error.
-        let _ = self.sender.send(thread.clone());
+        let _ = self.sender.send(Notice::of(thread.clone()));
         let (client, letter) = (client.clone(), Bytes::from(thread.as_str().to_owned()));
         tokio::spawn(async move {
             let Ok(queue) = QueueName::new(QUEUE) else { return };
@@ -46,7 +61,7 @@ impl Notices {
     }
 
     /// What is told from now on.
-    pub(crate) fn listen(&self) -> broadcast::Receiver<ThreadId> {
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Notice> {
         self.sender.subscribe()
     }
 }
@@ -65,7 +80,7 @@ pub(crate) async fn read_mail(shared: Shared) {
                 while let Some(letter) = mailbox.next().await {
                     let thread = std::str::from_utf8(&letter).ok().map(ThreadId::new);
                     if let Some(Ok(thread)) = thread {
-                        let _ = sender.send(thread);
+                        let _ = sender.send(Notice::of(thread));
                     }
                 }
             }

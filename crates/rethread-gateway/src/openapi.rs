@@ -8,13 +8,14 @@ use crate::error::ErrorBody;
 use crate::operation::{Content, Operation};
 
 /// What any operation may answer.
-const COMMON_FAULTS: [(u16, &str); 6] = [
+const COMMON_FAULTS: [(u16, &str); 7] = [
     (401, "No token, or one that is not known."),
     (403, "The token does not allow this."),
     (422, "The request is not of the form it should have."),
     (429, "Too many requests; try again later."),
     (500, "Something failed that should not; the gateway's log tells more."),
-    (503, "The storage cannot take the request now; try again later."),
+    (503, "The storage cannot take the request now, or no coordinator runs; try again later."),
+    (507, "The storage has no room."),
 ];
 /// What an operation with a body may answer.
 const TOO_LARGE: (u16, &str) = (413, "The body is too large.");

@@ -4,11 +4,13 @@ use rethread_client::{Client, Store};
 use tokio::sync::watch;
 
 use crate::auth::Known;
-use crate::limits::{Draining, InFlight};
+use crate::coordinators::Owners;
+use crate::limits::{Draining, InFlight, Most};
 use crate::meters::GatewayMeters;
 use crate::notices::Notices;
 use crate::options::GatewayOptions;
 use crate::records::Records;
+use crate::thread_stream::Rosters;
 
 /// What all requests share. Clones are cheap.
 #[derive(Debug, Clone)]
@@ -22,6 +24,8 @@ struct Inner {
     options: GatewayOptions,
     records: Records,
     notices: Notices,
+    owners: Owners,
+    rosters: Rosters,
     /// The OpenAPI document, as it is sent.
     document: bytes::Bytes,
     /// Tokens that were looked up.
@@ -39,10 +43,16 @@ impl Shared {
         document: bytes::Bytes,
     ) -> Self {
         let known = Known::new(client.store(), options.tokens_fresh);
-        let in_flight = Arc::new(InFlight::new(options.requests_max, options.streams_max));
+        let in_flight = Arc::new(InFlight::new(Most {
+            requests: options.requests_max,
+            streams: options.streams_max,
+            token_streams: options.token_streams_max,
+        }));
         let inner = Inner {
-            records: Records::new(client.store()),
+            records: Records::new(client.clone()),
             notices: Notices::default(),
+            owners: Owners::default(),
+            rosters: Rosters::default(),
             document,
             known,
             meters: GatewayMeters::new(operations, Arc::clone(&in_flight)),
@@ -70,6 +80,16 @@ impl Shared {
     /// Word of what is asked for on threads.
     pub(crate) fn notices(&self) -> &Notices {
         &self.inner.notices
+    }
+
+    /// The newest runs of threads that are streamed.
+    pub(crate) fn rosters(&self) -> &Rosters {
+        &self.inner.rosters
+    }
+
+    /// What is known of the owners of partitions.
+    pub(crate) fn owners(&self) -> &Owners {
+        &self.inner.owners
     }
 
     /// The store of the programs.

@@ -1,8 +1,13 @@
 //! How far a run has come, by what the engine has written of it.
 
-use rethread_client::{EventKind, Millis, RunId, RunOutcome, Thread, ThreadOverview, ThreadStatus};
+use rethread_client::{
+    ClientError, Event, EventKind, Millis, Refusal, RunId, RunOutcome, Thread, ThreadOverview,
+    ThreadStatus,
+};
+use rethread_core::record::Record;
 
-use crate::error::ApiResult;
+use crate::again;
+use crate::error::{ApiError, ApiResult};
 use crate::records::RunStatus;
 
 /// How far a run has come.
@@ -24,6 +29,26 @@ pub(crate) fn status_of(outcome: &RunOutcome) -> RunStatus {
         RunOutcome::Cancelled => RunStatus::Interrupted,
         _ => RunStatus::Success,
     }
+}
+
+/// Whether a request to stop something has stopped it; what is over needs no stopping.
+pub(crate) fn is_stopped(stopped: Result<(), ClientError>) -> ApiResult<bool> {
+    match stopped {
+        Ok(()) => Ok(true),
+        Err(ClientError::Refused(
+            Refusal::NotRunning { .. } | Refusal::NothingToContinue { .. },
+        )) => Ok(false),
+        Err(error) => Err(ApiError::from(error)),
+    }
+}
+
+/// The first event of a run of the thread; none if it has not begun, or its events are gone.
+pub(crate) async fn first_event(thread: &Thread, run: RunId) -> ApiResult<Option<Event>> {
+    let client = thread.client();
+    let partition = thread.id().key().partition(client.storage().partitions());
+    let found = again::read(client, |storage| storage.read_events(partition, run, 0, 1)).await?;
+    let first = found.first().map(|record| Event::from_record(record)).transpose();
+    first.map_err(|error| ApiError::internal(format_args!("events of run {run}: {error}")))
 }
 
 /// How far a run of the thread has come.

@@ -241,7 +241,8 @@ impl Branch {
         ends: Option<&'static [&'static str]>,
     ) -> Self {
         // A type that lists its destinations is checked as a map is.
-        let map = ends.map(|nodes| nodes.iter().map(|node| ((*node).to_owned(), (*node).to_owned())));
+        let map =
+            ends.map(|nodes| nodes.iter().map(|node| ((*node).to_owned(), (*node).to_owned())));
         let map = map.map(Iterator::collect);
         Self { path, fields, map, ends: None, name: None }
     }

@@ -10,6 +10,7 @@ use rethread_core::policy::{History, TaskOptions};
 use rethread_sdk::TaskDef;
 
 use crate::branch::Branch;
+use crate::node::CacheKey;
 use crate::schema::Schema;
 use crate::topology::Topology;
 use crate::values::Values;
@@ -55,7 +56,7 @@ pub(crate) enum CompiledKind {
 pub(crate) struct NodeTask {
     pub(crate) def: TaskDef,
     pub(crate) options: Arc<TaskOptions>,
-    pub(crate) cache_key: Option<Arc<dyn Fn(&Payload) -> Option<String> + Send + Sync>>,
+    pub(crate) cache_key: Option<Arc<CacheKey>>,
     /// The task that handles its errors, and how its calls are shown.
     pub(crate) on_error: Option<(TaskDef, Arc<TaskOptions>, Arc<ShownNode>)>,
 }

@@ -94,7 +94,10 @@ impl Drawing {
             (node.to_owned(), drawing)
         });
         let subgraphs: BTreeMap<String, Value> = subgraphs.collect();
-        json!({ "nodes": drawing.nodes, "edges": drawing.edges, "subgraphs": subgraphs })
+        json!({
+            "nodes": drawing.nodes, "edges": drawing.edges, "xray": Self::of(graph, true),
+            "subgraphs": subgraphs,
+        })
     }
 
     fn flat(graph: &Compiled) -> Self {

@@ -49,8 +49,11 @@ pub(crate) fn edit(graph: &Compiled, edit: &GraphEdit) -> Result<GraphEdited, Re
 fn input(graph: &Compiled, edit: &GraphEdit) -> Result<GraphEdited, Failure> {
     let mut point = play::point(graph, edit.previous.as_ref())?;
     play::before_input(graph, &mut point)?;
-    let step =
-        StepEnd { values: graph.shown(&point.values), tasks: vec![start_task()], ..StepEnd::default() };
+    let step = StepEnd {
+        values: graph.shown(&point.values),
+        tasks: vec![start_task()],
+        ..StepEnd::default()
+    };
     let save = Payload::encode(&point, "state of the graph")?;
     let value = graph.result(&point.values);
     let output = BodyOutput { value, save: Some(save), step: Some(Box::new(step)) };

@@ -50,6 +50,24 @@ impl<I, O> Graph<I, O> {
         self.entrypoint.call_keyed(key, input)
     }
 
+    /// Publishes JSON Schemas of its input and its result, which those see who start it over HTTP.
+    /// `In` and `Out` are types of these forms: the state itself, where all its fields may be left
+    /// out, describes both. Needs the feature `schemas`.
+    #[cfg(feature = "schemas")]
+    #[must_use]
+    pub fn schema<In: schemars::JsonSchema, Out: schemars::JsonSchema>(mut self) -> Self {
+        self.entrypoint = self.entrypoint.schema_as::<In, Out>();
+        self
+    }
+
+    /// Publishes a JSON Schema of what its nodes ask people. Needs the feature `schemas`.
+    #[cfg(feature = "schemas")]
+    #[must_use]
+    pub fn interrupt_schema<Q: schemars::JsonSchema>(mut self) -> Self {
+        self.entrypoint = self.entrypoint.interrupt_schema::<Q>();
+        self
+    }
+
     /// Its nodes and edges, for people: as text for Mermaid, or one by one.
     pub fn draw(&self) -> Drawing {
         Drawing::of(&self.compiled, false)
@@ -89,10 +107,8 @@ impl Steps for Compiled {
 
 impl<I, O> Bundle for Graph<I, O> {
     fn add_to(&self, registry: RegistryBuilder) -> RegistryBuilder {
-        let registry = registry.graph_parts(
-            self.entrypoint.clone(),
-            self.compiled.tasks().cloned().collect(),
-        );
+        let registry =
+            registry.graph_parts(self.entrypoint.clone(), self.compiled.tasks().cloned().collect());
         add_subgraphs(&self.compiled, registry)
     }
 }

@@ -25,12 +25,8 @@ impl Ids {
     /// The next one.
     pub(crate) fn next(&mut self) -> Uuid {
         self.made += 1;
-        let content = CallId::content(
-            self.origin,
-            CallKind::Task,
-            "message",
-            &self.made.to_be_bytes(),
-        );
+        let content =
+            CallId::content(self.origin, CallKind::Task, "message", &self.made.to_be_bytes());
         Builder::from_random_bytes(content.to_be_bytes()).into_uuid()
     }
 }

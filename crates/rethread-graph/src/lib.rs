@@ -59,7 +59,9 @@ pub use command::{Command, Goto, IntoNodeOutput, Send};
 pub use draw::{Drawing, DrawnEdge, DrawnNode};
 pub use error::GraphError;
 pub use graph::Graph;
-pub use message::{Content, Message, Messages, MessagesState, MessagesStateUpdate, ToolCall, add_messages};
+pub use message::{
+    Content, Message, Messages, MessagesState, MessagesStateUpdate, ToolCall, add_messages,
+};
 pub use messages::REMOVE_ALL_MESSAGES;
 pub use node::{IntoNode, Node, NodeError, NodeFn};
 pub use reducer::{OwnReducer, Reducer};

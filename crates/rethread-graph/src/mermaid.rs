@@ -146,12 +146,13 @@ fn group_of(id: &str) -> &str {
 /// The innermost graph that both nodes are in.
 fn common_group<'a>(source: &'a str, target: &str) -> &'a str {
     let (source, target) = (group_of(source), group_of(target));
-    let ends = source.match_indices(':').map(|(at, _)| at).chain([source.len()]);
+    let mut ends =
+        std::iter::once(source.len()).chain(source.rmatch_indices(':').map(|(at, _)| at));
     let common = |end: &usize| {
         let group = &source[..*end];
         target == group || target.strip_prefix(group).is_some_and(|rest| rest.starts_with(':'))
     };
-    ends.filter(common).last().map_or("", |end| &source[..end])
+    ends.find(common).map_or("", |end| &source[..end])
 }
 
 fn wrapped(label: &str) -> String {

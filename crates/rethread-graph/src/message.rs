@@ -1,4 +1,3 @@
-use rethread_core::failure::Failure;
 use rethread_core::ids::CallId;
 use rethread_core::payload::Payload;
 use rethread_sdk::{Error, Result};
@@ -205,12 +204,15 @@ impl From<&str> for Change<Messages> {
 ///
 /// # Errors
 /// When a message is to be removed that does not exist.
-pub fn add_messages(messages: Messages, added: impl IntoIterator<Item = Message>) -> Result<Messages> {
+pub fn add_messages(
+    messages: Messages,
+    added: impl IntoIterator<Item = Message>,
+) -> Result<Messages> {
     let old = Payload::encode(&messages, "messages")?;
     let update: Messages = added.into_iter().collect();
     let update = Payload::encode(&update, "added messages")?;
     let merged = messages::merge(Some(&old), &update, &mut Ids::of(fresh_origin()))
-        .map_err(|error| Error::from(Failure::from(error.into_failure("messages"))))?;
+        .map_err(|error| Error::from_failure(error.into_failure("messages")))?;
     Ok(merged.decode("messages")?)
 }
 

@@ -98,36 +98,34 @@ fn store(given: &Payload, ids: &mut Ids) -> Result<Stored, MessagesError> {
     let Some(mut fields) = parts::fields(given) else {
         return Err(MessagesError::NoMessage("a message is a text, a pair or a map"));
     };
-    let (of, is_stored) = match find(&fields, "type").or_else(|| find(&fields, "role")) {
-        Some(of) => {
-            let text = parts::text(of)
-                .ok_or(MessagesError::NoMessage("the type of a message is a text"))?;
-            (type_of(text)?, find(&fields, "type").is_some_and(|of| parts::text(of) == Some(text)))
-        }
-        None => return Err(MessagesError::NoMessage("a message has a `type` or a `role`")),
+    let text_of = |name| find(&fields, name).and_then(parts::text);
+    let (given_type, role) = (text_of("type"), text_of("role"));
+    let Some(who) = given_type.or(role) else {
+        return Err(MessagesError::NoMessage("a message has a text as its `type` or its `role`"));
     };
+    let of = type_of(who)?;
     let removes = of == REMOVE;
-    if find(&fields, "content").is_none() {
-        if !removes {
-            return Err(MessagesError::NoMessage("a message has a `content`"));
-        }
+    let has_content = find(&fields, "content").is_some();
+    if !has_content && !removes {
+        return Err(MessagesError::NoMessage("a message has a `content`"));
+    }
+    let id = text_of("id").map(str::to_owned);
+    let calls = find(&fields, "tool_calls").and_then(typed_calls);
+    let is_stored = given_type == Some(of) && role.is_none() && has_content && calls.is_none();
+    let id = match (is_stored, id) {
+        (true, Some(id)) => return Ok(Stored { id, removes, value: given.clone() }),
+        (_, Some(id)) => id,
+        (_, None) => ids.next().to_string(),
+    };
+    if !has_content {
         fields.push(("content".to_owned(), parts::of_text("")));
     }
-    let id = find(&fields, "id").and_then(parts::text).map(str::to_owned);
-    let calls = find(&fields, "tool_calls").and_then(typed_calls);
-    // What is in the stored form already stays byte for byte.
-    if let (true, None, Some(id)) = (is_stored && find(&fields, "role").is_none(), &calls, &id) {
-        if find(&fields, "type").and_then(parts::text) == Some(of) {
-            return Ok(Stored { id: id.clone(), removes, value: parts::map_of_fields(pairs(&fields)) });
-        }
-    }
-    let id = id.unwrap_or_else(|| ids.next().to_string());
-    let (of, id_text) = (parts::of_text(of), parts::of_text(&id));
     if let Some(calls) = calls {
         set(&mut fields, "tool_calls", calls);
     }
     fields.retain(|(name, _)| !matches!(name.as_str(), "type" | "role" | "id"));
-    let head = [("type", &of)].into_iter();
+    let (of, id_text) = (parts::of_text(of), parts::of_text(&id));
+    let head = std::iter::once(("type", &of));
     let value = parts::map_of_fields(head.chain(pairs(&fields)).chain([("id", &id_text)]));
     Ok(Stored { id, removes, value })
 }
@@ -137,8 +135,7 @@ const NOT_A_PAIR: MessagesError =
 
 fn written(of: &str, content: Payload, ids: &mut Ids) -> Stored {
     let id = ids.next().to_string();
-    let fields =
-        [("type", parts::of_text(of)), ("content", content), ("id", parts::of_text(&id))];
+    let fields = [("type", parts::of_text(of)), ("content", content), ("id", parts::of_text(&id))];
     let value = parts::map_of_fields(fields.iter().map(|(name, value)| (*name, value)));
     Stored { id, removes: false, value }
 }
@@ -209,7 +206,8 @@ mod tests {
     fn the_same_id_replaces_in_place_and_others_are_appended() {
         let old = json!([said("human", "one", "1"), said("human", "two", "2")]);
         let update = json!([said("ai", "reply", "r"), said("ai", "Two", "2")]);
-        let expected = json!([said("human", "one", "1"), said("ai", "Two", "2"), said("ai", "reply", "r")]);
+        let expected =
+            json!([said("human", "one", "1"), said("ai", "Two", "2"), said("ai", "reply", "r")]);
         assert_eq!(merged(old, update), Ok(expected));
     }
 
@@ -221,7 +219,8 @@ mod tests {
         assert_eq!(gone, json!([said("human", "two", "2")]));
         let back = merged(old.clone(), json!([remove("1"), said("ai", "again", "1")]));
         assert_eq!(back, Ok(json!([said("ai", "again", "1"), said("human", "two", "2")])));
-        let all = json!([said("ai", "x", "x"), remove(REMOVE_ALL_MESSAGES), said("ai", "new", "n")]);
+        let all =
+            json!([said("ai", "x", "x"), remove(REMOVE_ALL_MESSAGES), said("ai", "new", "n")]);
         assert_eq!(merged(old.clone(), all), Ok(json!([said("ai", "new", "n")])));
         assert_eq!(merged(old, json!([remove("9")])), Err(MessagesError::Unknown("9".into())));
     }
@@ -243,7 +242,8 @@ mod tests {
     #[test]
     fn calls_of_tools_get_their_type_and_what_else_is_there_stays() {
         let call = json!({ "name": "mul", "args": { "a": 2 }, "id": "c" });
-        let given = json!({ "type": "ai", "content": "", "id": "1", "tool_calls": [call], "x": [1] });
+        let given =
+            json!({ "type": "ai", "content": "", "id": "1", "tool_calls": [call], "x": [1] });
         let made = merged(json!([]), given).expect("is a message");
         assert_eq!(made[0]["tool_calls"][0]["type"], "tool_call");
         assert_eq!(made[0]["x"], json!([1]));

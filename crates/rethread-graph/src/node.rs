@@ -24,10 +24,12 @@ pub(crate) type Running = Pin<Box<dyn Future<Output = Result<NodeOutput, Failure
 /// A node's function without its types. The name of the node is for errors.
 pub(crate) type Work = dyn Fn(&Payload, &str) -> Result<Running, Failure> + Send + Sync;
 
-/// A handler of errors without its types.
-pub(crate) type Handle = dyn Fn(&Payload, NodeError, &str) -> Result<Running, Failure> + Send + Sync;
+/// Begins a handler of errors, without its types.
+pub(crate) type Handle =
+    dyn Fn(&Payload, NodeError, &str) -> Result<Running, Failure> + Send + Sync;
 
-type CacheKey = dyn Fn(&Payload) -> Option<String> + Send + Sync;
+/// Makes the cache key of what a node sees.
+pub(crate) type CacheKey = dyn Fn(&Payload) -> Option<String> + Send + Sync;
 
 /// A node of a graph with what is asked of the engine for it.
 ///
@@ -195,11 +197,7 @@ impl Node {
         R: IntoNodeOutput,
         E: Into<Error>,
     {
-        let handle = move |state: &Payload, error: NodeError, node: &str| {
-            let running = handler(I::read(state, node)?, error);
-            Ok(Box::pin(async move { output(running.await) }) as Running)
-        };
-        self.on_error = Some(Arc::new(handle));
+        self.on_error = Some(handle(handler));
         self
     }
 
@@ -253,6 +251,21 @@ impl From<NodeFailure> for NodeError {
 pub trait NodeFn<A>: Send + Sync + 'static {
     /// The node, without options.
     fn into_node(self) -> Node;
+}
+
+/// A handler of errors without its types.
+pub(crate) fn handle<I, F, Fut, R, E>(handler: F) -> Arc<Handle>
+where
+    I: NodeInput,
+    F: Fn(I, NodeError) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<R, E>> + Send + 'static,
+    R: IntoNodeOutput,
+    E: Into<Error>,
+{
+    Arc::new(move |state: &Payload, error: NodeError, node: &str| {
+        let running = handler(I::read(state, node)?, error);
+        Ok(Box::pin(async move { output(running.await) }) as Running)
+    })
 }
 
 /// What a node's function returned, in the recorded form.

@@ -76,26 +76,30 @@ async fn play_start(
     let info = scope.info();
     let mut point = point(graph, info.previous.as_ref())?;
     before_input(graph, &mut point)?;
-    scope.set_view(start_view(graph, &point));
+    scope.set_view(start_view(graph, &point, None));
     let fields = input_fields(graph, input)?;
     let mut goto = Vec::new();
     for branch in graph.branches_from(START) {
         goto.extend(branch.ask(input, START, &graph.topology).await?);
     }
     let written = [Written::new(info.calls, vec![fields])];
-    point.values = update::apply(&graph.schema, &point.values, &written, true)?;
+    let next = update::apply(&graph.schema, &point.values, &written, true)?;
+    let result = written[0].shown(&graph.schema);
+    scope.set_view(start_view(graph, &point, Some(result)));
+    point.values = next;
     let start = Ended { node: START, was_sent: false, goto: &goto, follows_edges: true };
     point.end_step(&graph.topology, &[start]);
-    let changed = step::has_changed(graph, &written);
+    let changed = step::has_changed(graph, &written, info.is_root);
     step::output(graph, &point, changed, false, |next| {
         step::is_breakpoint(graph, &info.breakpoints, std::iter::empty(), next)
     })
 }
 
-/// What the step of the start looks like: it makes no calls, so nothing of it has ended.
+/// What the step of the start looks like: it makes no calls, and has a result once it is over.
 fn start_view(
-    graph: &Arc<Compiled>,
+    graph: &Compiled,
     point: &Point,
+    result: Option<Payload>,
 ) -> Arc<dyn Fn(&Outcomes) -> StepView + Send + Sync> {
     let view = StepView {
         values: graph.shown(&point.values),
@@ -106,7 +110,7 @@ fn start_view(
             sent: false,
             added: false,
             call: None,
-            result: None,
+            result,
             failure: None,
             has_own_state: false,
         }],
@@ -148,7 +152,26 @@ async fn play_nodes(graph: &Arc<Compiled>, scope: &Arc<Scope>) -> Result<BodyOut
         }
     }
     let tasks = tasks.into_iter().flatten().collect();
-    step::end(graph, point, tasks, &info.breakpoints)
+    let ended = step::end(graph, point, tasks, &info.breakpoints, info.is_root)?;
+    scope.set_view(ended_view(graph, scope));
+    Ok(ended)
+}
+
+/// What a step that has ended is kept as: a node whose error was handled has its error alone.
+fn ended_view(
+    graph: &Arc<Compiled>,
+    scope: &Scope,
+) -> Arc<dyn Fn(&Outcomes) -> StepView + Send + Sync> {
+    let graph = Arc::clone(graph);
+    let view = scope.view();
+    Arc::new(move |outcomes| {
+        let mut view = view.as_ref().map(|view| view(outcomes)).unwrap_or_default();
+        for task in view.tasks.iter_mut().filter(|task| task.failure.is_some()) {
+            let handles = graph.nodes.get(&task.name).is_some_and(|node| node.shown.handled);
+            task.result = task.result.take().filter(|_| !handles);
+        }
+        view
+    })
 }
 
 fn nodes_view(

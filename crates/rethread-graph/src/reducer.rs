@@ -55,8 +55,10 @@ pub enum Reducer {
 pub struct OwnReducer {
     name: Arc<str>,
     initial: Option<Payload>,
-    fold: Arc<dyn Fn(&Payload, &Payload) -> Result<Payload, Failure> + Send + Sync>,
+    fold: Arc<Fold>,
 }
+
+type Fold = dyn Fn(&Payload, &Payload) -> Result<Payload, Failure> + Send + Sync;
 
 impl Reducer {
     /// A function of the old value and an update, which begins with `initial`. The name tells
@@ -97,10 +99,7 @@ impl Reducer {
 
     /// Whether it puts updates together at all.
     pub(crate) fn folds(&self) -> bool {
-        matches!(
-            self,
-            Self::Append | Self::Add | Self::Merge | Self::Messages | Self::Own(_)
-        )
+        matches!(self, Self::Append | Self::Add | Self::Merge | Self::Messages | Self::Own(_))
     }
 
     /// Whether the engine gives its values.

@@ -83,7 +83,7 @@ pub(crate) fn start(code: &Arc<NodeCode>, input: &Payload) -> Result<TaskFuture,
             let ways = code.follow(&output, state).await?;
             output.goto.extend(ways);
         }
-        Ok(Payload::encode(&output, "what the node gave")?)
+        code.around.encode(output)
     }))
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn start_handler(
         let output = async { (code.handle)(&seen, failure.into(), &code.name)?.await }.await;
         let output = output.or_else(parent_command)?;
         code.around.check(&output, &code.name)?;
-        Ok(Payload::encode(&output, "what the handler gave")?)
+        code.around.encode(output)
     }))
 }
 
@@ -122,6 +122,17 @@ impl Around {
         }
         // Where a command to the parent goes is the parent's to know.
         if output.to_parent { Ok(()) } else { branch::check(&output.goto, node, &self.topology) }
+    }
+
+    /// The recorded form: what is no field of the graph is left out.
+    fn encode(&self, mut output: NodeOutput) -> Result<Payload, Failure> {
+        if !output.to_parent {
+            for update in &mut output.updates {
+                let fields = fields_of(update)?;
+                *update = fields.filtered(|field| self.schema.is_written(field)).to_payload();
+            }
+        }
+        Ok(Payload::encode(&output, "what the node gave")?)
     }
 }
 

@@ -1,16 +1,20 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::Future;
 use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
 
-use rethread_core::policy::History;
-use rethread_sdk::Value;
+use rethread_core::policy::{Cache, History};
+use rethread_sdk::{Error, IntoRetries, Task, Value};
 
 use crate::branch::{Branch, IntoBranch};
+use crate::command::IntoNodeOutput;
 use crate::error::GraphError;
 use crate::graph::Graph;
-use crate::node::{IntoNode, Node};
+use crate::node::{Handle, IntoNode, Node, NodeError, handle};
 use crate::schema::Field;
-use crate::state::{GraphState, State};
+use crate::state::{GraphState, NodeInput, State};
 use crate::topology::Join;
 use crate::validate::compile;
 use crate::values::Values;
@@ -78,6 +82,24 @@ pub(crate) struct Parts {
     pub(crate) interrupt_before: Vec<String>,
     pub(crate) interrupt_after: Vec<String>,
     pub(crate) history: History,
+    pub(crate) defaults: Defaults,
+}
+
+/// Options of nodes that set none themselves.
+#[derive(Clone, Default)]
+pub(crate) struct Defaults {
+    pub(crate) retry: Option<Arc<SetOption>>,
+    pub(crate) timeout: Option<Arc<SetOption>>,
+    pub(crate) cache: Option<Arc<SetOption>>,
+    pub(crate) on_error: Option<Arc<Handle>>,
+}
+
+type SetOption = dyn Fn(Task<(), ()>) -> Task<(), ()> + Send + Sync;
+
+impl fmt::Debug for Defaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Defaults").finish_non_exhaustive()
+    }
 }
 
 /// Fields of an input or an output.
@@ -117,10 +139,7 @@ impl StateGraph<Values> {
     /// # let _ = graph;
     /// # Ok::<(), rethread_graph::GraphError>(())
     /// ```
-    pub fn with_fields(
-        name: impl Into<String>,
-        fields: impl IntoIterator<Item = Field>,
-    ) -> Self {
+    pub fn with_fields(name: impl Into<String>, fields: impl IntoIterator<Item = Field>) -> Self {
         let state = fields.into_iter().collect();
         Self::of(Parts { name: name.into(), state, ..Parts::default() })
     }
@@ -212,6 +231,42 @@ impl<S: GraphState, I, O> StateGraph<S, I, O> {
     /// Ends each run after a step of one of these nodes, if something comes after it.
     pub fn interrupt_after<N: Into<String>>(mut self, nodes: impl IntoIterator<Item = N>) -> Self {
         self.parts.interrupt_after.extend(nodes.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets when failed attempts are repeated, of nodes that do not say it. Graphs that are nodes
+    /// do not inherit it; so it is with the other defaults.
+    pub fn default_retry(
+        mut self,
+        retry: impl IntoRetries + Clone + Send + Sync + 'static,
+    ) -> Self {
+        self.parts.defaults.retry = Some(Arc::new(move |node| node.retry(retry.clone())));
+        self
+    }
+
+    /// Sets the longest time one attempt may take, of nodes that set no time.
+    pub fn default_timeout(mut self, timeout: Duration) -> Self {
+        self.parts.defaults.timeout = Some(Arc::new(move |node| node.timeout(timeout)));
+        self
+    }
+
+    /// Sets that what nodes come to is kept and reused, of nodes that do not say it.
+    pub fn default_cache(mut self, cache: Cache) -> Self {
+        self.parts.defaults.cache = Some(Arc::new(move |node| node.cache(cache)));
+        self
+    }
+
+    /// Sets what runs instead when a node has failed for good that has no handler of its own; as
+    /// [`Node::on_error`].
+    pub fn default_on_error<A, F, Fut, R, E>(mut self, handler: F) -> Self
+    where
+        A: NodeInput,
+        F: Fn(A, NodeError) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, E>> + Send + 'static,
+        R: IntoNodeOutput,
+        E: Into<Error>,
+    {
+        self.parts.defaults.on_error = Some(handle(handler));
         self
     }
 

@@ -35,10 +35,8 @@ pub(crate) fn output_of(
     node: &str,
     recorded: &Payload,
 ) -> Result<NodeOutput, Failure> {
-    let is_graph = graph
-        .nodes
-        .get(node)
-        .is_some_and(|node| matches!(node.kind, CompiledKind::Graph(_)));
+    let is_graph =
+        graph.nodes.get(node).is_some_and(|node| matches!(node.kind, CompiledKind::Graph(_)));
     if !is_graph {
         return Ok(recorded.decode(format_args!("result of node `{node}`"))?);
     }
@@ -68,6 +66,7 @@ pub(crate) fn end(
     mut point: Point,
     mut tasks: Vec<TaskOfStep>,
     breakpoints: &Breakpoints,
+    is_root: bool,
 ) -> Result<BodyOutput, Failure> {
     in_order_of_updates(&mut tasks, |task| &task.planned);
     let written = written(&tasks)?;
@@ -75,7 +74,7 @@ pub(crate) fn end(
     let ended: Vec<_> = tasks.iter().filter_map(TaskOfStep::ended).collect();
     point.end_step(&graph.topology, &ended);
     let ran = tasks.iter().map(|task| task.planned.node.as_str());
-    output(graph, &point, has_changed(graph, &written), true, |next| {
+    output(graph, &point, has_changed(graph, &written, is_root), true, |next| {
         is_breakpoint(graph, breakpoints, ran, next)
     })
 }
@@ -120,10 +119,12 @@ pub(crate) fn output(
     })
 }
 
-/// Whether something was written that is shown.
-pub(crate) fn has_changed(graph: &Compiled, written: &[Written]) -> bool {
+/// Whether something was written that streams of values show: of a graph in another, fields of its
+/// result.
+pub(crate) fn has_changed(graph: &Compiled, written: &[Written], is_root: bool) -> bool {
     let mut fields = written.iter().flat_map(|task| &task.updates).flat_map(Values::iter);
-    fields.any(|(field, _)| graph.schema.is_written(field))
+    let is_shown = |field| is_root || graph.output.contains(field);
+    fields.any(|(field, _)| graph.schema.is_written(field) && is_shown(field))
 }
 
 /// Whether a run stops after a step of `ran` and before one of `next`.

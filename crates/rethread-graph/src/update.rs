@@ -33,7 +33,9 @@ impl Written {
     pub(crate) fn shown(&self, schema: &Schema) -> Payload {
         let mut writes: BTreeMap<&str, Vec<&Payload>> = BTreeMap::new();
         for (field, value) in self.updates.iter().flat_map(Values::iter) {
-            if schema.is_written(field) {
+            // What is in no checkpoint is not shown by one.
+            let is_kept = !matches!(schema.reducer(field), Some(Reducer::Untracked));
+            if schema.is_written(field) && is_kept {
                 writes.entry(field).or_default().push(value);
             }
         }
@@ -211,7 +213,8 @@ mod tests {
     #[test]
     fn overwriting_ends_all_other_updates_of_the_step() {
         let overwrite = json!({ "log": { "__overwrite__": ["fresh"] } });
-        let updates = [json!({ "log": ["before"] }), overwrite.clone(), json!({ "log": ["after"] })];
+        let updates =
+            [json!({ "log": ["before"] }), overwrite.clone(), json!({ "log": ["after"] })];
         let new = step(json!({ "log": ["in"] }), &updates).expect("one overwrite");
         assert_eq!(new["log"], json!(["fresh"]));
         let twice = [overwrite.clone(), overwrite];

@@ -115,9 +115,7 @@ fn topology(parts: &Parts) -> Result<Topology, GraphError> {
             let (graph, node) = (parts.name.clone(), name.clone());
             return Err(GraphError::DuplicateNode { graph, node });
         }
-        topology
-            .nodes
-            .push(TopologyNode { name: name.clone(), is_deferred: node.is_deferred });
+        topology.nodes.push(TopologyNode { name: name.clone(), is_deferred: node.is_deferred });
     }
     for (from, to) in &parts.edges {
         topology.edges.entry(from.clone()).or_default().push(to.clone());
@@ -127,7 +125,8 @@ fn topology(parts: &Parts) -> Result<Topology, GraphError> {
 
 fn check_edges(parts: &Parts, topology: &Topology) -> Result<(), GraphError> {
     let graph = || parts.name.clone();
-    let edges = parts.edges.iter().map(|(from, to)| (from, to, format!("the edge `{from}` to `{to}`")));
+    let edges =
+        parts.edges.iter().map(|(from, to)| (from, to, format!("the edge `{from}` to `{to}`")));
     let joins = parts.joins.iter().flat_map(|join| {
         let place = format!("the edge from `{}` to `{}`", join.sources.join("`, `"), join.target);
         join.sources.iter().map(move |from| (from, &join.target, place.clone()))
@@ -167,11 +166,9 @@ fn check_branches(parts: &Parts, topology: &Topology) -> Result<(), GraphError> 
         }
         let mut named = BTreeSet::new();
         for branch in branches {
-            if let Some(name) = &branch.name {
-                if !named.insert(name) {
-                    let (node, branch) = (from.clone(), name.clone());
-                    return Err(GraphError::DuplicateBranch { graph: graph(), node, branch });
-                }
+            if let Some(name) = branch.name.as_ref().filter(|name| !named.insert(*name)) {
+                let (node, branch) = (from.clone(), name.clone());
+                return Err(GraphError::DuplicateBranch { graph: graph(), node, branch });
             }
             let ends = branch.map.iter().flatten().map(|(_, node)| node);
             for node in ends.chain(branch.ends.iter().flatten()) {
@@ -215,8 +212,10 @@ fn compile_node(
         };
         branches.iter().flat_map(of_branch).collect()
     });
+    let is_graph = matches!(node.work, Kind::Graph(_));
+    let handle = node.on_error.as_ref().or(parts.defaults.on_error.as_ref().filter(|_| !is_graph));
     let shown = |fields: Option<Vec<String>>, is_handler: bool| {
-        let handled = node.on_error.is_some() && !is_handler;
+        let handled = handle.is_some() && !is_handler;
         Arc::new(ShownNode { name: name.to_owned(), fields, handled, is_handler })
     };
     let work = match &node.work {
@@ -234,29 +233,37 @@ fn compile_node(
             let written = around.schema.fields().filter(|(_, reducer)| !reducer.is_managed());
             let counts = written.map(|(field, _)| field.to_owned()).collect();
             let kind = CompiledKind::Graph(Arc::clone(graph));
-            return Ok(CompiledNode {
-                kind,
-                fields,
-                paths_see,
-                shown: shown(Some(counts), false),
-            });
+            return Ok(CompiledNode { kind, fields, paths_see, shown: shown(Some(counts), false) });
         }
         Kind::Function(work) => Arc::clone(work),
     };
     let task = format!("{}:{name}", parts.name);
-    let on_error = node.on_error.as_ref().map(|handle| {
+    let defaults = &parts.defaults;
+    let mut options = node.options.clone();
+    for (is_own, default) in [
+        (node.has_retry, &defaults.retry),
+        (node.has_timeout, &defaults.timeout),
+        (node.has_cache, &defaults.cache),
+    ] {
+        options = match default {
+            Some(set) if !is_own => set(options),
+            Some(_) | None => options,
+        };
+    }
+    let on_error = handle.map(|handle| {
         let code = Arc::new(HandlerCode {
             name: name.to_owned(),
             handle: Arc::clone(handle),
             around: around.clone(),
         });
         let start = move |input: &_| run::start_handler(&code, input);
-        let def = TaskDef::from(node.options.with_raw(format!("{task}:on_error"), start));
+        let def = options.with_raw(format!("{task}:on_error"), start).uncached();
+        let def = TaskDef::from(def);
         let options = def.shared_options();
         (def, options, shown(None, true))
     });
     let work = Arc::new(NodeCode { name: name.to_owned(), work, branches, around });
-    let def = node.options.with_raw(task, move |input| run::start(&work, input));
+    let def = options.with_raw(task, move |input| run::start(&work, input));
     let def = TaskDef::from(def);
     let task = NodeTask {
         options: def.shared_options(),

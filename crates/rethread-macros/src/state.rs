@@ -56,7 +56,8 @@ impl Container {
             // What does not parse is for serde to tell.
             let _ = attribute.parse_nested_meta(|meta| {
                 if meta.path.is_ident("rename_all") {
-                    let message = "fields of a state are renamed one by one: `#[serde(rename = ..)]`";
+                    let message =
+                        "fields of a state are renamed one by one: `#[serde(rename = ..)]`";
                     errors.add(&meta.path, message);
                 }
                 skip_value(&meta)

@@ -221,14 +221,22 @@ impl<I, O> Entrypoint<I, O> {
     /// It is a choice since it asks [`JsonSchema`](schemars::JsonSchema) of the types.
     #[cfg(feature = "schemas")]
     #[must_use]
-    pub fn schema(mut self) -> Self
+    pub fn schema(self) -> Self
     where
         I: schemars::JsonSchema,
         O: schemars::JsonSchema,
     {
+        self.schema_as::<I, O>()
+    }
+
+    /// Publishes JSON Schemas of types that have the form of input and result.
+    #[cfg(feature = "schemas")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn schema_as<In: schemars::JsonSchema, Out: schemars::JsonSchema>(mut self) -> Self {
         let schemas = Arc::make_mut(&mut self.def.schemas);
-        schemas.input = Some(crate::schemas::read_as::<I>());
-        schemas.output = Some(crate::schemas::written_as::<O>());
+        schemas.input = Some(crate::schemas::read_as::<In>());
+        schemas.output = Some(crate::schemas::written_as::<Out>());
         self
     }
 

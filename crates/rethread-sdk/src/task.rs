@@ -104,6 +104,14 @@ impl<A, T> Task<A, T> {
         }
     }
 
+    /// The same without a cache of its own.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn uncached(mut self) -> Self {
+        self.reference = self.reference.uncached();
+        self
+    }
+
     /// Calls the task; it is scheduled at once.
     pub fn call(&self, args: A) -> Call<T>
     where

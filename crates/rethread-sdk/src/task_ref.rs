@@ -143,6 +143,13 @@ impl<A, T> TaskRef<A, T> {
         renamed
     }
 
+    pub(crate) fn uncached(self) -> Self {
+        self.set(|options| {
+            options.cache = None;
+            Ok(())
+        })
+    }
+
     pub(crate) fn callee(&self) -> &Callee {
         &self.callee
     }

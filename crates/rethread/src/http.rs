@@ -76,7 +76,10 @@ impl HttpListener {
             None => client,
         };
         let auth = Auth::of_listener(&client, address, settings.http_insecure).await?;
-        let gateway = Gateway::new(client, options(settings).auth(auth));
+        // Whoever serves everybody also serves every name.
+        let is_local = address.ip().is_loopback() && auth == Auth::Off && !settings.http_insecure;
+        let options = options(settings).auth(auth).only_local_names(is_local);
+        let gateway = Gateway::new(client, options);
         let meters = gateway.meters();
         let (stop, stopped) = oneshot::channel::<()>();
         let served = tokio::spawn(async move {
@@ -114,6 +117,10 @@ fn options(settings: &Settings) -> GatewayOptions {
         .connections_max(settings.http_connections_max)
         .requests_max(settings.http_requests_max)
         .streams_max(settings.http_streams_max)
+        .token_streams_max(settings.http_token_streams_max)
+        .body_items_max(settings.http_body_items_max)
+        .answer_bytes_max(settings.http_answer_bytes_max)
+        .coordinator_time(Duration::from_millis(settings.http_coordinator_ms))
         .cors_origins(&settings.http_cors_origins)
         .heartbeat(Duration::from_millis(settings.http_heartbeat_ms));
     // The settings were checked: what is told is signed.

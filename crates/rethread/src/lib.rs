@@ -75,10 +75,11 @@ pub use settings::{DataSync, LogFormat, SecretText, SecretUrl, Settings, Setting
 pub use telemetry::init as init_telemetry;
 
 pub use rethread_client::{
-    self as client, AnyValue, Cached, CheckpointId, Client, ClientError, ClientOptions, Cursor,
-    Ephemeral, Failure, HistoryQuery, InterruptId, Mode, OpenInterrupt, Outcome, Refusal, Request,
-    RunDurability, RunHandle, RunStream, Scalar, Source, StateSnapshot, StreamData, StreamEvent,
-    TaskEnd, TaskState, Thread, ThreadStatus, UpdateRequest, blocking,
+    self as client, AnyValue, Cached, CheckpointId, Client, ClientError, ClientOptions,
+    CommandInput, Cursor, Ephemeral, Failure, HistoryQuery, InterruptId, Mode, OpenInterrupt,
+    OpenInterrupts, Outcome, Refusal, Request, RunDurability, RunHandle, RunStream, Scalar, Source,
+    StateQuery, StateSnapshot, StreamData, StreamEvent, TaskEnd, TaskState, Thread, ThreadStatus,
+    UpdateRequest, blocking,
 };
 pub use rethread_core::ids::NodeId;
 pub use rethread_core::thread::Limits;

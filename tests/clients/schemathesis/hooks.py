@@ -5,6 +5,7 @@ than refused."""
 import atexit
 import random
 
+import requests
 import schemathesis
 
 # What the programs of the example take.
@@ -20,9 +21,8 @@ INPUTS = {
     "slow": {"ticks": 3, "tag": "a"},
 }
 
-# Requests that nobody waits for: their runs go on for seconds, so that they can be cancelled.
-UNAWAITED = ("POST /runs", "POST /threads/{thread_id}/runs")
-LONG = {"ticks": 20}
+# Operations on a run that goes on.
+CANCELS = ("POST /runs/cancel", "POST /threads/{thread_id}/runs/{run_id}/cancel")
 
 # How many of each kind are remembered: the newest.
 REMEMBERED = 20
@@ -36,9 +36,15 @@ _asked, _answered = set(), set()
 @schemathesis.hook
 def before_call(context, case, kwargs):
     if isinstance(case.body, dict):
-        _change_body(case.body, case.operation.label)
+        _change_body(case.body, case.operation.method)
     path = case.path_parameters or {}
     if not isinstance(path, dict) or _choices.random() < 0.5:
+        return
+    if case.operation.label in CANCELS:
+        run = _long_run(case.operation.base_url)
+        path.update({name: run[name] for name in path})
+        if isinstance(case.body, dict):
+            case.body = {"thread_id": run["thread_id"], "run_ids": [run["run_id"]]}
         return
     for name in path:
         if _seen.get(name):
@@ -53,7 +59,14 @@ def _known(name):
     return seen[-1] if _choices.random() < 0.5 else _choices.choice(seen)
 
 
-def _change_body(body, operation):
+def _long_run(base):
+    base = base.rstrip("/")
+    thread = requests.post(f"{base}/threads", json={}, timeout=60).json()["thread_id"]
+    run = {"assistant_id": "slow", "input": {"ticks": 100}}
+    return requests.post(f"{base}/threads/{thread}/runs", json=run, timeout=60).json()
+
+
+def _change_body(body, method):
     # Nobody waits for a run of tomorrow.
     if isinstance(body.get("after_seconds"), int | float):
         body["after_seconds"] = min(body["after_seconds"], 1)
@@ -64,11 +77,10 @@ def _change_body(body, operation):
         body["assistant_id"] = program
         if _choices.random() < 0.8:
             body["input"] = INPUTS[program]
-        if operation in UNAWAITED and _choices.random() < 0.5:
-            body["assistant_id"], body["input"] = "slow", LONG
         # What no loopback server is told by default.
         body.pop("webhook", None)
-    if "graph_id" in body:
+    # The programs keep the assistants of their names.
+    if "graph_id" in body and method.upper() != "PATCH":
         body["graph_id"] = program
     if "method" in body and _choices.random() < 0.8:
         body["method"] = "run.start"

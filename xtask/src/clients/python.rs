@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Result;
-use crate::repo::{Repo, run};
+use crate::repo::{Repo, run, stdout_of};
 
 /// A Python with the packages of the suite, set up if it is not there.
 pub(super) fn set_up(repo: &Repo, home: &Path) -> Result<PathBuf> {
@@ -24,9 +24,31 @@ pub(super) fn set_up(repo: &Repo, home: &Path) -> Result<PathBuf> {
 
 /// A new virtual environment with these packages.
 pub(super) fn environment(folder: &Path, packages: &[&str]) -> Result<()> {
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))
-        .map_err(|error| format!("this needs Python 3.11 or later with venv: {error}"))?;
+    if let Err(error) = virtual_environment(folder) {
+        install_python()
+            .and_then(|()| virtual_environment(folder))
+            .map_err(|_| format!("this needs Python 3.11 or later with venv: {error}"))?;
+    }
     let mut pip = Command::new(folder.join("bin").join("python"));
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     run(pip.args(packages))
+}
+
+fn virtual_environment(folder: &Path) -> Result<()> {
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))
+}
+
+/// Debian has Python, and what makes environments, in packages that a small system lacks.
+fn install_python() -> Result<()> {
+    let is_root = stdout_of(Command::new("id").arg("-u"))?.trim() == "0";
+    let apt_get = |args: &[&str]| {
+        let mut command = Command::new(if is_root { "apt-get" } else { "sudo" });
+        if !is_root {
+            // Never asks for a password.
+            command.args(["-n", "apt-get"]);
+        }
+        run(command.env("DEBIAN_FRONTEND", "noninteractive").args(args))
+    };
+    apt_get(&["update", "-q"])?;
+    apt_get(&["install", "-q", "-y", "--no-install-recommends", "python3", "python3-venv"])
 }

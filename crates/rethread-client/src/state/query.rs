@@ -38,15 +38,15 @@ impl StateQuery {
     }
 
     /// Shows the states of tasks that are graphs ([`TaskState::state`](crate::TaskState::state)),
-    /// and of the tasks of those, as far as they have begun and not ended. What is called in the
-    /// body of a node is none of them.
+    /// and of the tasks of those, as far as they have begun. What is called in the body of a node is
+    /// none of them.
     pub fn subgraphs(mut self, subgraphs: bool) -> Self {
         self.subgraphs = subgraphs;
         self
     }
 
-    /// Asks for the state of the graph that a pending task is; further names lead into graphs
-    /// within that one. None is found if no such task has begun, or it has ended.
+    /// Asks for the state of the graph that a task of the step in progress is; further names lead
+    /// into graphs within that one. None is found if no such task has begun.
     pub fn within(mut self, path: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.path = path.into_iter().map(Into::into).collect();
         self

@@ -4,6 +4,7 @@ use rethread_core::checkpoint::Checkpoint;
 use rethread_core::event::Interrupt;
 use rethread_core::graph::{ChildGraph, GraphProgress, StepTask, StepView, TaskView};
 use rethread_core::ids::CallId;
+use rethread_core::payload::Payload;
 
 use crate::outcome::OpenInterrupt;
 use crate::state::{Shown, StateSnapshot, TaskState};
@@ -47,7 +48,7 @@ impl Look<'_> {
         view: Option<&StepView>,
         children: &[ChildGraph],
     ) -> Step {
-        let tasks: Vec<_> = match view {
+        let tasks: Vec<_> = match view.filter(|view| has_begun(view)) {
             Some(view) => {
                 let wanted = view.tasks.iter().filter(|task| self.has_added || !task.added);
                 wanted.map(|task| self.task(body, task, children)).collect()
@@ -90,9 +91,22 @@ impl Look<'_> {
     ) -> Option<StateSnapshot> {
         let head = child.checkpoints.last().cloned()?;
         let step = self.step(Some(child.call), &head.tasks, Some(&child.view), children);
-        let values = child.view.values.clone();
+        let values = live_values(&head, &child.view);
         Some(Shown::from(Checkpoint { values, ..head }).with_step(step, None))
     }
+}
+
+/// The values at a checkpoint with the updates of the tasks that have ended since.
+pub(crate) fn live_values(checkpoint: &Checkpoint, view: &StepView) -> Payload {
+    match has_begun(view) {
+        true => view.values.clone(),
+        false => checkpoint.values.clone(),
+    }
+}
+
+/// Whether there is anything to be seen. What has no tasks has ended, or pauses before it begins.
+fn has_begun(view: &StepView) -> bool {
+    !view.tasks.is_empty()
 }
 
 /// The task of a graph that a question comes from. `body` is the call of the graph; none for that

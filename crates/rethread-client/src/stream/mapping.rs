@@ -20,7 +20,7 @@ use crate::state::{Shown, StateSnapshot};
 use crate::stream::cursor::Cursor;
 use crate::stream::event::{DebugKind, Mode, StreamData, StreamEvent, TaskEnd};
 use crate::stream::held::Held;
-use crate::stream::scopes::{Made, Run, Scopes, Waiting, has_completed};
+use crate::stream::scopes::{Asking, Made, Run, Scopes, Waiting, has_completed};
 use crate::stream::view::{Item, Sheet, View};
 use crate::stream::written::Written;
 use crate::value::AnyValue;
@@ -420,7 +420,7 @@ impl Mapping {
         let all = OpenInterrupt::all(asked.to_vec());
         for Waiting { run, tasks } in self.scopes.waiting(asked) {
             let mut of_run = Vec::new();
-            for (node, places) in tasks {
+            for Asking { node, places } in tasks {
                 let open = places.into_iter().filter_map(|place| all.get(place).cloned());
                 let open: Vec<_> = open.collect();
                 match (node, self.scopes.graph(&run)) {

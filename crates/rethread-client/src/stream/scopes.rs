@@ -99,8 +99,21 @@ pub(super) struct Graph {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) run: Arc<Run>,
-    /// The places of its questions. Of a graph: those of each node by itself.
-    pub(super) tasks: Vec<(Option<(CallId, Arc<Node>)>, Vec<usize>)>,
+    pub(super) tasks: Vec<Asking>,
+}
+
+/// What of a run asks: the entrypoint itself, or one node of a graph.
+#[derive(Debug)]
+pub(super) struct Asking {
+    pub(super) node: Option<(CallId, Arc<Node>)>,
+    /// The places of its questions.
+    pub(super) places: Vec<usize>,
+}
+
+impl Asking {
+    fn call(&self) -> Option<CallId> {
+        self.node.as_ref().map(|(call, _)| *call)
+    }
 }
 
 /// A call that was made.
@@ -241,20 +254,20 @@ impl Scopes {
             let children = below
                 .filter_map(|(nth, call)| Some((self.child(*call)?, &interrupt.path[nth + 1..])));
             for (run, path) in [(root, &interrupt.path[..])].into_iter().chain(children) {
-                let task = match self.graph(run) {
+                let node = match self.graph(run) {
                     Some(_) => path.first().and_then(|call| self.node(*call)),
                     None => None,
                 };
-                let known = waiting.iter_mut().position(|one| one.run.call == run.call);
+                let known = waiting.iter().position(|one| one.run.call == run.call);
                 let known = known.unwrap_or_else(|| {
                     waiting.push(Waiting { run: Arc::clone(run), tasks: Vec::new() });
                     waiting.len() - 1
                 });
-                let call = |task: &Option<(CallId, Arc<Node>)>| task.as_ref().map(|task| task.0);
                 let tasks = &mut waiting[known].tasks;
-                match tasks.iter_mut().find(|(known, _)| call(known) == call(&task)) {
-                    Some((_, places)) => places.push(place),
-                    None => tasks.push((task, vec![place])),
+                let call = node.as_ref().map(|(call, _)| *call);
+                match tasks.iter_mut().find(|asking| asking.call() == call) {
+                    Some(asking) => asking.places.push(place),
+                    None => tasks.push(Asking { node, places: vec![place] }),
                 }
             }
         }

@@ -68,10 +68,13 @@ async fn answers_of_a_command_may_be_json() {
 #[tokio::test]
 async fn what_a_command_cannot_encode_is_an_error_when_it_is_sent() {
     let (thread, mut coordinator) = thread().await;
-    let odd = || std::cell::RefCell::new(1);
-    let held = odd();
-    let _held = held.borrow_mut();
-    let command = CommandInput::new().send("b", &held).resume("yes");
+    struct Odd;
+    impl serde::Serialize for Odd {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("odd"))
+        }
+    }
+    let command = CommandInput::new().send("b", Odd).resume("yes");
     let error = thread.command(command).start().await.expect_err("cannot be encoded");
     assert!(matches!(error, ClientError::Payload(_)), "{error}");
     assert!(error.to_string().contains("sent to node `b`"), "{error}");

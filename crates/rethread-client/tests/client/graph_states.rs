@@ -187,3 +187,20 @@ async fn a_graph_within_has_a_history_while_it_is_pending() {
     let none = thread.history(HistoryQuery::new().within(["nobody"])).await.expect("reads");
     assert!(none.is_empty());
 }
+
+#[tokio::test]
+async fn a_graph_within_that_ended_or_has_not_begun_its_step_shows_its_checkpoint() {
+    let cases = [(vec![], Vec::<String>::new()), (planned(&["j"]), vec!["j".to_owned()])];
+    for (tasks, next) in cases {
+        let mut made = nested();
+        let graph = made.progress.graph.as_mut().expect("a graph");
+        graph.children.truncate(1);
+        graph.children[0].view = StepView::default();
+        graph.children[0].checkpoints[1].tasks = tasks;
+        let state = live(ThreadStatus::Pending, vec![of_input(), made]).await;
+        let inner = state.tasks[0].state.as_deref().expect("a graph");
+        assert_eq!(inner.next, next);
+        assert_eq!(inner.tasks.len(), next.len());
+        assert_eq!(values(inner), json!({ "log": ["begin"] }));
+    }
+}

@@ -27,7 +27,8 @@ impl Graphs {
     pub(crate) fn of(world: &World) -> Self {
         let mut graphs = Self::default();
         for (name, _) in &world.case.program.graphs.0 {
-            graphs.build(world, name);
+            // What is wrong with it is kept.
+            drop(graphs.build(world, name));
         }
         graphs
     }

@@ -13,7 +13,7 @@ use crate::payload::Payload;
 use crate::replay::start_caught;
 use crate::settings::RunSettings;
 use crate::thread::answers::{match_answers, only_answer};
-use crate::thread::graphs::input_shown;
+use crate::thread::graphs::{as_result, input_shown};
 use crate::thread::turn::RunLog;
 use crate::thread::{State, ThreadMachine, index, limits};
 
@@ -49,7 +49,8 @@ pub(super) struct Beginning {
 }
 
 impl ThreadMachine {
-    pub(super) fn try_command(&mut self, now: Millis, command: Command) -> Result<(), Refusal> {
+    pub(super) fn try_command(&mut self, now: Millis, mut command: Command) -> Result<(), Refusal> {
+        command.action = command.action.in_simple_form();
         if command.thread != self.setup.thread {
             return Err(Refusal::IdCollision { other: self.setup.thread.to_string() });
         }
@@ -293,7 +294,10 @@ impl ThreadMachine {
         beginning: Beginning,
     ) -> Entry {
         let Beginning { entrypoint, input, source, answer, goes_on, tasks } = beginning;
-        let step = origin.step.unwrap_or(-1);
+        let step = origin.step.unwrap_or(match source {
+            Source::Update => 0,
+            _ => -1,
+        });
         // What runs a step once more finds what its children had then; an input does not.
         let children = match source {
             Source::Input => self.children(),
@@ -391,7 +395,7 @@ impl ThreadMachine {
     pub(super) fn give_value(&mut self, now: Millis, run: RunId) {
         let values = self.base.as_ref().map(|base| base.values.clone()).unwrap_or_default();
         let Some(header) = &self.header else { return };
-        let values = self.as_result(&header.entrypoint, values);
+        let values = as_result(&*self.setup.program, &header.entrypoint, values);
         let started = EventKind::RunStarted {
             entrypoint: header.entrypoint.clone(),
             root: CallId::root(ExecutionId::from(run)),

@@ -3,13 +3,14 @@
 use crate::checkpoint::{Checkpoint, Progress, Source};
 use crate::event::{EventKind, RunOutcome};
 use crate::failure::Failure;
+use crate::graph::{STEPS_MAX, StepCount, StepEnd, too_many_steps};
 use crate::header::ThreadStatus;
-use crate::ids::{CheckpointId, Millis};
-use crate::journal::{Entry, Fact};
+use crate::ids::{CheckpointId, Millis, RunId};
+use crate::journal::{Began, Entry, Fact};
 use crate::message::OpenCalls;
 use crate::payload::Payload;
 use crate::replay::{BodyOutput, ReplayMismatch};
-use crate::settings::RunDurability;
+use crate::settings::{RunDurability, RunSettings};
 use crate::thread::execution::{Ending, StepRecord};
 use crate::thread::{Activity, State, ThreadMachine, index};
 
@@ -149,6 +150,8 @@ impl ThreadMachine {
         let is_unkept = is_exit && header.run == began.run && !began.is_changed;
         let Ending { output, record, is_cached, children } = ending;
         let BodyOutput { value, save, step } = output;
+        let exceeds =
+            step.as_ref().and_then(|step| exceeds_steps(header.run, began, settings, step));
         let id = CheckpointId::at(now, header.checkpoints_made, header.run);
         let checkpoint = Checkpoint {
             id,
@@ -205,7 +208,8 @@ impl ThreadMachine {
             (None, _) => {}
         }
         self.base = Some(checkpoint);
-        self.end_run(now, ThreadStatus::Idle, RunOutcome::Done(value));
+        let outcome = exceeds.map_or(RunOutcome::Done(value), RunOutcome::Failed);
+        self.end_run(now, ThreadStatus::Idle, outcome);
     }
 
     pub(super) fn end_execution(&mut self) -> Vec<Entry> {
@@ -242,4 +246,20 @@ fn last_step(made: &Checkpoint, result: &Payload, changed: bool) -> EventKind {
         tasks: Vec::new(),
         pause: false,
     }
+}
+
+/// Why the last step of a graph fails its run although nothing is left to do, if it does.
+fn exceeds_steps(
+    run: RunId,
+    began: &Began,
+    settings: &RunSettings,
+    step: &StepEnd,
+) -> Option<Failure> {
+    let is_first_run = run == began.run;
+    let count = StepCount {
+        limit: settings.recursion_limit.unwrap_or(STEPS_MAX),
+        made: if is_first_run { began.steps } else { 0 } + u32::from(step.counts),
+        took_input: is_first_run && began.took_input,
+    };
+    (step.counts && count.is_exceeded()).then(|| too_many_steps(count.limit))
 }

@@ -35,10 +35,7 @@ impl ThreadMachine {
             });
         };
         match header.status {
-            ThreadStatus::Idle if !command.is_empty() => {
-                return self.command_the_end(now, request, command);
-            }
-            _ if command.is_empty() => {}
+            ThreadStatus::Idle => return self.command_the_end(now, request, command),
             _ => {
                 // What would be refused must not change anything.
                 self.check_answers(answers.as_ref(), request.is_lenient)?;
@@ -148,9 +145,6 @@ impl ThreadMachine {
         at: Checkpoint,
         command: GraphCommand,
     ) -> Result<Checkpoint, Refusal> {
-        if command.is_empty() {
-            return Ok(at);
-        }
         let previous = at.previous().cloned();
         let edited = self.commanded(&at.entrypoint, (&previous, &at.values), command)?;
         let StepEnd { values, tasks, .. } = edited.output.step.map(|it| *it).unwrap_or_default();

@@ -121,7 +121,7 @@ impl ThreadMachine {
             pause: true,
             is_last: false,
         };
-        child.view = fresh_view(&checkpoint, edited.output.value);
+        child.view = StepView::planned(&checkpoint, edited.output.value);
         child.checkpoints.push(checkpoint);
         let fact = Fact::Stepped(Box::new(stepped));
         self.write_again(progress, Some(Entry { at: now, fact }));
@@ -231,8 +231,9 @@ fn results_of(view: &StepView, journal: &[Entry]) -> Vec<TaskResult> {
     results.collect()
 }
 
+/// Of several updates in the name of one node the first is shown.
 fn write_results(tasks: &mut [TaskView], wrote: &[(String, Payload)]) {
-    for (name, value) in wrote {
+    for (name, value) in wrote.iter().rev() {
         if let Some(task) = tasks.iter_mut().find(|task| task.name == *name) {
             task.result = Some(value.clone());
         }
@@ -243,16 +244,6 @@ fn write_results(tasks: &mut [TaskView], wrote: &[(String, Payload)]) {
 fn ended(view: &StepView) -> GraphProgress {
     let view = StepView { tasks: view.tasks.clone(), ..StepView::default() };
     GraphProgress { view, children: Vec::new() }
-}
-
-/// What a step looks like of which nothing has begun.
-fn fresh_view(checkpoint: &Checkpoint, result: Payload) -> StepView {
-    StepView {
-        values: checkpoint.values.clone(),
-        result,
-        changed: false,
-        tasks: checkpoint.tasks.iter().map(TaskView::planned).collect(),
-    }
 }
 
 /// The bodies under a call that lead to open questions.

@@ -7,7 +7,6 @@ use crate::graph::{GraphChange, GraphEdit, GraphEdited, StepEnd};
 use crate::parts;
 use crate::payload::Payload;
 use crate::replay::{Program, panic_failure};
-use crate::thread::ThreadMachine;
 
 /// Asks for an edit; a panic of user code (of a reducer, for example) refuses it.
 pub(super) fn edit_caught(
@@ -36,12 +35,10 @@ pub(super) fn input_shown(
     Ok(edited?.output.step.map(|step| *step).unwrap_or_default())
 }
 
-impl ThreadMachine {
-    /// The value of a thread in the form of a result: of a graph, the fields that are part of it.
-    pub(super) fn as_result(&self, entrypoint: &str, values: Payload) -> Payload {
-        let Some(outputs) = self.setup.program.options(entrypoint).outputs else { return values };
-        let Some(fields) = parts::fields(&values) else { return values };
-        let shown = fields.iter().filter(|(name, _)| outputs.contains(name));
-        parts::map_of_fields(shown.map(|(name, value)| (name.as_str(), value)))
-    }
+/// The value of an entrypoint in the form of a result: of a graph, the fields that are part of it.
+pub(super) fn as_result(program: &dyn Program, entrypoint: &str, values: Payload) -> Payload {
+    let Some(outputs) = program.options(entrypoint).outputs else { return values };
+    let Some(fields) = parts::fields(&values) else { return values };
+    let shown = fields.iter().filter(|(name, _)| outputs.contains(name));
+    parts::map_of_fields(shown.map(|(name, value)| (name.as_str(), value)))
 }

@@ -1,6 +1,7 @@
 //! What a thread and its executions may grow to.
 
-use crate::message::{Action, Answers, Command};
+use crate::graph::Destination;
+use crate::message::{Action, Answers, Command, CommandInput};
 use crate::payload::Payload;
 
 /// Limits of one thread and its executions.
@@ -48,7 +49,23 @@ pub(super) fn exceeded_by(command: &Command, limits: &Limits) -> Option<String> 
         Action::Start { input, .. } => vec![input],
         Action::Resume(Answers::Only(answer)) => vec![answer],
         Action::Resume(Answers::ById(answers)) => answers.values().collect(),
-        Action::Update(update) => std::iter::once(&update.values).chain(&update.save).collect(),
+        Action::Update(update) => {
+            let more = update.more.iter().map(|(values, _)| values);
+            std::iter::once(&update.values).chain(&update.save).chain(more).collect()
+        }
+        Action::Command(input) => {
+            let CommandInput { command, answers, .. } = &**input;
+            let answers = match answers {
+                Some(Answers::Only(answer)) => vec![answer],
+                Some(Answers::ById(answers)) => answers.values().collect(),
+                None => Vec::new(),
+            };
+            let sent = command.goto.iter().filter_map(|destination| match destination {
+                Destination::Send { input, .. } => Some(input),
+                Destination::Node(_) => None,
+            });
+            answers.into_iter().chain(&command.update).chain(sent).collect()
+        }
         _ => Vec::new(),
     };
     values.into_iter().chain(settings).find_map(|value| too_large("a value", value, limits))

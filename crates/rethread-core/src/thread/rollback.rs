@@ -1,7 +1,7 @@
 //! Putting a thread back to where it was before a run.
 
 use crate::checkpoint::Progress;
-use crate::event::RunOutcome;
+use crate::event::{Refusal, RunOutcome};
 use crate::header::ThreadStatus;
 use crate::ids::{Millis, RunId};
 use crate::journal::{Began, Entry, Fact};
@@ -24,6 +24,16 @@ impl ThreadMachine {
             (_, Some(Entry { fact: Fact::Began(began), .. })) => self.take_back_input(now, began),
             _ => {}
         }
+    }
+
+    /// Why the run in progress cannot be taken back, if it cannot: what was recorded of the steps
+    /// that it has ended is gone.
+    pub(super) fn cannot_roll_back(&self) -> Option<Refusal> {
+        let State::Running(execution) = &self.state else { return None };
+        let run = execution.run();
+        let began = execution.began()?;
+        let has_made_steps = began.goes_on && began.run == run;
+        (has_made_steps || began.is_changed).then_some(Refusal::CannotRollBack { run })
     }
 
     /// The execution stays, as it was when the run before this one stopped.

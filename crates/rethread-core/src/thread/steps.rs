@@ -3,7 +3,7 @@
 
 use crate::checkpoint::{Checkpoint, Progress, Source};
 use crate::event::{EventKind, RunOutcome};
-use crate::graph::{STEPS_MAX, StepEnd, too_many_steps};
+use crate::graph::{STEPS_MAX, StepCount, StepEnd, too_many_steps};
 use crate::header::ThreadStatus;
 use crate::ids::{ExecutionId, Millis};
 use crate::journal::{Began, Entry, Fact};
@@ -36,10 +36,14 @@ impl ThreadMachine {
         let StepEnd { values, changed, tasks, pause, counts, carried } = step;
         let settings = index::last_settings(&journal).unwrap_or(&began.settings);
         let is_first_run = run == began.run;
-        let is_unkept =
-            settings.durability == RunDurability::Exit && is_first_run && !began.is_changed;
+        let is_exit = settings.durability == RunDurability::Exit;
+        let is_unkept = is_exit && is_first_run && !began.is_changed;
         let made = if is_first_run { began.steps } else { 0 } + u32::from(counts);
-        let limit = settings.recursion_limit.unwrap_or(STEPS_MAX);
+        let count = StepCount {
+            limit: settings.recursion_limit.unwrap_or(STEPS_MAX),
+            made,
+            took_input: is_first_run && began.took_input,
+        };
         let checkpoint = self.next_checkpoint(now, run);
         let next = Began {
             run,
@@ -52,7 +56,7 @@ impl ThreadMachine {
             goes_on: true,
             tasks,
             steps: made,
-            took_input: is_first_run && began.took_input,
+            took_input: count.took_input,
             carried,
             is_changed: false,
             children,
@@ -65,7 +69,7 @@ impl ThreadMachine {
         };
         let progress = record.map(StepRecord::ended).unwrap_or_default();
         let ended = Self::first_checkpoint(began, *at, progress);
-        self.keep_ended(ended, is_unkept);
+        self.keep_ended(ended, is_exit, is_unkept);
         self.show_step(now, &next, (&output.value, changed, pause));
         let journal = vec![self.lay_out_step(now, next)];
         if pause {
@@ -73,8 +77,8 @@ impl ThreadMachine {
             self.end_run(now, ThreadStatus::Pending, RunOutcome::Done(output.value));
             return false;
         }
-        if made >= limit {
-            let failure = too_many_steps(limit);
+        if count.is_exceeded() {
+            let failure = too_many_steps(count.limit);
             let progress = Progress { failure: Some(failure.clone()), ..Progress::default() };
             let status = ThreadStatus::Failed(failure.clone());
             let came_to = (status, progress, None);
@@ -87,12 +91,12 @@ impl ThreadMachine {
         true
     }
 
-    /// Keeps the checkpoint at which a step started that has ended, unless only the last one of
-    /// the run is kept.
-    pub(super) fn keep_ended(&mut self, checkpoint: Checkpoint, is_unkept: bool) {
+    /// Keeps the checkpoint at which a step started that has ended. Where only the last one of the
+    /// run is kept, those that it made go, and one that was there stays as it was.
+    pub(super) fn keep_ended(&mut self, checkpoint: Checkpoint, is_exit: bool, is_unkept: bool) {
         if is_unkept {
             self.turn.drop_checkpoint(checkpoint.id);
-        } else {
+        } else if !is_exit {
             self.turn.put_checkpoint(checkpoint);
         }
     }

@@ -4,7 +4,7 @@ use rethread_core::checkpoint::Source;
 use rethread_core::event::{Refusal, RunOutcome};
 use rethread_core::graph::{Destination, GraphCommand};
 use rethread_core::header::ThreadStatus;
-use rethread_core::message::{Action, Answers, CommandInput, Update, UpdateAs};
+use rethread_core::message::{Action, Answers, Cancel, CommandInput, Multitask, Update, UpdateAs};
 use rethread_core::payload::Payload;
 
 use crate::graphs::{checkpoints, done, entry, history, live, run, start, tasks, world, world_of};
@@ -196,6 +196,29 @@ fn an_older_step_runs_again_on_a_branch() {
 }
 
 #[test]
+fn an_answer_at_an_older_step_is_given_ahead() {
+    let mut world = world(&[&["a"], &["ask"]]);
+    start(&mut world, "in");
+    let resumed = world.answer("yes");
+    world.settle(&mut Rng::new(1), None);
+    assert_eq!(world.outcome(resumed), &done(&["in", "a", "yes"]));
+    let asked = world.starts("ask");
+    at(&mut world, 2);
+    let again = world.answer("no");
+    world.settle(&mut Rng::new(1), None);
+    assert_eq!(world.outcome(again), &done(&["in", "a", "no"]));
+    assert_eq!(world.starts("ask") - asked, 1);
+}
+
+#[test]
+fn a_fresh_thread_is_edited() {
+    let mut world = world(&[&["a"], &["b"]]);
+    run(&mut world, update("U", Some("a"), &[]));
+    assert_eq!(history(&world), [entry(0, &["U"], &["b"])]);
+    assert_eq!(run(&mut world, Action::Retry).1, done(&["U", "b"]));
+}
+
+#[test]
 fn a_copy_of_a_step_stands_ready() {
     let mut world = world(&[&["a"], &["b"]]);
     start(&mut world, "in");
@@ -212,4 +235,27 @@ fn a_copy_of_a_step_stands_ready() {
     assert_eq!(world.status(), Some(&ThreadStatus::Pending));
     assert_eq!(history(&world).last(), Some(&entry(2, &["in", "a"], &["b"])));
     assert_eq!(run(&mut world, Action::Retry).1, done(&["in", "a", "b"]));
+}
+
+#[test]
+fn a_run_that_has_made_steps_is_not_rolled_back() {
+    let mut world = world(&[&["a"], &["never"]]);
+    let started = world.start("in");
+    world.load();
+    world.handle_message();
+    world.run_order(0);
+    world.handle_message();
+    let cancel = |roll_back| Action::Cancel(Cancel { run: None, roll_back });
+    let refused = world.submit(cancel(true));
+    world.handle_message();
+    let outcome = world.outcome(refused);
+    assert_eq!(outcome, &RunOutcome::Refused(Refusal::CannotRollBack { run: started }));
+    world.asking.multitask = Multitask::Rollback;
+    let refused = world.start("other");
+    world.handle_message();
+    assert!(matches!(world.outcome(refused), RunOutcome::Refused(_)));
+    world.submit(cancel(false));
+    world.settle(&mut Rng::new(1), None);
+    assert_eq!(world.outcome(started), &RunOutcome::Cancelled);
+    assert_eq!(history(&world).last(), Some(&entry(1, &["in", "a"], &["never"])));
 }

@@ -264,6 +264,18 @@ fn a_run_makes_no_more_steps_than_it_may() {
 }
 
 #[test]
+fn a_run_that_makes_as_many_steps_as_it_may_fails_at_its_end() {
+    let mut world = world(&[&["a"], &["b"]]);
+    world.asking.settings.recursion_limit = Some(2);
+    let (_, outcome) = start(&mut world, "in");
+    assert!(
+        matches!(outcome, RunOutcome::Failed(failure) if failure.kind == kind::RECURSION_LIMIT)
+    );
+    assert_eq!(history(&world).last(), Some(&entry(2, &["in", "a", "b"], &[])));
+    assert_eq!(run(&mut world, Action::Retry).1, done(&["in", "a", "b"]));
+}
+
+#[test]
 fn a_run_of_durability_exit_keeps_its_last_checkpoint() {
     let mut world = world(&[&["a"], &["b"]]);
     start(&mut world, "x");

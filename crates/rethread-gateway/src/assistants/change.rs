@@ -149,8 +149,16 @@ pub(super) async fn set_latest(
     let wanted = shared.records().versions(&tenant, id).get(version_key(version)).await?;
     let missing = || ApiError::not_found(format_args!("Assistant has no version {version}"));
     let wanted = wanted.ok_or_else(missing)?;
-    shared.records().assistants(&tenant).put(id, &wanted).await?;
-    Ok(Json(wanted.into()))
+    let table = shared.records().assistants(&tenant);
+    let latest = table.upsert(
+        id,
+        || wanted.clone(),
+        |record| {
+            record.clone_from(&wanted);
+            Ok(())
+        },
+    );
+    Ok(Json(latest.await?.into()))
 }
 
 async fn require_entrypoint(shared: &Shared, graph: &str) -> ApiResult<()> {

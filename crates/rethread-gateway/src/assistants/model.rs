@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::json::{Object, Whole};
+use crate::json::{Object, Wanted, Whole};
 use crate::page::{Limit, Offset, SortOrder};
 use crate::records::AssistantRecord;
 use crate::times::Time;
@@ -115,7 +115,8 @@ pub(super) struct AssistantCount {
     /// A part of the name, in any case.
     pub(super) name: Option<String>,
     /// What the metadata has at least.
-    pub(super) metadata: Option<Object>,
+    #[serde(default)]
+    pub(super) metadata: Wanted<Object>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -167,7 +168,8 @@ impl AsRef<str> for AssistantMember {
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct VersionsSearch {
     /// What the metadata has at least.
-    pub(super) metadata: Option<Object>,
+    #[serde(default)]
+    pub(super) metadata: Wanted<Object>,
     #[serde(default)]
     pub(super) limit: Limit,
     #[serde(default)]

@@ -1,14 +1,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use serde_json::Value;
 
 use super::known::{all, require};
 use super::model::{Assistant, AssistantCount, AssistantSearch, AssistantSortBy, VersionsSearch};
 use crate::caller::Caller;
 use crate::error::ApiResult;
 use crate::extract::{Body, OptionalBody, Path};
-use crate::json::{Object, Partial, contains};
+use crate::json::{Listed, Partial};
 use crate::page::Page;
 use crate::records::AssistantRecord;
 use crate::shared::Shared;
@@ -20,22 +19,15 @@ impl AssistantCount {
             && name
                 .as_ref()
                 .is_none_or(|name| record.name.to_lowercase().contains(&name.to_lowercase()))
-            && has_metadata(record, metadata.as_ref())
+            && metadata.is_met_by(&record.metadata)
     }
-}
-
-fn has_metadata(record: &AssistantRecord, wanted: Option<&Object>) -> bool {
-    let has = |(key, wanted): (&String, &Value)| {
-        record.metadata.get(key).is_some_and(|value| contains(value, wanted))
-    };
-    wanted.is_none_or(|wanted| wanted.iter().all(has))
 }
 
 pub(super) async fn search(
     State(shared): State<Shared>,
     caller: Caller,
     Body(search): Body<AssistantSearch>,
-) -> ApiResult<(HeaderMap, Json<Vec<Partial<Assistant>>>)> {
+) -> ApiResult<(HeaderMap, Listed)> {
     let AssistantSearch { filter, limit, offset, sort_by, sort_order, select } = search;
     let mut found = all(&shared, &caller.tenant).await?;
     found.retain(|record| filter.admits(record));
@@ -51,9 +43,11 @@ pub(super) async fn search(
     });
     let page = Page::of(found, limit.get(), offset);
     let headers = page.headers();
-    let members = page.members.into_iter().map(Assistant::from);
-    let shown = members.map(|it| Ok(Partial::select(&it, select.as_deref())?));
-    Ok((headers, Json(shown.collect::<ApiResult<_>>()?)))
+    let mut list = Listed::plain(shared.options().answer_bytes_max);
+    for record in page.members {
+        list.push(&Partial::select(&Assistant::from(record), select.as_deref())?)?;
+    }
+    Ok((headers, list))
 }
 
 pub(super) async fn count(
@@ -78,7 +72,7 @@ pub(super) async fn versions(
     caller: Caller,
     Path(named): Path<String>,
     OptionalBody(search): OptionalBody<VersionsSearch>,
-) -> ApiResult<(HeaderMap, Json<Vec<Assistant>>)> {
+) -> ApiResult<(HeaderMap, Listed)> {
     let current = require(&shared, &caller.tenant, &named).await?;
     let table = shared.records().versions(&caller.tenant, current.assistant_id);
     let mut versions = table.list().await?;
@@ -86,9 +80,13 @@ pub(super) async fn versions(
     if versions.is_empty() {
         versions.push(current);
     }
-    versions.retain(|record| has_metadata(record, search.metadata.as_ref()));
+    versions.retain(|record| search.metadata.is_met_by(&record.metadata));
     versions.sort_by_key(|record| std::cmp::Reverse(record.version));
     let page = Page::of(versions, search.limit.get(), search.offset);
     let headers = page.headers();
-    Ok((headers, Json(page.members.into_iter().map(Assistant::from).collect())))
+    let mut list = Listed::plain(shared.options().answer_bytes_max);
+    for record in page.members {
+        list.push(&Assistant::from(record))?;
+    }
+    Ok((headers, list))
 }

@@ -13,7 +13,7 @@ use super::known::{Bearer, Grant};
 use super::scope::Scope;
 use crate::caller::Tenant;
 use crate::error::{ApiError, ApiResult};
-use crate::limits::{self, Kind};
+use crate::limits::{self, Kind, Owner};
 use crate::shared::Shared;
 
 /// What an operation needs.
@@ -71,12 +71,14 @@ fn enter(
     bearer: ApiResult<Option<Bearer>>,
     request: &mut Request,
 ) -> ApiResult<limits::Permit> {
-    if let Some(grant) = check(scope_of(needs, request.uri()), bearer)? {
+    let grant = check(scope_of(needs, request.uri()), bearer)?;
+    if let Some(grant) = &grant {
         request.extensions_mut().insert(grant.tenant.clone());
     }
     request.extensions_mut().insert(shared.options().body_limits());
     let tenant = request.extensions().get::<Tenant>().cloned().unwrap_or_default();
-    shared.in_flight().enter(tenant, needs.kind)
+    let token = grant.map(|grant| Arc::clone(&grant.token));
+    shared.in_flight().enter(Owner { tenant, token }, needs.kind)
 }
 
 /// The scope that a request needs: to stop a run by going away is no reading.

@@ -24,6 +24,8 @@ const LOOKUPS_MAX: usize = 32;
 /// What a token allows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Grant {
+    /// Names the token among all.
+    pub(super) token: Arc<str>,
     pub(super) tenant: Tenant,
     pub(super) scopes: Vec<Scope>,
     expires_at: Option<Millis>,
@@ -95,7 +97,8 @@ impl Known {
         let asked = Instant::now();
         let get = self.store.get::<TokenRecord>(NAMESPACE, fingerprint.as_str());
         let item = get.refresh_ttl(false).await.map_err(ClientError::from)?;
-        let grant = item.map(|item| grant(item.value)).transpose()?.map(Arc::new);
+        let grant = item.map(|item| grant(fingerprint.as_str(), item.value));
+        let grant = grant.transpose()?.map(Arc::new);
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if found.len() >= KNOWN_MAX {
             found.retain(|_, (at, _)| at.elapsed() < self.fresh);
@@ -111,7 +114,7 @@ impl Known {
     }
 }
 
-fn grant(record: TokenRecord) -> ApiResult<Grant> {
+fn grant(token: &str, record: TokenRecord) -> ApiResult<Grant> {
     let TokenRecord { tenant, scopes, expires_at, .. } = record;
     let tenant = match tenant {
         None => Tenant::Standard,
@@ -119,5 +122,5 @@ fn grant(record: TokenRecord) -> ApiResult<Grant> {
             ApiError::internal(format_args!("the record of a token names no tenant: {name:?}"))
         })?,
     };
-    Ok(Grant { tenant, scopes, expires_at })
+    Ok(Grant { token: token.into(), tenant, scopes, expires_at })
 }

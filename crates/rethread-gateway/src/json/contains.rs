@@ -2,7 +2,7 @@ use serde_json::{Number, Value};
 
 /// Whether a value has at least what `part` has: objects have its members, lists have its
 /// elements somewhere, and everything else is equal.
-pub(crate) fn contains(value: &Value, part: &Value) -> bool {
+pub(super) fn contains(value: &Value, part: &Value) -> bool {
     match (value, part) {
         (Value::Object(value), Value::Object(part)) => part
             .iter()

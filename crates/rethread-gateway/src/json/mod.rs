@@ -1,15 +1,20 @@
 //! JSON that is looked into.
 
 mod contains;
+mod listed;
 mod partial;
 mod path;
 mod several;
+mod shown;
+mod wanted;
 mod whole;
 
-pub(crate) use contains::contains;
+pub(crate) use listed::Listed;
 pub(crate) use partial::Partial;
 pub(crate) use path::JsonPath;
 pub(crate) use several::Several;
+pub(crate) use shown::{Shown, shown, shown_payload};
+pub(crate) use wanted::Wanted;
 pub(crate) use whole::Whole;
 
 /// An object.

@@ -7,13 +7,15 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use tokio::time::timeout;
 
-use super::nesting::{DEPTH_MAX, is_too_deep};
+use super::nesting::{DEPTH_MAX, Excess, excess};
 use crate::error::{ApiError, ApiResult};
 
 /// What is taken of the body of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BodyLimits {
     pub(crate) bytes_max: usize,
+    /// Elements and members, at all levels.
+    pub(crate) items_max: usize,
     /// How long it may take to come.
     pub(crate) time: Duration,
 }
@@ -21,7 +23,7 @@ pub(crate) struct BodyLimits {
 /// The body of a request, all of it.
 ///
 /// # Errors
-/// 413, 408 and 422 for one that is too large, too slow, or too deep.
+/// 413, 408 and 422 for one that is too large, too slow, or too deep or has too many items.
 pub(crate) async fn read(request: Request) -> ApiResult<Bytes> {
     let (parts, body) = request.into_parts();
     let Some(limits) = parts.extensions.get::<BodyLimits>() else {
@@ -31,11 +33,16 @@ pub(crate) async fn read(request: Request) -> ApiResult<Bytes> {
         ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body of the request did not come in time")
     })?;
     let bytes = taken?;
-    if is_too_deep(&bytes) {
-        let detail = format_args!("the body is nested deeper than {DEPTH_MAX} levels");
-        return Err(ApiError::invalid(detail));
+    match excess(&bytes, limits.items_max) {
+        None => Ok(bytes),
+        Some(Excess::Depth) => Err(ApiError::invalid(format_args!(
+            "the body is nested deeper than {DEPTH_MAX} levels"
+        ))),
+        Some(Excess::Items) => Err(ApiError::invalid(format_args!(
+            "the body has more than {} elements and members",
+            limits.items_max
+        ))),
     }
-    Ok(bytes)
 }
 
 async fn take(body: Body, bytes_max: usize) -> ApiResult<Bytes> {

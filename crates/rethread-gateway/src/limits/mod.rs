@@ -9,4 +9,4 @@ mod nesting;
 
 pub(crate) use body::{BodyLimits, read};
 pub(crate) use hold::{Draining, hold, told};
-pub(crate) use in_flight::{InFlight, Kind, Permit};
+pub(crate) use in_flight::{InFlight, Kind, Most, Owner, Permit};

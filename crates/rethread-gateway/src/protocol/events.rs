@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use axum::extract::State;
@@ -13,8 +14,8 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Body, Path};
 use crate::shared::Shared;
-use crate::sse::{self, Cut, Frame, Happened};
-use crate::thread_stream::Feed;
+use crate::sse::{self, Cut, Frame, Happened, Position};
+use crate::thread_stream::{Feed, RunMark, Start};
 
 pub(super) async fn stream(
     State(shared): State<Shared>,
@@ -25,10 +26,10 @@ pub(super) async fn stream(
     if let Some(fault) = subscription.fault() {
         return Err(ApiError::bad_request(fault));
     }
-    let feed = Feed::new(&shared, &tenant, thread);
     let seen = Seen::of(subscription.since.as_ref()).ok_or_else(|| {
         ApiError::bad_request("since: must be the seq or the event_id of an event")
     })?;
+    let feed = Feed::new(&shared, &tenant, thread, seen.start());
     let reader = Reader { feed, subscription, seen, told: 0, telling: None, made: VecDeque::new() };
     let frames = stream::try_unfold(reader, |mut reader| async move {
         match reader.next().await {
@@ -75,10 +76,10 @@ impl Reader {
             *telling = Some(Telling::new(run, graph.to_owned()));
         }
         let Some(telling) = telling else { return Ok(()) };
-        for event in telling.tell(news.events, &news.happened)? {
-            let event_id = event_id(run, &news.happened, &event);
+        for event in telling.tell(news.events, &news.happened) {
+            let event_id = event_id(run, news.began, &news.happened, &event);
             // Also one that is not asked for may be the last that was seen.
-            let is_new = seen.is_behind(news.happened.at, &event_id);
+            let is_new = seen.is_behind(run, &news.happened, &event_id);
             if !subscription.wants(event.channel, event.name(), &event.path) {
                 continue;
             }
@@ -99,8 +100,8 @@ impl Reader {
 enum Seen {
     /// By number.
     Number(u64),
-    /// By id. Those of the same time are left out until it is found.
-    Event { at: Millis, id: String, is_found: bool },
+    /// By id. Of what shows the same as it, what comes before it is left out.
+    Event { run: Uuid, began: Millis, sequence: u64, id: String, is_found: bool },
 }
 
 impl Seen {
@@ -110,22 +111,37 @@ impl Seen {
             None => Self::Number(0),
             Some(Since::Seq(seq)) => Self::Number(*seq),
             Some(Since::Event(id)) => {
-                // RUN:MILLIS-SEQUENCE:TAG
-                let place = id.split(':').nth(1)?;
-                let at = Millis(place.split_once('-')?.0.parse().ok()?);
-                Self::Event { at, id: id.clone(), is_found: false }
+                // RUN:BEGAN-SEQUENCE:TAG
+                let mut parts = id.splitn(3, ':');
+                let run = parts.next()?.parse().ok()?;
+                let (began, sequence) = parts.next()?.split_once('-')?;
+                let (began, sequence) = (Millis(began.parse().ok()?), sequence.parse().ok()?);
+                Self::Event { run, began, sequence, id: id.clone(), is_found: false }
             }
         })
     }
 
-    fn is_behind(&mut self, now: Millis, event_id: &str) -> bool {
+    /// Where the runs are read from. Numbers count from the first.
+    fn start(&self) -> Start {
         match self {
-            Self::Number(_) => true,
-            Self::Event { at, id, is_found } if now == *at && !*is_found => {
-                *is_found = id == event_id;
-                false
+            Self::Number(_) => Start::First,
+            Self::Event { run, began, .. } => {
+                let seen = Position::default();
+                Start::Behind { began: *began, run: RunMark::Whole(*run), seen }
             }
-            Self::Event { at, .. } => now >= *at,
+        }
+    }
+
+    fn is_behind(&mut self, of: Uuid, happened: &Happened, event_id: &str) -> bool {
+        match self {
+            Self::Event { run, sequence, id, is_found, .. } if *run == of => {
+                match happened.position.sequence().cmp(sequence) {
+                    Ordering::Less => false,
+                    Ordering::Greater => true,
+                    Ordering::Equal => std::mem::replace(is_found, *is_found || id == event_id),
+                }
+            }
+            _ => true,
         }
     }
 
@@ -138,8 +154,8 @@ impl Seen {
 }
 
 /// The same on each connection.
-fn event_id(run: Uuid, happened: &Happened, event: &Event) -> String {
-    format!("{run}:{}:{}", happened.position.id(happened.at), event.tag)
+fn event_id(run: Uuid, began: Millis, happened: &Happened, event: &Event) -> String {
+    format!("{run}:{}:{}", happened.position.id(began), event.tag)
 }
 
 fn frame(event_id: String, seq: u64, happened: &Happened, event: Event) -> Frame {

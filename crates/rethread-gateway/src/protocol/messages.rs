@@ -118,7 +118,7 @@ mod tests {
     fn message(value: Value) -> Message {
         let any = |value: &Value| AnyValue::new(Payload::encode(value, "x").expect("encodes"), "x");
         let metadata = json!({"id": "m", "model": "x", "deep": {}});
-        Message::new(Uuid::nil(), None, 1, &any(&value), &any(&metadata)).expect("a message")
+        Message::new(Uuid::nil(), None, 1, &any(&value), &any(&metadata))
     }
 
     fn names(events: &[MessageEvent]) -> Vec<&str> {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::channel::Channel;
 use super::messages::{MessageEvent, Messages};
-use crate::error::ApiResult;
+use crate::json::shown;
 use crate::sse::{Happened, Message, RunEvents, asked, error_frame, task_data};
 use crate::state::source_name;
 
@@ -49,7 +49,7 @@ impl Telling {
     }
 
     /// The events that something that happened shows.
-    pub(super) fn tell(&mut self, run: &RunEvents, it: &Happened) -> ApiResult<Vec<Event>> {
+    pub(super) fn tell(&mut self, run: &RunEvents, it: &Happened) -> Vec<Event> {
         let Happened { mode, path, data, .. } = it;
         let mut events = Events(Vec::new());
         match data {
@@ -69,12 +69,12 @@ impl Telling {
                 let data = with_error(lifecycle(event, name), error);
                 events.add(Channel::Lifecycle, path, event, data);
             }
-            StreamData::RunEnded(outcome) => self.end(outcome, &mut events)?,
+            StreamData::RunEnded(outcome) => self.end(outcome, &mut events),
             StreamData::Value(value) => {
-                events.add(Channel::Values, path, "values", value.to_json()?);
+                events.add(Channel::Values, path, "values", shown(value));
             }
             StreamData::Update { id, name, value, cached } => {
-                let mut data = json!({ "node": name, "values": value.to_json()? });
+                let mut data = json!({ "node": name, "values": shown(value) });
                 if *cached {
                     data["cached"] = json!(true);
                 }
@@ -82,7 +82,7 @@ impl Telling {
                 events.add(Channel::Updates, path, "updates", data);
             }
             StreamData::Custom { call, value, .. } => {
-                let value = value.to_json()?;
+                let value = shown(value);
                 let data = match is_named(&value) {
                     true => value,
                     false => json!({ "payload": value }),
@@ -90,25 +90,25 @@ impl Telling {
                 events.add(Channel::Custom, &path_of(run, *call), "custom", data);
             }
             StreamData::Message { call, attempt, value, metadata } => {
-                let message = Message::new(self.run, *call, *attempt, value, metadata)?;
+                let message = Message::new(self.run, *call, *attempt, value, metadata);
                 events.add_messages(self.messages.add(&message, *call, &path_of(run, *call)));
             }
             StreamData::Reset { call, .. } if *mode == Mode::Messages => {
                 self.messages.drop_of(*call);
             }
             StreamData::TaskStarted { .. } => {
-                events.add_task(path, task_data(run, data)?);
+                events.add_task(path, task_data(run, data));
             }
             StreamData::TaskFinished { id, .. } => {
                 events.add_messages(self.messages.end_of(*id));
-                events.add_task(path, task_data(run, data)?);
+                events.add_task(path, task_data(run, data));
             }
             StreamData::Checkpoint(state) if *mode == Mode::Checkpoints => {
                 events.add(Channel::Checkpoints, path, "checkpoints", checkpoint(state));
             }
             _ => {}
         }
-        Ok(events.0)
+        events.0
     }
 
     fn begin(&mut self, events: &mut Events) {
@@ -120,13 +120,13 @@ impl Telling {
     }
 
     /// The one end of the run. A run that never began has begun then, too.
-    fn end(&mut self, outcome: &RunOutcome, events: &mut Events) -> ApiResult<()> {
+    fn end(&mut self, outcome: &RunOutcome, events: &mut Events) {
         self.begin(events);
         events.add_messages(self.messages.end());
         let (event, error) = match outcome {
             RunOutcome::Interrupted(open) => {
                 for question in asked(open) {
-                    events.ask(&question)?;
+                    events.ask(&question);
                 }
                 ("interrupted", None)
             }
@@ -141,7 +141,6 @@ impl Telling {
         };
         let data = with_error(lifecycle(event, &self.graph), error);
         events.add(Channel::Lifecycle, &[], event, data);
-        Ok(())
     }
 }
 
@@ -166,13 +165,12 @@ impl Events {
         }
     }
 
-    fn ask(&mut self, question: &OpenInterrupt) -> ApiResult<()> {
+    fn ask(&mut self, question: &OpenInterrupt) {
         let id = question.id.to_string();
-        let value = question.value.to_json()?;
+        let value = shown(&question.value);
         // Clients differ in the name that they read it by.
         let data = json!({ "interrupt_id": id, "payload": value, "value": value });
         self.add(Channel::Input, &[], &format!("input{id}"), data);
-        Ok(())
     }
 }
 

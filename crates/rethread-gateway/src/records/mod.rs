@@ -10,11 +10,14 @@
 //! | `@http`, `active`, TENANT, THREAD | run id | [`ActiveRun`], until its end is known |
 //! | `@http`, `expiring` | tenant and thread id | [`ExpiringThread`] |
 //! | `@http`, `delayed` | run id | [`DelayedRun`] |
+//! | `@http`, `due` | time and run id | [`DueRun`], one for each of these |
 //! | `@http`, `passing` | run id | [`PassingRun`] |
 //! | `@rethread`, `entrypoints` | name | [`EntrypointRecord`], written by coordinators |
 
 mod active;
 mod assistant;
+mod claims;
+mod due;
 mod entrypoint;
 mod expiring;
 mod run;
@@ -23,7 +26,8 @@ mod thread;
 
 use std::sync::Arc;
 
-use rethread_client::Store;
+use rethread_client::Client;
+use rethread_core::store::Namespace;
 use uuid::Uuid;
 
 use crate::caller::Tenant;
@@ -31,13 +35,14 @@ use crate::runs::{DelayedRun, PassingRun};
 
 pub(crate) use active::ActiveRun;
 pub(crate) use assistant::AssistantRecord;
+pub(crate) use due::DueRun;
 pub(crate) use entrypoint::EntrypointRecord;
 pub(crate) use expiring::ExpiringThread;
 pub(crate) use run::{RunRecord, RunStatus};
-pub(crate) use table::{Row, Table};
+pub(crate) use table::{Row, RowName, Table};
 pub(crate) use thread::{ThreadRecord, ThreadTtl};
 
-use table::Locks;
+use table::{Changers, Locks};
 
 /// The first label of what the gateway keeps.
 const ROOT: &str = "@http";
@@ -45,18 +50,18 @@ const ROOT: &str = "@http";
 /// All records.
 #[derive(Debug)]
 pub(crate) struct Records {
-    store: Store,
+    client: Client,
     locks: Arc<Locks>,
 }
 
 impl Records {
-    pub(crate) fn new(store: Store) -> Self {
-        Self { store, locks: Arc::default() }
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, locks: Arc::default() }
     }
 
     /// Assistants of a tenant, by id.
     pub(crate) fn assistants(&self, tenant: &Tenant) -> Table<AssistantRecord> {
-        self.table([ROOT, "assistants", &tenant.label()])
+        self.changed_by_requests([ROOT, "assistants", &tenant.label()])
     }
 
     /// Versions of an assistant, by number.
@@ -66,7 +71,7 @@ impl Records {
 
     /// Threads of a tenant, by id.
     pub(crate) fn threads(&self, tenant: &Tenant) -> Table<ThreadRecord> {
-        self.table([ROOT, "threads", &tenant.label()])
+        self.changed_by_requests([ROOT, "threads", &tenant.label()])
     }
 
     /// Runs of a thread, by id. Look for one only where the thread is known to exist.
@@ -99,6 +104,11 @@ impl Records {
         self.table([ROOT, "delayed"])
     }
 
+    /// The same by the time at which they begin.
+    pub(crate) fn due(&self) -> Table<DueRun> {
+        self.table([ROOT, "due"])
+    }
+
     /// Runs without a thread of which nothing is kept, by id.
     pub(crate) fn passing(&self) -> Table<PassingRun> {
         self.table([ROOT, "passing"])
@@ -109,8 +119,17 @@ impl Records {
         self.table(["@rethread", "entrypoints"])
     }
 
-    fn table<R: Row, const N: usize>(&self, namespace: [&str; N]) -> Table<R> {
-        let namespace = namespace.map(str::to_owned).to_vec();
-        Table::new(self.store.clone(), Arc::clone(&self.locks), namespace)
+    fn table<R: Row, const N: usize>(&self, labels: [&str; N]) -> Table<R> {
+        self.table_for(Changers::Witnesses, labels)
+    }
+
+    fn changed_by_requests<R: Row, const N: usize>(&self, labels: [&str; N]) -> Table<R> {
+        self.table_for(Changers::Requests, labels)
+    }
+
+    fn table_for<R: Row, const N: usize>(&self, changers: Changers, labels: [&str; N]) -> Table<R> {
+        let namespace = Namespace::new(labels);
+        let namespace = namespace.expect("invariant: labels of records are plain");
+        Table::new(self.client.clone(), Arc::clone(&self.locks), namespace, changers)
     }
 }

@@ -6,6 +6,7 @@ use futures::StreamExt;
 use futures::future::{join, try_join, try_join4};
 use rethread_client::{ClientError, EventKind, Refusal, RunOutcome};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::ending::RunName;
@@ -207,8 +208,9 @@ async fn forget(shared: &Shared, RunName { tenant, thread, run }: &RunName) {
 /// Whether the engine met another run in progress after all: several were made at once.
 async fn refuse_if_busy(shared: &Shared, name: &RunName) -> ApiResult<()> {
     let mut events = name.engine(shared).run(ids::run(name.run)).events();
-    // It was taken, whatever keeps it from being read.
-    match events.next().await.and_then(Result::ok).map(|event| event.kind) {
+    let first = timeout(shared.options().coordinator_time, events.next()).await;
+    // It was taken, whatever keeps it from being read, and whenever it begins.
+    match first.ok().flatten().and_then(Result::ok).map(|event| event.kind) {
         Some(EventKind::RunEnded(RunOutcome::Refused(Refusal::Busy { .. }))) => {
             Err(multitask::busy())
         }

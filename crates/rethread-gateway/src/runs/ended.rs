@@ -7,14 +7,15 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use rethread_client::RunOutcome;
+use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
-use super::ending::{Ending, RunName, note, wait_or_look};
+use super::ending::{Ending, RunName, note};
 use super::later::{is_waiting, tenant_of};
 use crate::error::ApiResult;
 use crate::ids;
-use crate::records::ActiveRun;
+use crate::records::RowName;
 use crate::shared::Shared;
 use crate::standing::{self, Standing};
 use crate::times;
@@ -26,8 +27,6 @@ const LOOKED_MAX: usize = 500;
 const AT_ONCE: usize = 16;
 /// A run that is younger may still be on its way to the engine.
 const YOUNG_MS: u64 = 60_000;
-/// How long is waited for word that a run stands nowhere.
-const NOWHERE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Notes ends, again and again.
 pub(crate) async fn sweep(shared: Shared) {
@@ -43,19 +42,23 @@ pub(crate) async fn sweep(shared: Shared) {
     }
 }
 
-/// Looks at the runs whose ends are not noted.
+/// Looks at the runs whose ends are not noted, in rounds.
 #[derive(Debug, Default)]
 pub(crate) struct Ends {
-    /// Where the last look stopped, in the order of the ids.
-    last: Option<Uuid>,
-    /// Runs that stood nowhere at their last look. A request may have been on its way then.
+    /// Where the last look stopped; none at the start of a round.
+    last: Option<RowName>,
+    /// Runs that stood nowhere in the round before: a request may have been on its way then.
     missing: HashSet<Uuid>,
+    /// The same of this round.
+    missing_now: HashSet<Uuid>,
 }
 
-/// What is done about a run.
+/// What is known of a run.
+#[derive(Debug)]
 enum Found {
-    /// Its end is noted, or it goes on.
-    Seen,
+    /// It goes on, or will.
+    GoesOn,
+    Ended(RunName, Ending),
     /// It stands nowhere.
     Nowhere(RunName),
 }
@@ -63,47 +66,61 @@ enum Found {
 impl Ends {
     /// Looks at so many of them, behind those of the last look.
     pub(crate) async fn look(&mut self, shared: &Shared) -> ApiResult<()> {
-        let mut marks = shared.records().active_anywhere().list().await?;
-        self.missing.retain(|run| marks.iter().any(|mark| mark.run_id == *run));
-        marks.sort_by_key(|mark| (self.last.is_none_or(|last| mark.run_id <= last), mark.run_id));
-        marks.truncate(LOOKED_MAX);
-        self.last = marks.last().map(|mark| mark.run_id);
-        let looks = stream::iter(marks).map(async |mark| (mark.run_id, at(shared, mark).await));
+        let names =
+            shared.records().active_anywhere().names(self.last.as_ref(), LOOKED_MAX).await?;
+        let looks = stream::iter(names.clone());
+        let looks = looks.map(async |name| (at(shared, &name).await, name));
         let mut looks = Box::pin(looks.buffer_unordered(AT_ONCE));
-        while let Some((run_id, found)) = looks.next().await {
-            let done = match found {
-                Ok(Found::Seen) => {
-                    self.missing.remove(&run_id);
+        while let Some((found, name)) = looks.next().await {
+            let noted = match found {
+                Ok(Found::GoesOn) => Ok(()),
+                Ok(Found::Ended(name, ending)) => note(shared, &name, &ending).await,
+                Ok(Found::Nowhere(name)) if self.missing.contains(&name.run) => {
+                    note(shared, &name, &Ending::Forgotten).await
+                }
+                Ok(Found::Nowhere(name)) => {
+                    self.missing_now.insert(name.run);
                     Ok(())
                 }
-                Ok(Found::Nowhere(_)) if self.missing.insert(run_id) => Ok(()),
-                Ok(Found::Nowhere(name)) => note(shared, &name, &Ending::Forgotten).await,
                 Err(error) => Err(error),
             };
-            if let Err(error) = done {
-                tracing::warn!(%run_id, detail = error.detail(), "the end of a run was not noted");
+            if let Err(error) = noted {
+                let (run_id, detail) = (name.key(), error.detail());
+                tracing::warn!(run_id, detail, "the end of a run was not noted");
             }
+        }
+        drop(looks);
+        let is_round_over = names.len() < LOOKED_MAX;
+        self.last = names.into_iter().next_back().filter(|_| !is_round_over);
+        if is_round_over {
+            self.missing = std::mem::take(&mut self.missing_now);
         }
         Ok(())
     }
 }
 
-async fn at(shared: &Shared, mark: ActiveRun) -> ApiResult<Found> {
-    let Some(tenant) = tenant_of(mark.tenant.as_deref()) else { return Ok(Found::Seen) };
+async fn at(shared: &Shared, name: &RowName) -> ApiResult<Found> {
+    let Some(mark) = shared.records().active_anywhere().get_named(name).await? else {
+        return Ok(Found::GoesOn);
+    };
+    let Some(tenant) = tenant_of(mark.tenant.as_deref()) else { return Ok(Found::GoesOn) };
     let name = RunName { tenant, thread: mark.thread_id, run: mark.run_id };
-    match standing::of(&name.engine(shared), ids::run(name.run)).await? {
-        Standing::Running => return Ok(Found::Seen),
-        Standing::Pending if mark.created_at.plus(YOUNG_MS) > times::now() => {
-            return Ok(Found::Seen);
+    let engine = name.engine(shared);
+    let mut run = ids::run(name.run);
+    loop {
+        match standing::of(&engine, run).await? {
+            Standing::Running => return Ok(Found::GoesOn),
+            Standing::Ended { outcome, .. } => match *outcome {
+                // The run that took its answers tells its end.
+                RunOutcome::Joined(other) if other != run => run = other,
+                outcome => return Ok(Found::Ended(name, Ending::Known(Box::new(outcome)))),
+            },
+            Standing::Pending => break,
         }
-        Standing::Pending if is_waiting(shared, &name).await? => return Ok(Found::Seen),
-        // Also one whose answers another run took, which may go on.
-        Standing::Pending | Standing::Ended { .. } => {}
     }
-    match timeout(NOWHERE_WITHIN, wait_or_look(shared, &name)).await {
-        Ok(Ok(Ending::Forgotten)) => Ok(Found::Nowhere(name)),
-        Ok(Ok(ending)) => note(shared, &name, &ending).await.map(|()| Found::Seen),
-        Ok(Err(error)) => Err(error),
-        Err(_) => Ok(Found::Seen),
+    let is_young = mark.created_at.plus(YOUNG_MS) > times::now();
+    if is_young || is_waiting(shared, &name).await? || engine.run(run).is_known().await? {
+        return Ok(Found::GoesOn);
     }
+    Ok(Found::Nowhere(name))
 }

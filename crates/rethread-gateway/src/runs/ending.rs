@@ -9,9 +9,10 @@ use super::later;
 use crate::caller::Tenant;
 use crate::error::ApiResult;
 use crate::ids;
+use crate::json::{shown, shown_payload};
 use crate::records::{RunRecord, RunStatus};
 use crate::shared::Shared;
-use crate::sse::{asked, error_frame, interrupts, result_json};
+use crate::sse::{asked, error_frame, interrupts};
 use crate::standing::{self, Standing};
 use crate::threads;
 use crate::times;
@@ -81,16 +82,22 @@ pub(super) async fn wait_or_look(shared: &Shared, name: &RunName) -> ApiResult<E
         Standing::Ended { outcome, .. } if !matches!(*outcome, RunOutcome::Joined(_)) => {
             Ok(Ending::Known(outcome))
         }
+        Standing::Pending if !later::begins(shared, name).await? => Ok(Ending::Forgotten),
         _ => wait(shared, name).await,
     }
 }
 
 /// What a client that waits for a run is given.
 pub(crate) async fn result(shared: &Shared, name: &RunName, ending: &Ending) -> ApiResult<Value> {
-    let Ending::Known(outcome) = ending else { return values(shared, name).await };
+    let Ending::Known(outcome) = ending else {
+        return match lost(shared, name).await? {
+            Some(error) => Ok(json!({ "__error__": error })),
+            None => values(shared, name).await,
+        };
+    };
     Ok(match &**outcome {
-        RunOutcome::Done(value) => result_json(value)?,
-        RunOutcome::Interrupted(open) => interrupts(&asked(open))?,
+        RunOutcome::Done(value) => shown_payload(value),
+        RunOutcome::Interrupted(open) => interrupts(&asked(open)),
         RunOutcome::Edited(_) => values(shared, name).await?,
         outcome => match error_frame(outcome) {
             Some(error) => json!({ "__error__": error }),
@@ -99,10 +106,21 @@ pub(crate) async fn result(shared: &Shared, name: &RunName, ending: &Ending) -> 
     })
 }
 
+/// What is told of a run with an error of which nothing is known; none if it has none.
+pub(super) async fn lost(shared: &Shared, name: &RunName) -> ApiResult<Option<Value>> {
+    let runs = shared.records().runs(&name.tenant, name.thread);
+    let status = runs.get(name.run).await?.map(|record| record.status);
+    let error = json!({
+        "error": "NotFound",
+        "message": "the run could not begin, or what happened in it is no longer kept",
+    });
+    Ok((status == Some(RunStatus::Error)).then_some(error))
+}
+
 /// The values of the thread.
 async fn values(shared: &Shared, name: &RunName) -> ApiResult<Value> {
     let state = name.engine(shared).state().await?;
-    Ok(state.map(|state| state.values.to_json()).transpose()?.unwrap_or_else(|| json!({})))
+    Ok(state.map(|state| shown(&state.values)).unwrap_or_else(|| json!({})))
 }
 
 /// Notes how a run ended, and tells those who asked to be told. Doing it twice does no harm.

@@ -13,7 +13,7 @@ use crate::caller::{Caller, Tenant};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Path, Query};
 use crate::ids;
-use crate::json::Partial;
+use crate::json::{Listed, Partial};
 use crate::page::Page;
 use crate::records::{RunRecord, RunStatus};
 use crate::shared::Shared;
@@ -103,7 +103,9 @@ pub(super) async fn list(
     };
     let headers = page.headers();
     let select = (!query.select.is_empty()).then_some(query.select.as_slice());
-    let shown = page.members.into_iter().map(|it| Partial::select(&Run::from(it), select));
-    let shown: Vec<Partial<Run>> = shown.collect::<Result<_, _>>()?;
-    Ok((headers, Json(shown)).into_response())
+    let mut list = Listed::plain(shared.options().answer_bytes_max);
+    for record in page.members {
+        list.push(&Partial::select(&Run::from(record), select)?)?;
+    }
+    Ok((headers, list).into_response())
 }

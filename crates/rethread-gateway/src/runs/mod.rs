@@ -20,11 +20,15 @@ use crate::operation::{Operation, Routes};
 use query::{BulkQuery, CancelQuery, JoinQuery, RunsCancel, RunsQuery, StreamQuery};
 
 pub(crate) use create::{Place, create};
+#[cfg(test)]
+pub(crate) use ended::Ends;
 pub(crate) use ended::sweep as sweep_ended;
 pub(crate) use ending::{Ending, RunName, result};
-pub(crate) use later::{DelayedRun, PassingRun, sweep};
+#[cfg(test)]
+pub(crate) use later::sweep_delayed;
+pub(crate) use later::{DelayedRun, PassingRun, drop_delayed, sweep, sweep_passed};
 pub(crate) use model::{Run, RunCreate};
-pub(crate) use read::{last_event_id, made_with};
+pub(crate) use read::{last_event_id, made_with, now};
 pub(crate) use watch::Watch;
 
 const TAG: &str = "Thread Runs";

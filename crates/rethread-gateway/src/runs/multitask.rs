@@ -1,13 +1,15 @@
 //! Runs that meet others on their thread ("double texting").
 
-use rethread_client::{ClientError, Refusal, RunOutcome, ThreadOverview, ThreadStatus};
+use rethread_client::{RunOutcome, ThreadOverview, ThreadStatus};
 
 use super::ending::{Ending, RunName, note};
 use super::later;
 use super::model::MultitaskStrategy;
+use crate::coordinators;
 use crate::error::{ApiError, ApiResult};
 use crate::ids;
 use crate::shared::Shared;
+use crate::standing::is_stopped;
 use crate::threads;
 
 /// Does what a strategy says about the other runs of a thread, before a run is made.
@@ -37,7 +39,10 @@ pub(super) async fn make_way(
     // One that was not made over HTTP.
     if is_running {
         let engine = name.engine(shared);
-        settled(if takes_back { engine.roll_back().await } else { engine.cancel().await })?;
+        is_stopped(match takes_back {
+            true => coordinators::ask(shared, &engine, engine.roll_back()).await?,
+            false => coordinators::ask(shared, &engine, engine.cancel()).await?,
+        })?;
     }
     Ok(())
 }
@@ -57,8 +62,10 @@ pub(super) async fn stop(shared: &Shared, name: &RunName, takes_back: bool) -> A
     if takes_back {
         return take_back(shared, name, was_waiting).await;
     }
-    let run = name.engine(shared).run(ids::run(name.run));
-    let is_stopped = settled(run.cancel().await)? || was_waiting;
+    let engine = name.engine(shared);
+    let run = engine.run(ids::run(name.run));
+    let stopped = coordinators::ask(shared, &engine, run.cancel()).await?;
+    let is_stopped = is_stopped(stopped)? || was_waiting;
     if is_stopped {
         note(shared, name, &Ending::Known(Box::new(RunOutcome::Cancelled))).await?;
     }
@@ -71,7 +78,9 @@ async fn take_back(shared: &Shared, name: &RunName, was_waiting: bool) -> ApiRes
     let runs = shared.records().runs(&name.tenant, name.thread);
     let record = runs.get(name.run).await?;
     runs.delete(name.run).await?;
-    let stopped = settled(name.engine(shared).run(ids::run(name.run)).roll_back().await);
+    let engine = name.engine(shared);
+    let run = engine.run(ids::run(name.run));
+    let stopped = coordinators::ask(shared, &engine, run.roll_back()).await.and_then(is_stopped);
     if matches!(stopped, Ok(true)) || (was_waiting && stopped.is_ok()) {
         remove_record(shared, name).await?;
         return Ok(true);
@@ -87,15 +96,4 @@ pub(super) async fn remove_record(shared: &Shared, name: &RunName) -> ApiResult<
     let RunName { tenant, thread, run } = name;
     shared.records().runs(tenant, *thread).delete(run).await?;
     shared.records().active(tenant, *thread).delete(run).await
-}
-
-/// Whether something was stopped; what is over needs no stopping.
-fn settled(stopped: Result<(), ClientError>) -> ApiResult<bool> {
-    match stopped {
-        Ok(()) => Ok(true),
-        Err(ClientError::Refused(
-            Refusal::NotRunning { .. } | Refusal::NothingToContinue { .. },
-        )) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -8,12 +8,13 @@ use rethread_client::RunOutcome;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::ending::{RunName, result, wait, wait_or_look};
+use super::ending::{Ending, RunName, lost, result, wait, wait_or_look};
 use super::later;
 use super::look;
 use super::query::{JoinQuery, StreamQuery};
 use super::watch::Watch;
 use crate::caller::Caller;
+use crate::coordinators;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Path, Query};
 use crate::ids;
@@ -34,15 +35,16 @@ pub(super) async fn join(
     Ok(waiting(&shared, name, watch, true))
 }
 
-/// The result of a run, once it is over. `is_old`: it may be over already.
+/// The result of a run, once it is over. `is_old`: it may be over already, or still to begin.
 pub(super) fn waiting(shared: &Shared, name: RunName, watch: Watch, is_old: bool) -> Response {
     let heartbeat = shared.options().heartbeat;
     let shared = shared.clone();
     let value = async move {
         let ended = async {
-            let ending = match is_old {
-                true => wait_or_look(&shared, &name).await?,
-                false => wait(&shared, &name).await?,
+            let engine = name.engine(&shared);
+            let ending = tokio::select! {
+                ending = ending_of(&shared, &name, is_old) => ending?,
+                error = coordinators::gone(&shared, &engine) => return Err(error),
             };
             let value = result(&shared, &name, &ending).await?;
             Ok::<_, ApiError>((ending, value))
@@ -54,11 +56,18 @@ pub(super) fn waiting(shared: &Shared, name: RunName, watch: Watch, is_old: bool
             }
             // The headers are out, so the error goes the way of one of the run.
             Err(error) => json!({
-                "__error__": { "error": "StorageError", "message": error.detail() }
+                "__error__": { "error": "Unavailable", "message": error.detail() }
             }),
         }
     };
     sse::waiting(heartbeat, Box::pin(value))
+}
+
+async fn ending_of(shared: &Shared, name: &RunName, is_old: bool) -> ApiResult<Ending> {
+    match is_old {
+        true => wait_or_look(shared, name).await,
+        false => wait(shared, name).await,
+    }
 }
 
 pub(super) async fn stream_on(
@@ -98,6 +107,7 @@ async fn stream(
     };
     let seen = match last {
         Some(last) => Some(last.position()),
+        None if record.status.is_over() => None,
         None => now(shared, &name).await?,
     };
     let location = format!("/threads/{}/runs/{}", name.thread, name.run);
@@ -123,7 +133,7 @@ pub(crate) fn made_with(kwargs: &Object) -> StreamModes {
 }
 
 /// The place behind what has happened in a run; none if the run is over.
-async fn now(shared: &Shared, name: &RunName) -> ApiResult<Option<Position>> {
+pub(crate) async fn now(shared: &Shared, name: &RunName) -> ApiResult<Option<Position>> {
     let (engine, run) = (name.engine(shared), ids::run(name.run));
     let overview = engine.overview().await?;
     match standing::of_seen(&engine, overview.as_ref(), run).await? {
@@ -173,14 +183,26 @@ impl Watched {
         let frames = Frames::new(&engine, name.thread, name.run, modes, has_children, seen);
         let heartbeat = shared.options().heartbeat;
         let shared = shared.clone();
-        let begun = stream::once(async move {
-            match is_put_off {
-                true => later::begun(&shared, &name).await.err().map(|_| Err(Cut)),
-                false => None,
+        let begun = async move {
+            if !is_put_off {
+                return frames.into_stream().boxed();
             }
-        });
-        let frames = begun.filter_map(std::future::ready).chain(frames.into_stream()).boxed();
-        let state = (frames, Some(watch), false);
+            let begins = async {
+                match later::begins(&shared, &name).await? {
+                    true => Ok(None),
+                    false => lost(&shared, &name).await.map(Some),
+                }
+            };
+            match begins.await {
+                Ok(None) => frames.into_stream().boxed(),
+                Ok(Some(lost)) => {
+                    let error = |data| Ok(Frame { event: "error".to_owned(), data, id: None });
+                    stream::iter(lost.map(error)).boxed()
+                }
+                Err(_) => stream::iter([Err(Cut)]).boxed(),
+            }
+        };
+        let state = (stream::once(begun).flatten().boxed(), Some(watch), false);
         let watched = stream::unfold(state, |(mut frames, mut watch, is_cut)| async move {
             match frames.next().await {
                 Some(item) => {

@@ -89,10 +89,11 @@ async fn start_and_wait(
     run: RunCreate,
 ) -> ApiResult<Response> {
     let cancels = run.on_disconnect == OnDisconnect::Cancel;
+    let is_put_off = run.after_seconds.millis().is_some();
     let made = create(shared, tenant, place, run).await?;
     let watch = Watch::of_made(shared, &made, cancels);
     let headers = locations(place, &made, Some("join"));
-    Ok((headers, waiting(shared, made.name, watch, false)).into_response())
+    Ok((headers, waiting(shared, made.name, watch, is_put_off)).into_response())
 }
 
 pub(super) async fn stream_on(

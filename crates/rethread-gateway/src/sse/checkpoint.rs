@@ -5,9 +5,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::showing::open;
-use crate::error::ApiResult;
 use crate::ids;
-use crate::json::Object;
+use crate::json::{Object, shown};
 use crate::state::source_name;
 
 /// A checkpoint, of the thread or of a child at a path. `task` is the body that starts there.
@@ -16,7 +15,7 @@ pub(super) fn checkpoint_data(
     thread: Uuid,
     path: &[String],
     task: Option<CallId>,
-) -> ApiResult<Value> {
+) -> Value {
     let config = |checkpoint: CheckpointId| {
         json!({ "configurable": {
             "thread_id": thread, "checkpoint_ns": path.join("|"), "checkpoint_id": checkpoint,
@@ -24,7 +23,7 @@ pub(super) fn checkpoint_data(
     };
     let mut metadata = Object::new();
     for (key, value) in &state.metadata {
-        metadata.insert(key.clone(), value.to_json()?);
+        metadata.insert(key.clone(), shown(value));
     }
     for (key, value) in [
         ("source", json!(source_name(state.source))),
@@ -35,21 +34,21 @@ pub(super) fn checkpoint_data(
     }
     let mut tasks = Vec::new();
     for it in &state.tasks {
-        let mut shown = json!({
-            "id": task.map(ids::task), "name": it.name, "interrupts": open(&it.interrupts)?,
+        let mut told = json!({
+            "id": task.map(ids::task), "name": it.name, "interrupts": open(&it.interrupts),
             "state": null,
         });
         if let Some(failure) = &it.error {
-            shown["error"] = json!(failure.message);
+            told["error"] = json!(failure.message);
         }
-        tasks.push(shown);
+        tasks.push(told);
     }
-    Ok(json!({
+    json!({
         "config": config(state.checkpoint),
         "parent_config": state.parent.map(config),
-        "values": state.values.to_json()?,
+        "values": shown(&state.values),
         "metadata": metadata,
         "next": state.next,
         "tasks": tasks,
-    }))
+    })
 }

@@ -6,9 +6,8 @@ use rethread_client::{AnyValue, CallId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::error::ApiResult;
 use crate::ids;
-use crate::json::Object;
+use crate::json::{Object, shown};
 
 /// A chunk of a message, or a whole one.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,13 +29,13 @@ impl Message {
         attempt: u32,
         value: &AnyValue,
         metadata: &AnyValue,
-    ) -> ApiResult<Self> {
-        let metadata = match metadata.to_json()? {
+    ) -> Self {
+        let metadata = match shown(metadata) {
             Value::Object(members) => members,
             Value::Null => Object::new(),
             other => Object::from_iter([("metadata".to_owned(), other)]),
         };
-        let mut chunk = match value.to_json()? {
+        let mut chunk = match shown(value) {
             Value::Object(members) => members,
             Value::String(text) => Object::from_iter([("content".to_owned(), json!(text))]),
             other => Object::from_iter([("content".to_owned(), json!(other.to_string()))]),
@@ -66,7 +65,7 @@ impl Message {
                 chunk.insert(member.to_owned(), default);
             }
         }
-        Ok(Self { id, chunk, metadata })
+        Self { id, chunk, metadata }
     }
 
     /// Whether it is a part of a message.
@@ -158,7 +157,7 @@ mod tests {
 
     fn message(content: Value, metadata: Value) -> Message {
         let (content, metadata) = (value(content), value(metadata));
-        Message::new(Uuid::nil(), None, 1, &content, &metadata).expect("a message")
+        Message::new(Uuid::nil(), None, 1, &content, &metadata)
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Frames {
                 return Ok(Some(frame));
             }
             let Some(happened) = self.run.next().await? else { return Ok(None) };
-            for (position, frame) in self.showing.show(&self.run, &happened)? {
+            for (position, frame) in self.showing.show(&self.run, &happened) {
                 if position > self.seen {
                     let id = Some(position.id(happened.at));
                     self.made.push_back(Frame { id, ..frame });

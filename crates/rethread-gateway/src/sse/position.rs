@@ -35,7 +35,7 @@ impl Position {
         (self.number << (PLACE_BITS + PART_BITS)) | (place << PART_BITS) | part
     }
 
-    fn from_sequence(sequence: u64) -> Self {
+    pub(crate) fn from_sequence(sequence: u64) -> Self {
         let place = (sequence >> PART_BITS) & ((1 << PLACE_BITS) - 1);
         Self {
             number: sequence >> (PLACE_BITS + PART_BITS),

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rethread_client::{
-    AnyValue, CallId, Mode, OpenInterrupt, Payload, Refusal, RunOutcome, StreamData,
-};
+use rethread_client::{AnyValue, CallId, Mode, OpenInterrupt, Refusal, RunOutcome, StreamData};
 use rethread_core::event::Interrupt;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -16,9 +14,8 @@ use super::modes::{StreamMode, StreamModes};
 use super::position::Position;
 use super::source::{Happened, RunEvents};
 use super::task::task_data;
-use crate::error::ApiResult;
 use crate::ids;
-use crate::json::Object;
+use crate::json::{Object, shown};
 use crate::times;
 
 /// Turns what happens in a run into frames.
@@ -43,16 +40,16 @@ impl Showing {
     }
 
     /// What is sent of it.
-    pub(crate) fn show(&mut self, run: &RunEvents, happened: &Happened) -> ApiResult<Placed> {
+    pub(crate) fn show(&mut self, run: &RunEvents, happened: &Happened) -> Placed {
         let Happened { position, path, data, .. } = happened;
-        Ok(match data {
+        match data {
             StreamData::Began { .. } if path.is_empty() => {
                 vec![(*position, frame("metadata", metadata_frame(run.run())))]
             }
             StreamData::Message { call, attempt, value, metadata }
                 if self.is_visible(run, *call) =>
             {
-                let message = Message::new(run.run(), *call, *attempt, value, metadata)?;
+                let message = Message::new(run.run(), *call, *attempt, value, metadata);
                 self.show_message(run, happened, *call, &message)
             }
             StreamData::Message { .. } | StreamData::Began { .. } | StreamData::Ended { .. } => {
@@ -62,8 +59,8 @@ impl Showing {
                 self.show_reset(run, happened, *call, *attempt)
             }
             StreamData::RunEnded(outcome) => self.show_end(*position, outcome),
-            _ => self.show_in_mode(run, happened)?,
-        })
+            _ => self.show_in_mode(run, happened),
+        }
     }
 
     /// Whether what a body writes is shown.
@@ -79,53 +76,48 @@ impl Showing {
         }
     }
 
-    fn show_in_mode(&self, run: &RunEvents, happened: &Happened) -> ApiResult<Placed> {
+    fn show_in_mode(&self, run: &RunEvents, happened: &Happened) -> Placed {
         let Happened { position, mode, path, data, .. } = happened;
         let is_visible = match data {
             StreamData::Custom { call, .. } => self.is_visible(run, *call),
             _ => self.has_children || path.is_empty(),
         };
         if !is_visible || !self.modes.want(*mode) {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        let Some(data) = self.data(run, data, path)? else { return Ok(Vec::new()) };
+        let Some(data) = self.data(run, data, path) else { return Vec::new() };
         let event = format!("{}{}", mode.name(), self.suffix(path));
-        Ok(vec![(*position, frame(event, data))])
+        vec![(*position, frame(event, data))]
     }
 
     /// What a mode says of it.
-    fn data(
-        &self,
-        run: &RunEvents,
-        data: &StreamData,
-        path: &[String],
-    ) -> ApiResult<Option<Value>> {
-        Ok(Some(match data {
-            StreamData::Value(value) | StreamData::Custom { value, .. } => value.to_json()?,
+    fn data(&self, run: &RunEvents, data: &StreamData, path: &[String]) -> Option<Value> {
+        Some(match data {
+            StreamData::Value(value) | StreamData::Custom { value, .. } => shown(value),
             StreamData::Update { name, value, cached, .. } => {
-                let mut update = Object::from_iter([(name.clone(), value.to_json()?)]);
+                let mut update = Object::from_iter([(name.clone(), shown(value))]);
                 if *cached {
                     update.insert("__metadata__".to_owned(), json!({ "cached": true }));
                 }
                 Value::Object(update)
             }
-            StreamData::Interrupts(asked) => interrupts(asked)?,
+            StreamData::Interrupts(asked) => interrupts(asked),
             StreamData::TaskStarted { .. } | StreamData::TaskFinished { .. } => {
                 return task_data(run, data);
             }
             StreamData::Checkpoint(state) => {
                 let task = run.root().filter(|_| path.is_empty());
-                checkpoint_data(state, self.thread, path, task)?
+                checkpoint_data(state, self.thread, path, task)
             }
             StreamData::Debug { step, timestamp, kind, payload } => {
-                let payload = self.data(run, payload, path)?;
+                let payload = self.data(run, payload, path);
                 json!({
                     "step": step, "timestamp": times::text(*timestamp), "type": kind.name(),
                     "payload": payload,
                 })
             }
-            _ => return Ok(None),
-        }))
+            _ => return None,
+        })
     }
 
     fn show_message(
@@ -254,13 +246,9 @@ fn refusal_name(refusal: &Refusal) -> &'static str {
 }
 
 /// Questions that a run stopped at, in the place of its result.
-pub(crate) fn interrupts(asked: &[OpenInterrupt]) -> ApiResult<Value> {
-    let mut shown = Vec::new();
-    for it in asked {
-        let value = it.value.to_json()?;
-        shown.push(json!({ "value": value, "id": it.id.to_string(), "response_schema": null }));
-    }
-    Ok(json!({ "__interrupt__": shown }))
+pub(crate) fn interrupts(asked: &[OpenInterrupt]) -> Value {
+    let question = |it: &OpenInterrupt| json!({ "value": shown(&it.value), "id": it.id.to_string(), "response_schema": null });
+    json!({ "__interrupt__": asked.iter().map(question).collect::<Vec<_>>() })
 }
 
 /// Questions as they stand in the end of a run.
@@ -273,15 +261,8 @@ pub(crate) fn asked(interrupts: &[Interrupt]) -> Vec<OpenInterrupt> {
 }
 
 /// Questions of a task.
-pub(super) fn open(asked: &[OpenInterrupt]) -> ApiResult<Value> {
-    let mut shown = Vec::new();
-    for it in asked {
-        shown.push(json!({ "id": it.id.to_string(), "value": it.value.to_json()? }));
-    }
-    Ok(Value::Array(shown))
-}
-
-/// The result of a run as JSON.
-pub(crate) fn result_json(result: &Payload) -> ApiResult<Value> {
-    Ok(AnyValue::new(result.clone(), "result of the run").to_json()?)
+pub(super) fn open(asked: &[OpenInterrupt]) -> Value {
+    let question =
+        |it: &OpenInterrupt| json!({ "id": it.id.to_string(), "value": shown(&it.value) });
+    asked.iter().map(question).collect()
 }

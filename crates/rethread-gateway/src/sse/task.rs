@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 
 use super::showing::open;
 use super::source::RunEvents;
-use crate::error::ApiResult;
 use crate::ids;
+use crate::json::shown;
 
 /// The start or the end of a task or an entrypoint; none of what is neither.
-pub(crate) fn task_data(run: &RunEvents, data: &StreamData) -> ApiResult<Option<Value>> {
+pub(crate) fn task_data(run: &RunEvents, data: &StreamData) -> Option<Value> {
     let is_entrypoint = |id: &CallId| run.call(Some(*id)).is_some_and(|it| it.is_entrypoint);
-    Ok(Some(match data {
+    Some(match data {
         StreamData::TaskStarted { id, name, input } => {
-            let input = input.to_json()?;
+            let input = shown(input);
             let (input, trigger) = match is_entrypoint(id) {
                 true => (input, "__start__"),
                 false => (json!([input, {}]), "__pregel_push"),
@@ -27,13 +27,13 @@ pub(crate) fn task_data(run: &RunEvents, data: &StreamData) -> ApiResult<Option<
             let result_name = if is_entrypoint(id) { "__end__" } else { "__return__" };
             let (error, result, interrupts) = match end {
                 TaskEnd::Result(result) => {
-                    (Value::Null, json!({ result_name: result.to_json()? }), json!([]))
+                    (Value::Null, json!({ result_name: shown(result) }), json!([]))
                 }
                 TaskEnd::Failed(failure) => {
                     let error = json!({ "error": failure.kind, "message": failure.message });
                     (error, json!({}), json!([]))
                 }
-                TaskEnd::Interrupted(asked) => (Value::Null, json!({}), open(asked)?),
+                TaskEnd::Interrupted(asked) => (Value::Null, json!({}), open(asked)),
                 _ => (Value::Null, json!({}), json!([])),
             };
             json!({
@@ -41,6 +41,6 @@ pub(crate) fn task_data(run: &RunEvents, data: &StreamData) -> ApiResult<Option<
                 "interrupts": interrupts,
             })
         }
-        _ => return Ok(None),
-    }))
+        _ => return None,
+    })
 }

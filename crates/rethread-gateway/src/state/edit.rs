@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::model::{Checkpoint, CheckpointGiven, StateEdited};
 use crate::caller::{Caller, Tenant};
+use crate::coordinators;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Body, Path};
 use crate::ids;
@@ -97,9 +98,11 @@ impl Edit {
         }
         let assistant = ids::assistant_of(&graph).to_string();
         edit = edit.metadata("graph_id", graph.clone()).metadata("assistant_id", assistant);
-        edit.entrypoint(graph).await.map_err(|error| match error {
-            ClientError::Refused(Refusal::Busy { .. }) => ApiError::conflict(BUSY),
-            error => error.into(),
+        coordinators::ask(shared, &engine, edit.entrypoint(graph)).await?.map_err(|error| {
+            match error {
+                ClientError::Refused(Refusal::Busy { .. }) => ApiError::conflict(BUSY),
+                error => error.into(),
+            }
         })
     }
 }

@@ -1,4 +1,3 @@
-use axum::Json;
 use axum::extract::State;
 use rethread_client::{CheckpointId, HistoryQuery};
 use schemars::JsonSchema;
@@ -9,12 +8,12 @@ use super::model::{CheckpointGiven, ThreadState};
 use crate::caller::{Caller, Tenant};
 use crate::error::ApiResult;
 use crate::extract::{OptionalBody, Path, Query};
-use crate::json::Object;
+use crate::json::{Listed, Object, Wanted};
 use crate::page::Limit;
 use crate::shared::Shared;
 use crate::threads;
 
-/// Most states that are read at once where it is not known how many are needed.
+/// Most states that are read at once.
 const PAGE: usize = 100;
 
 /// Which states are shown.
@@ -25,7 +24,7 @@ pub(super) struct HistoryRequest {
     before: Option<Before>,
     /// What the metadata has at least.
     #[serde(default)]
-    metadata: Object,
+    metadata: Wanted<Object>,
     /// Which graph is meant: entrypoints have one.
     #[expect(dead_code, reason = "there is one")]
     checkpoint: Option<CheckpointGiven>,
@@ -65,8 +64,8 @@ pub(super) async fn get(
     Caller { tenant }: Caller,
     Path(thread): Path<Uuid>,
     Query(HistoryQueryString { limit, before }): Query<HistoryQueryString>,
-) -> ApiResult<Json<Vec<ThreadState>>> {
-    states(&shared, &tenant, thread, limit.get(), before, &Object::new()).await.map(Json)
+) -> ApiResult<Listed> {
+    states(&shared, &tenant, thread, limit.get(), before, &Wanted::default()).await
 }
 
 pub(super) async fn post(
@@ -74,10 +73,10 @@ pub(super) async fn post(
     Caller { tenant }: Caller,
     Path(thread): Path<Uuid>,
     OptionalBody(request): OptionalBody<HistoryRequest>,
-) -> ApiResult<Json<Vec<ThreadState>>> {
+) -> ApiResult<Listed> {
     let HistoryRequest { limit, before, metadata, .. } = request;
     let before = before.and_then(Before::checkpoint);
-    states(&shared, &tenant, thread, limit.get(), before, &metadata).await.map(Json)
+    states(&shared, &tenant, thread, limit.get(), before, &metadata).await
 }
 
 async fn states(
@@ -86,16 +85,18 @@ async fn states(
     id: Uuid,
     limit: usize,
     before: Option<Uuid>,
-    metadata: &Object,
-) -> ApiResult<Vec<ThreadState>> {
+    metadata: &Wanted<Object>,
+) -> ApiResult<Listed> {
     threads::require(shared, tenant, id).await?;
     let thread = tenant.thread(shared.client(), id);
     let newest = thread.overview_and_state().await?;
     let mut before = before.map(CheckpointId::from_uuid);
-    let mut states = Vec::new();
-    while states.len() < limit {
+    let mut list = Listed::plain(shared.options().answer_bytes_max);
+    let mut shown = 0;
+    while shown < limit {
         // With a filter it is not known how many must be read.
-        let max = if metadata.is_empty() { limit - states.len() } else { PAGE };
+        let wanted = if metadata.is_empty() { limit - shown } else { PAGE };
+        let max = wanted.min(PAGE);
         let mut query = HistoryQuery::new().limit(max);
         if let Some(before) = before {
             query = query.before(before);
@@ -105,17 +106,17 @@ async fn states(
         for snapshot in &page {
             let state = match &newest {
                 Some((overview, head)) if head.checkpoint == snapshot.checkpoint => {
-                    ThreadState::newest(id, overview, head)?
+                    ThreadState::newest(id, overview, head)
                 }
-                _ => ThreadState::recorded(id, snapshot)?,
+                _ => ThreadState::recorded(id, snapshot),
             };
-            if state.has_metadata(metadata) {
-                states.push(state);
+            if shown < limit && state.has_metadata(metadata) {
+                list.push(&state)?;
+                shown += 1;
             }
         }
         let Some(oldest) = page.last().filter(|_| !is_last) else { break };
         before = Some(oldest.checkpoint);
     }
-    states.truncate(limit);
-    Ok(states)
+    Ok(list)
 }

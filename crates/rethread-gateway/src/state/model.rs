@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::error::ApiResult;
 use crate::ids;
-use crate::json::{Object, contains, read_from_objects};
+use crate::json::{Object, Wanted, read_from_objects, shown};
 use crate::times::Time;
 
 /// A thread at one of its checkpoints. Of a thread that never ran, all is null or empty.
@@ -78,11 +77,11 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    pub(crate) fn new(open: &OpenInterrupt) -> ApiResult<Self> {
-        Ok(Self { id: open.id.to_string(), value: open.value.to_json()? })
+    pub(crate) fn new(open: &OpenInterrupt) -> Self {
+        Self { id: open.id.to_string(), value: shown(&open.value) }
     }
 
-    fn all(open: &[OpenInterrupt]) -> ApiResult<Vec<Self>> {
+    fn all(open: &[OpenInterrupt]) -> Vec<Self> {
         open.iter().map(Self::new).collect()
     }
 }
@@ -101,18 +100,18 @@ struct Task {
 }
 
 impl Task {
-    fn new(id: Uuid, task: &TaskState) -> ApiResult<Self> {
+    fn new(id: Uuid, task: &TaskState) -> Self {
         let error = task.error.as_ref();
-        Ok(Self {
+        Self {
             id,
             name: task.name.clone(),
             path: ["__pregel_pull".to_owned(), task.name.clone()],
             error: error.map(|error| format!("{}: {}", error.kind, error.message)),
-            interrupts: Question::all(&task.interrupts)?,
+            interrupts: Question::all(&task.interrupts),
             checkpoint: None,
             state: None,
-            result: task.result.as_ref().map(|result| result.to_json()).transpose()?,
-        })
+            result: task.result.as_ref().map(shown),
+        }
     }
 }
 
@@ -148,45 +147,45 @@ impl ThreadState {
         thread: Uuid,
         overview: &ThreadOverview,
         snapshot: &StateSnapshot,
-    ) -> ApiResult<Self> {
+    ) -> Self {
         Self::new(thread, snapshot, task_id(overview))
     }
 
     /// What is recorded of a state of a thread.
-    pub(super) fn recorded(thread: Uuid, snapshot: &StateSnapshot) -> ApiResult<Self> {
+    pub(super) fn recorded(thread: Uuid, snapshot: &StateSnapshot) -> Self {
         Self::new(thread, snapshot, ids::task(root_of(snapshot.run)))
     }
 
     /// Whether its metadata has at least this.
-    pub(super) fn has_metadata(&self, wanted: &Object) -> bool {
-        let metadata = self.metadata.as_ref();
-        wanted.iter().all(|(key, wanted)| {
-            metadata.and_then(|it| it.get(key)).is_some_and(|value| contains(value, wanted))
-        })
+    pub(super) fn has_metadata(&self, wanted: &Wanted<Object>) -> bool {
+        match &self.metadata {
+            Some(metadata) => wanted.is_met_by(metadata),
+            None => wanted.is_empty(),
+        }
     }
 
-    fn new(thread: Uuid, snapshot: &StateSnapshot, task: Uuid) -> ApiResult<Self> {
+    fn new(thread: Uuid, snapshot: &StateSnapshot, task: Uuid) -> Self {
         let parent = snapshot.parent;
         let tasks = snapshot.tasks.iter().map(|it| Task::new(task, it));
-        Ok(Self {
-            values: snapshot.values.to_json()?,
+        Self {
+            values: shown(&snapshot.values),
             next: snapshot.next.clone(),
-            tasks: tasks.collect::<ApiResult<_>>()?,
-            metadata: Some(metadata(thread, snapshot)?),
+            tasks: tasks.collect(),
+            metadata: Some(metadata(thread, snapshot)),
             created_at: Some(Time(snapshot.created_at)),
             checkpoint: Some(Checkpoint::new(thread, snapshot.checkpoint)),
             parent_checkpoint: parent.map(|parent| Checkpoint::new(thread, parent)),
-            interrupts: Question::all(&snapshot.interrupts)?,
+            interrupts: Question::all(&snapshot.interrupts),
             checkpoint_id: Some(*snapshot.checkpoint.as_uuid()),
             parent_checkpoint_id: parent.map(|parent| *parent.as_uuid()),
-        })
+        }
     }
 }
 
-fn metadata(thread: Uuid, snapshot: &StateSnapshot) -> ApiResult<Object> {
+fn metadata(thread: Uuid, snapshot: &StateSnapshot) -> Object {
     let mut metadata = Object::new();
     for (key, value) in &snapshot.metadata {
-        metadata.insert(key.clone(), value.to_json()?);
+        metadata.insert(key.clone(), shown(value));
     }
     for (key, value) in [
         ("thread_id", json!(thread)),
@@ -197,7 +196,7 @@ fn metadata(thread: Uuid, snapshot: &StateSnapshot) -> ApiResult<Object> {
     ] {
         metadata.insert(key.to_owned(), value);
     }
-    Ok(metadata)
+    metadata
 }
 
 /// What made a checkpoint.

@@ -74,14 +74,14 @@ async fn show(
     let wanted = checkpoint.map(CheckpointId::from_uuid);
     match (wanted, newest) {
         (None, None) => Ok(ThreadState::empty()),
-        (None, Some((overview, snapshot))) => ThreadState::newest(id, &overview, &snapshot),
+        (None, Some((overview, snapshot))) => Ok(ThreadState::newest(id, &overview, &snapshot)),
         (Some(wanted), Some((overview, snapshot))) if snapshot.checkpoint == wanted => {
-            ThreadState::newest(id, &overview, &snapshot)
+            Ok(ThreadState::newest(id, &overview, &snapshot))
         }
         (Some(wanted), _) => {
             let missing = || ApiError::not_found(format_args!("Checkpoint {wanted} not found"));
             let snapshot = thread.state_at(wanted).await?.ok_or_else(missing)?;
-            ThreadState::recorded(id, &snapshot)
+            Ok(ThreadState::recorded(id, &snapshot))
         }
     }
 }

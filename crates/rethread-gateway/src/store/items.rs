@@ -7,7 +7,7 @@ use super::model::{Indexed, Item, ItemDelete, ItemPut, ItemQuery, Labels, lifeti
 use crate::caller::Caller;
 use crate::error::ApiResult;
 use crate::extract::{Body, Query};
-use crate::json::Object;
+use crate::json::Shown;
 use crate::shared::Shared;
 
 pub(super) async fn put(
@@ -32,7 +32,7 @@ pub(super) async fn get(
     Query(ItemQuery { namespace, key, refresh_ttl }): Query<ItemQuery>,
 ) -> ApiResult<Json<Option<Item>>> {
     let namespace = Labels::parse(&namespace).namespace(&tenant)?;
-    let get = shared.store().get::<Object>(namespace, key);
+    let get = shared.store().get::<Shown>(namespace, key);
     let found = get.refresh_ttl(refresh_ttl.unwrap_or(true)).await.map_err(ClientError::from)?;
     Ok(Json(found.map(|item| Item::new(&tenant, item))))
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 use rethread_client::Item as StoredItem;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::caller::Tenant;
 use crate::error::{ApiError, ApiResult};
-use crate::json::Object;
+use crate::json::{Object, Shown, Wanted};
 use crate::page::{Limit, Offset};
 use crate::times::{self, Time};
 
@@ -114,11 +115,16 @@ pub(super) struct Item {
 }
 
 impl Item {
-    pub(super) fn new(tenant: &Tenant, item: StoredItem<Object>) -> Self {
+    pub(super) fn new(tenant: &Tenant, item: StoredItem<Shown>) -> Self {
+        let value = match item.value {
+            Shown(Value::Object(members)) => members,
+            // The store takes nothing else.
+            Shown(other) => Object::from_iter([("value".to_owned(), other)]),
+        };
         Self {
             namespace: shown(tenant, item.namespace),
             key: item.key,
-            value: item.value,
+            value,
             created_at: Time(times::millis(item.created_at)),
             updated_at: Time(times::millis(item.updated_at)),
         }
@@ -181,7 +187,8 @@ pub(super) struct ItemsSearch {
     pub(super) namespace_prefix: Labels,
     /// What their values have: an entry is compared with `$eq`, `$ne`, `$gt`, `$gte`, `$lt`,
     /// `$lte`, or equal to what is given.
-    pub(super) filter: Option<Object>,
+    #[serde(default)]
+    pub(super) filter: Wanted<Object>,
     /// Ranks them by their nearness to a text, if the store has an index.
     pub(super) query: Option<String>,
     #[serde(default)]

@@ -2,40 +2,56 @@ use axum::Json;
 use axum::extract::State;
 use rethread_client::{ClientError, Filter};
 
-use super::model::{
-    Item, ItemFound, ItemsFound, ItemsSearch, NamespacesFound, NamespacesSearch, shown,
-};
+use super::model::{Item, ItemFound, ItemsSearch, NamespacesFound, NamespacesSearch, shown};
 use crate::caller::Caller;
 use crate::error::ApiResult;
 use crate::extract::{Body, OptionalBody};
-use crate::json::Object;
+use crate::json::{Listed, Shown};
 use crate::shared::Shared;
+
+/// Items that are read at once.
+const PAGE: usize = 100;
 
 pub(super) async fn items(
     State(shared): State<Shared>,
     Caller { tenant }: Caller,
     Body(search): Body<ItemsSearch>,
-) -> ApiResult<Json<ItemsFound>> {
+) -> ApiResult<Listed> {
     let ItemsSearch { namespace_prefix, filter, query, limit, offset, refresh_ttl } = search;
-    let mut search = shared
-        .store()
-        .search(namespace_prefix.prefix(&tenant)?)
-        .limit(limit.get())
-        .offset(offset.get())
-        .refresh_ttl(refresh_ttl.unwrap_or(true));
-    for (key, wanted) in filter.unwrap_or_default() {
-        search = search.filter(key, Filter::eq(wanted));
-    }
+    let prefix = namespace_prefix.prefix(&tenant)?;
+    let filter: Vec<_> = filter.into_inner().into_iter().collect();
     // Without an index nothing is nearer than anything else.
-    if let Some(text) = query.filter(|_| shared.client().has_store_index()) {
-        search = search.query(text);
+    let query = query.filter(|_| shared.client().has_store_index());
+    let mut list = Listed::items(shared.options().answer_bytes_max);
+    let mut shown = 0;
+    while shown < limit.get() {
+        let left = limit.get() - shown;
+        // What is nearest is known of all of them at once only.
+        let wanted = if query.is_some() { left } else { left.min(PAGE) };
+        let mut search = shared
+            .store()
+            .search(&prefix)
+            .limit(wanted)
+            .offset(offset.get().saturating_add(shown))
+            .refresh_ttl(refresh_ttl.unwrap_or(true));
+        for (key, value) in &filter {
+            search = search.filter(key, Filter::eq(value));
+        }
+        if let Some(text) = &query {
+            search = search.query(text);
+        }
+        let found = search.items::<Shown>().await.map_err(ClientError::from)?;
+        let is_last = found.len() < wanted;
+        shown += found.len();
+        for item in found {
+            let score = item.score;
+            list.push(&ItemFound { item: Item::new(&tenant, item), score })?;
+        }
+        if is_last {
+            break;
+        }
     }
-    let found = search.items::<Object>().await.map_err(ClientError::from)?;
-    let items = found.into_iter().map(|item| {
-        let score = item.score;
-        ItemFound { item: Item::new(&tenant, item), score }
-    });
-    Ok(Json(ItemsFound { items: items.collect() }))
+    Ok(list)
 }
 
 pub(super) async fn namespaces(

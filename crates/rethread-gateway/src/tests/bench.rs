@@ -7,9 +7,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt;
-use rethread_client::{Client, ClientError, Outcome, RunId, Thread};
+use rethread_client::{Client, ClientError, Millis, Outcome, RunId, Thread};
 use rethread_core::ids::NodeId;
 use rethread_runtime::{Node, NodeOptions, PoolOptions};
+use rethread_storage::Storage;
 use rethread_storage::memory::MemoryStorage;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -26,7 +27,8 @@ use crate::{Gateway, GatewayOptions, times};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Bench {
-    _node: Node,
+    /// None: there is no coordinator.
+    _node: Option<Node>,
     pub(crate) client: Client,
     pub(crate) shared: Shared,
     router: Router,
@@ -56,14 +58,49 @@ impl Answer {
 
 impl Bench {
     pub(crate) async fn start() -> Self {
+        Self::start_with(GatewayOptions::default()).await
+    }
+
+    pub(crate) async fn start_with(options: GatewayOptions) -> Self {
         let storage = Arc::new(MemoryStorage::new(2));
-        let client = Client::from_storage(storage.clone());
+        Self::start_on(storage.clone(), storage, options).await
+    }
+
+    /// The gateway sees the storage through another.
+    pub(crate) async fn start_on(
+        storage: Arc<MemoryStorage>,
+        seen: Arc<dyn Storage>,
+        options: GatewayOptions,
+    ) -> Self {
         let id = NodeId::new("test").expect("an id");
-        let options = NodeOptions::new(id, storage, Arc::new(programs::registry()))
+        let node = NodeOptions::new(id, storage, Arc::new(programs::registry()))
             .worker(PoolOptions::standard(4));
-        let node = Node::start(options).await.expect("starts");
+        let node = Node::start(node).await.expect("starts");
         timeout(DEADLINE, node.wait_ready()).await.expect("in time").expect("ready");
-        let gateway = Gateway::new(client.clone(), GatewayOptions::default());
+        Self::of_gateway(Some(node), seen, options).await
+    }
+
+    /// One where nothing runs.
+    pub(crate) async fn without_coordinator(
+        storage: Arc<MemoryStorage>,
+        options: GatewayOptions,
+    ) -> Self {
+        Self::of_gateway(None, storage, options).await
+    }
+
+    /// Another gateway on the same storage.
+    pub(crate) async fn another(&self) -> Self {
+        let storage = Arc::clone(self.client.storage());
+        Self::of_gateway(None, storage, GatewayOptions::default()).await
+    }
+
+    async fn of_gateway(
+        node: Option<Node>,
+        storage: Arc<dyn Storage>,
+        options: GatewayOptions,
+    ) -> Self {
+        let client = Client::from_storage(storage);
+        let gateway = Gateway::new(client.clone(), options);
         let bench =
             Self { _node: node, client, shared: gateway.shared.clone(), router: gateway.router() };
         for name in programs::NAMES {
@@ -142,7 +179,9 @@ impl Bench {
     pub(crate) async fn run(&self, thread: Uuid, name: &str, input: Value) {
         let request = self.engine(thread).invoke_json(name, &input);
         match timeout(DEADLINE, request.into_future()).await.expect("in time") {
-            Ok(Outcome::Done(_) | Outcome::Interrupted(_)) | Err(ClientError::RunFailed(_)) => {}
+            Ok(Outcome::Done(_) | Outcome::Interrupted(_))
+            // Also where the result is of a kind that JSON has no word for.
+            | Err(ClientError::RunFailed(_) | ClientError::Payload(_)) => {}
             Err(error) => panic!("{error}"),
         }
     }
@@ -169,8 +208,13 @@ impl Bench {
 
     /// Marks a run as active, as those do that make one.
     pub(crate) async fn mark(&self, thread: Uuid, run: RunId) {
+        self.mark_at(thread, run, times::now()).await;
+    }
+
+    /// The same of a run that was made at a time.
+    pub(crate) async fn mark_at(&self, thread: Uuid, run: RunId, created_at: Millis) {
         let run_id = *run.as_uuid();
-        let mark = ActiveRun { tenant: None, thread_id: thread, run_id, created_at: times::now() };
+        let mark = ActiveRun { tenant: None, thread_id: thread, run_id, created_at };
         let table = self.shared.records().active(&Tenant::Standard, thread);
         table.put(run_id, &mark).await.expect("written");
     }

@@ -13,8 +13,7 @@ use tokio::task::spawn_blocking;
 use super::bench::DEADLINE;
 use super::served::Served;
 use crate::GatewayOptions;
-use crate::caller::Tenant;
-use crate::limits::Kind;
+use crate::limits::{Kind, Owner};
 
 async fn detail(answer: Response, status: u16) -> String {
     assert_eq!(answer.status(), status);
@@ -66,13 +65,26 @@ async fn bodies_have_a_depth() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bodies_have_so_many_items() {
+    let served = Served::start(GatewayOptions::default().body_items_max(100)).await;
+    let search = |length: usize| json!({ "metadata": { "x": vec![0; length] } }).to_string();
+    let post = async |body: String| {
+        served.request("POST", "/threads/search").body(body).send().await.expect("an answer")
+    };
+    // The two objects count as well.
+    assert_eq!(post(search(98)).await.status(), 200);
+    let detail = detail(post(search(99)).await, 422).await;
+    assert!(detail.contains("more than 100 elements"), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_has_so_many_places() {
     let served = Served::start(GatewayOptions::default().requests_max(1).streams_max(1)).await;
     let thread = served.bench.thread().await;
     let stream = format!("/threads/{thread}/stream");
     let get = async |path: &str| served.request("GET", path).send().await.expect("an answer");
     let in_flight = served.gateway.shared.in_flight();
-    let permit = in_flight.enter(Tenant::Standard, Kind::Request).expect("a place");
+    let permit = in_flight.enter(Owner::default(), Kind::Request).expect("a place");
     let answer = get("/info").await;
     assert_eq!(answer.headers()["retry-after"], "1");
     let text = detail(answer, 429).await;

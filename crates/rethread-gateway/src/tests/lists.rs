@@ -102,6 +102,12 @@ async fn threads_are_sorted() {
     it.bench.post("/threads/search", json!({ "sort_by": "size" })).await.expect(422);
     it.bench.post("/threads/search", json!({ "limit": 1001 })).await.expect(422);
     it.bench.post("/threads/search", json!({ "offset": -1 })).await.expect(422);
+    for member in ["metadata", "values"] {
+        let request = json!({ member: { "a": vec![0; 300] } });
+        let refused = it.bench.post("/threads/search", request).await.expect(422);
+        let detail = refused["detail"].as_str().expect("a text");
+        assert!(detail.contains("at most 256 values"), "{detail}");
+    }
 }
 
 #[tokio::test]

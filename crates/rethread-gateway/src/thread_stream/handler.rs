@@ -1,19 +1,18 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use rethread_client::Thread;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::feed::Feed;
-use super::reader::{Reader, Seen};
+use super::reader::{Reader, start_behind};
 use crate::caller::Caller;
 use crate::error::ApiResult;
 use crate::extract::{Path, Query};
 use crate::runs::last_event_id;
 use crate::shared::Shared;
-use crate::sse::{self, LastEventId};
+use crate::sse;
 use crate::threads;
 
 /// What is sent of the runs of a thread.
@@ -45,23 +44,8 @@ pub(super) async fn stream(
     threads::require(&shared, &tenant, thread).await?;
     let modes = query.stream_modes;
     let has_modes = modes.is_empty() || modes.contains(&ThreadStreamMode::RunModes);
-    let seen = match last_event_id(&headers)? {
-        None => from_now(&tenant.thread(shared.client(), thread)).await?,
-        Some(LastEventId::Start) => Seen::Nothing,
-        Some(LastEventId::Frame { at, sequence }) => Seen::up_to(at, sequence),
-    };
-    let feed = Feed::new(&shared, &tenant, thread);
-    let reader = Reader::new(feed, thread, has_modes, seen);
+    let start = start_behind(last_event_id(&headers)?);
+    let feed = Feed::new(&shared, &tenant, thread, start);
+    let reader = Reader::new(feed, thread, has_modes);
     Ok(sse::events(shared.options().heartbeat, reader.into_stream()))
-}
-
-/// Behind what has happened by now, in the time of those who write it.
-async fn from_now(engine: &Thread) -> ApiResult<Seen> {
-    let overview = engine.overview().await?;
-    let Some((run, number)) = overview.and_then(|it| it.last_event) else {
-        return Ok(Seen::Nothing);
-    };
-    let admin = engine.client().admin();
-    let newest = admin.events(engine.id(), run, number.saturating_sub(1)).await?;
-    Ok(newest.last().map_or(Seen::Nothing, |event| Seen::Before(event.at.plus(1))))
 }

@@ -2,11 +2,15 @@
 
 mod feed;
 mod handler;
+mod place;
 mod reader;
+mod roster;
 
 use crate::operation::{Operation, Routes};
 
-pub(crate) use feed::Feed;
+pub(crate) use feed::{Feed, Start};
+pub(crate) use place::RunMark;
+pub(crate) use roster::Rosters;
 
 pub(crate) fn routes() -> Routes {
     Routes::new().add(

@@ -27,13 +27,14 @@ pub(super) async fn create(
     record.ttl = ttl.map(TtlGiven::rule);
     let graph = record.metadata.get("graph_id").and_then(|graph| graph.as_str());
     let graph = graph.map(str::to_owned);
+    let threads = shared.records().threads(&tenant);
     let existing = match thread_id {
-        Some(id) => find(&shared, &tenant, id).await?,
-        None => None,
-    };
-    let existing = match existing {
-        None => shared.records().threads(&tenant).create(id, &record).await?,
-        existing => existing,
+        Some(id) => match find(&shared, &tenant, id).await? {
+            None => threads.create(id, &record).await?,
+            existing => existing,
+        },
+        // Nobody else knows it.
+        None => threads.put(id, &record).await.map(|()| None)?,
     };
     if let Some(existing) = existing {
         return match if_exists {
@@ -66,7 +67,7 @@ pub(super) async fn get(
     let values = look.values(&shared, &tenant).await?;
     let asks_for_ttl = include.is_some_and(|it| it.split(',').any(|part| part.trim() == "ttl"));
     let expiry = look.expiry().filter(|_| asks_for_ttl);
-    Ok(Json(Thread { ttl: expiry, ..look.show(values)? }))
+    Ok(Json(Thread { ttl: expiry, ..look.show(values) }))
 }
 
 pub(super) async fn patch(

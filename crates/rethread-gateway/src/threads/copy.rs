@@ -7,6 +7,7 @@ use super::known::require;
 use super::look::show;
 use super::model::Thread;
 use crate::caller::Caller;
+use crate::coordinators;
 use crate::error::ApiResult;
 use crate::extract::Path;
 use crate::records::ThreadRecord;
@@ -22,7 +23,8 @@ pub(super) async fn copy(
     let copied = Uuid::now_v7();
     let thread = tenant.thread(shared.client(), id);
     if thread.overview().await?.is_some() {
-        thread.copy_to(tenant.thread_id(copied).as_str()).await?;
+        let copy = tenant.thread(shared.client(), copied);
+        coordinators::ask(&shared, &copy, thread.copy_to(copy.id().as_str())).await??;
     }
     let record = ThreadRecord { ttl: original.ttl, ..ThreadRecord::new(copied, original.metadata) };
     shared.records().threads(&tenant).put(copied, &record).await?;

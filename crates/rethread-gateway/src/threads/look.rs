@@ -9,7 +9,7 @@ use super::busy::{active_runs, still_active};
 use super::model::{Thread, ThreadExpiry, ThreadFault, ThreadStatus};
 use crate::caller::Tenant;
 use crate::error::ApiResult;
-use crate::json::Object;
+use crate::json::{Object, shown};
 use crate::records::{ActiveRun, ThreadRecord, ThreadTtl};
 use crate::shared::Shared;
 use crate::state::{Question, task_id};
@@ -72,14 +72,14 @@ impl Look {
             return Ok(Value::Null);
         }
         let state = tenant.thread(shared.client(), self.record.thread_id).state().await?;
-        Ok(state.map(|state| state.values.to_json()).transpose()?.unwrap_or_default())
+        Ok(state.map(|state| shown(&state.values)).unwrap_or_default())
     }
 
     /// What clients see, with these values.
-    pub(super) fn show(self, values: Value) -> ApiResult<Thread> {
+    pub(super) fn show(self, values: Value) -> Thread {
         let (updated_at, state_updated_at) = (self.updated_at(), self.state_updated_at());
         let Self { record, overview, status } = self;
-        Ok(Thread {
+        Thread {
             thread_id: record.thread_id,
             created_at: Time(record.created_at),
             updated_at: Time(updated_at),
@@ -88,11 +88,11 @@ impl Look {
             status,
             config: Object::new(),
             values,
-            interrupts: overview.as_ref().map(questions).transpose()?.unwrap_or_default(),
+            interrupts: overview.as_ref().map(questions).unwrap_or_default(),
             error: overview.as_ref().and_then(|it| fault(&it.status)),
             ttl: None,
             extracted: None,
-        })
+        }
     }
 
     /// When it is removed by itself.
@@ -117,7 +117,7 @@ pub(super) async fn show(
 ) -> ApiResult<Thread> {
     let look = Look::at(shared, tenant, record).await?;
     let values = look.values(shared, tenant).await?;
-    look.show(values)
+    Ok(look.show(values))
 }
 
 fn status_word(status: &EngineStatus) -> ThreadStatus {
@@ -141,11 +141,11 @@ fn fault(status: &EngineStatus) -> Option<ThreadFault> {
     }
 }
 
-fn questions(overview: &ThreadOverview) -> ApiResult<BTreeMap<String, Vec<Question>>> {
-    let open: Vec<_> = overview.interrupts.iter().map(Question::new).collect::<ApiResult<_>>()?;
+fn questions(overview: &ThreadOverview) -> BTreeMap<String, Vec<Question>> {
+    let open: Vec<_> = overview.interrupts.iter().map(Question::new).collect();
     if open.is_empty() {
-        return Ok(BTreeMap::new());
+        return BTreeMap::new();
     }
     let task = task_id(overview).to_string();
-    Ok(BTreeMap::from([(task, open)]))
+    BTreeMap::from([(task, open)])
 }

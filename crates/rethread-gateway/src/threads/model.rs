@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::assistants::IfExists;
-use crate::json::{JsonPath, Object, Several, read_from_objects};
+use crate::json::{JsonPath, Object, Several, Wanted, read_from_objects};
 use crate::page::{Limit, Offset, SortOrder};
 use crate::records::ThreadTtl;
 use crate::state::Question;
@@ -170,9 +170,10 @@ pub(super) struct ThreadPatch {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(super) struct ThreadCount {
     /// What the metadata has at least.
-    pub(super) metadata: Option<Object>,
+    #[serde(default)]
+    pub(super) metadata: Wanted<Object>,
     /// What the values have at least: an object has these members, anything else is equal.
-    pub(super) values: Option<Value>,
+    pub(super) values: Option<Wanted<Value>>,
     pub(super) status: Option<ThreadStatus>,
 }
 

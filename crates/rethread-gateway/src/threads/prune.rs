@@ -6,6 +6,7 @@ use super::known::find;
 use super::model::{PruneRequest, PruneStrategy, Pruned};
 use super::remove::remove;
 use crate::caller::{Caller, Tenant};
+use crate::coordinators;
 use crate::error::ApiResult;
 use crate::extract::Body;
 use crate::json::Several;
@@ -35,7 +36,7 @@ pub(super) async fn prune(
 async fn keep_latest(shared: &Shared, tenant: &Tenant, id: Uuid) -> ApiResult<()> {
     let thread = tenant.thread(shared.client(), id);
     if thread.overview().await?.is_some() {
-        thread.prune(1).await?;
+        coordinators::ask(shared, &thread, thread.prune(1)).await??;
     }
     Ok(())
 }

@@ -7,10 +7,13 @@ use uuid::Uuid;
 
 use super::known::require;
 use crate::caller::{Caller, Tenant};
-use crate::error::{ApiError, ApiResult};
+use crate::coordinators;
+use crate::error::ApiResult;
 use crate::extract::Path;
 use crate::ids;
+use crate::runs::drop_delayed;
 use crate::shared::Shared;
+use crate::standing::is_stopped;
 
 /// How often a thread is stopped on which a run begins again and again.
 const ATTEMPTS: usize = 10;
@@ -46,7 +49,8 @@ pub(crate) async fn remove_those_of(
 pub(super) async fn remove(shared: &Shared, tenant: &Tenant, id: Uuid) -> ApiResult<()> {
     for attempt in 1.. {
         stop(shared, tenant, id).await?;
-        match tenant.thread(shared.client(), id).delete().await {
+        let thread = tenant.thread(shared.client(), id);
+        match coordinators::ask(shared, &thread, thread.delete()).await? {
             Ok(()) => break,
             Err(ClientError::Refused(Refusal::Busy { .. })) if attempt < ATTEMPTS => {
                 tokio::time::sleep(PAUSE).await;
@@ -68,22 +72,12 @@ async fn stop(shared: &Shared, tenant: &Tenant, id: Uuid) -> ApiResult<()> {
     marks.sort_by_key(|mark| (mark.created_at, mark.run_id));
     for mark in marks.into_iter().rev() {
         // One that was to begin later would bring the thread back.
-        shared.records().delayed().delete(mark.run_id).await?;
-        settled(thread.run(ids::run(mark.run_id)).cancel().await)?;
+        drop_delayed(shared, mark.run_id).await?;
+        let run = thread.run(ids::run(mark.run_id));
+        is_stopped(coordinators::ask(shared, &thread, run.cancel()).await?)?;
     }
     if thread.overview().await?.is_none() {
         return Ok(());
     }
-    settled(thread.cancel().await)
-}
-
-/// What is over needs no stopping.
-fn settled(stopped: Result<(), ClientError>) -> ApiResult<()> {
-    match stopped {
-        Ok(())
-        | Err(ClientError::Refused(
-            Refusal::NotRunning { .. } | Refusal::NothingToContinue { .. },
-        )) => Ok(()),
-        Err(error) => Err(ApiError::from(error)),
-    }
+    is_stopped(coordinators::ask(shared, &thread, thread.cancel()).await?).map(drop)
 }

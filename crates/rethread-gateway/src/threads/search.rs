@@ -18,7 +18,7 @@ use super::model::{Thread, ThreadCount, ThreadMember, ThreadSearch, ThreadSortBy
 use crate::caller::{Caller, Tenant};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
-use crate::json::{JsonPath, Object, Partial, contains};
+use crate::json::{JsonPath, Listed, Object, Partial};
 use crate::page::Page;
 use crate::records::{ActiveRun, ThreadRecord};
 use crate::shared::Shared;
@@ -32,7 +32,7 @@ pub(super) async fn search(
     State(shared): State<Shared>,
     Caller { tenant }: Caller,
     Body(search): Body<ThreadSearch>,
-) -> ApiResult<(HeaderMap, Json<Vec<Partial<Thread>>>)> {
+) -> ApiResult<(HeaderMap, Listed)> {
     let ThreadSearch { ids, filter, limit, offset, sort_by, sort_order, select, extract } = search;
     let extract = extract.unwrap_or_default();
     if extract.len() > PATHS_MAX {
@@ -77,10 +77,15 @@ pub(super) async fn search(
             None if needs_values => look.values(source.shared, source.tenant).await?,
             None => Value::Null,
         };
-        part(&look.show(values)?, select.as_deref(), &extract)
+        part(&look.show(values), select.as_deref(), &extract)
     });
-    let shown = shown.buffered(AT_ONCE).try_collect().await?;
-    Ok((headers, Json(shown)))
+    let mut shown = Box::pin(shown.buffered(AT_ONCE));
+    let mut list = Listed::plain(shared.options().answer_bytes_max);
+    while let Some(part) = shown.next().await {
+        list.push(&part?)?;
+    }
+    drop(shown);
+    Ok((headers, list))
 }
 
 pub(super) async fn count(
@@ -126,10 +131,7 @@ impl ThreadCount {
     }
 
     fn admits_record(&self, record: &ThreadRecord) -> bool {
-        let has = |(key, wanted): (&String, &Value)| {
-            record.metadata.get(key).is_some_and(|value| contains(value, wanted))
-        };
-        self.metadata.as_ref().is_none_or(|wanted| wanted.iter().all(has))
+        self.metadata.is_met_by(&record.metadata)
     }
 
     fn admits_status(&self, status: ThreadStatus) -> bool {
@@ -182,7 +184,7 @@ impl Source<'_> {
             ApiResult::Ok((look, Some(values)))
         });
         let mut found: Vec<_> = with_values.buffered(AT_ONCE).try_collect().await?;
-        found.retain(|(_, values)| values.as_ref().is_some_and(|it| contains(it, wanted)));
+        found.retain(|(_, values)| values.as_ref().is_some_and(|it| wanted.is_met_by(it)));
         Ok(found)
     }
 

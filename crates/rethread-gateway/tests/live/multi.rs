@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use rethread_gateway::GatewayOptions;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::Server;
 
@@ -37,4 +37,29 @@ async fn a_run_that_is_cut_on_one_gateway_goes_on_at_another() {
     read.extend(server.events(rest).await.all().await);
     let ticks: Vec<_> = read[1..].iter().map(|event| event.data["tick"].clone()).collect();
     assert_eq!(ticks, (0..10).map(|tick| json!(tick)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_run_that_another_gateway_takes_back_leaves_no_record() {
+    let server = Server::start_with(GatewayOptions::default(), 2).await;
+    let thread = server.thread().await;
+    for _ in 0..5 {
+        let slow = json!({ "assistant_id": "slow", "input": 10_000 });
+        let run = server.create(thread, slow).await;
+        server.until(thread, run, "running").await;
+        let path = format!("/threads/{thread}/runs/{run}");
+        // Its end is seen by the gateway that made it.
+        let join = format!("{path}/join");
+        let back = format!("{path}/cancel?wait=1&action=rollback");
+        let (waited, taken_back) =
+            tokio::join!(server.get(&join), server.post_to(1, &back, Value::Null));
+        taken_back.expect(200);
+        assert_eq!(waited.expect(200), json!({}));
+        server.get(&path).await.expect(404);
+        server.get(&join).await.expect(404);
+    }
+    // Whatever else was noted was noted before the end of this one.
+    server.wait(thread, "accumulate", json!(1)).await;
+    let runs = server.get(&format!("/threads/{thread}/runs")).await.expect(200);
+    assert_eq!(runs.as_array().map(Vec::len), Some(1), "{runs}");
 }

@@ -1,4 +1,4 @@
-//! The programs that the tests run.
+//! The programs that the tests run, those within the crate too.
 
 use std::time::Duration;
 
@@ -131,8 +131,24 @@ async fn stutter(text: String) -> Result<String> {
     stammer(text).await
 }
 
+/// Does not end by itself.
+#[entrypoint]
+async fn endless(_input: Json) -> Result<()> {
+    sleep(Duration::from_secs(3_600)).await
+}
+
+/// Gives values that JSON cannot say.
+#[entrypoint]
+async fn odd(_input: Json) -> Result<Odd> {
+    emit(f64::NAN)?;
+    Ok((f64::NAN, [((1, 2), "pair".to_owned())].into()))
+}
+
+/// A number that is none, and a map whose keys are pairs.
+type Odd = (f64, std::collections::BTreeMap<(u8, u8), String>);
+
 /// Their names.
-pub(crate) const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 12] = [
     "essay",
     "add_numbers",
     "accumulate",
@@ -143,6 +159,8 @@ pub(crate) const NAMES: [&str; 10] = [
     "parent",
     "chat",
     "stutter",
+    "endless",
+    "odd",
 ];
 
 pub(crate) fn registry() -> Registry {
@@ -157,6 +175,8 @@ pub(crate) fn registry() -> Registry {
         .entrypoint(parent::def())
         .entrypoint(chat::def())
         .entrypoint(stutter::def())
+        .entrypoint(endless::def())
+        .entrypoint(odd::def())
         .task(write_essay::def())
         .task(add_one::def())
         .task(add_two::def())

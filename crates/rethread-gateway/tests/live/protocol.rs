@@ -57,6 +57,7 @@ async fn a_page_asks_and_is_answered() {
     let (method, asked) = told(&events[1]);
     assert_eq!(method, "input.requested");
     assert_eq!(asked["payload"], json!({ "essay": "An essay about topic: cat" }));
+    assert_eq!(asked["value"], asked["payload"], "clients differ in where they look");
     assert_eq!(told(&events[2]), ("lifecycle", &interrupted));
     assert_eq!(events.len(), 3);
 
@@ -209,4 +210,46 @@ async fn what_is_not_a_command_is_refused() {
     let path = format!("/threads/{thread}/stream/events");
     server.post(&path, json!({ "channels": [] })).await.expect(400);
     server.post(&path, json!({ "channels": ["everything"] })).await.expect(400);
+}
+
+#[tokio::test]
+async fn events_are_numbered_without_a_gap_and_go_on_where_they_were_cut() {
+    let server = Server::start().await;
+    let thread = server.thread().await;
+    for name in ["chat", "boom", "add_numbers"] {
+        let input = if name == "add_numbers" { json!([1, 2]) } else { json!("one two") };
+        server.wait(thread, name, input).await;
+    }
+    let asks = ["lifecycle", "messages", "values", "custom", "tasks", "updates"];
+    for count in 1..=asks.len() {
+        let request = json!({ "channels": asks[..count] });
+        let mut events = subscribe(&server, thread, request.clone()).await;
+        let mut whole = Vec::new();
+        for _ in 0..3 {
+            whole.extend(events.up_to(is_end).await);
+        }
+        let numbers: Vec<_> = whole.iter().map(|event| event.data["seq"].clone()).collect();
+        let expected: Vec<_> = (1..=whole.len()).map(|number| json!(number)).collect();
+        assert_eq!(numbers, expected, "{:?}", &asks[..count]);
+        for cut in (0..whole.len() - 1).step_by(3) {
+            let read = async |since: Value| {
+                let mut request = request.clone();
+                request["since"] = since;
+                let mut events = subscribe(&server, thread, request).await;
+                let mut rest = Vec::new();
+                while rest.len() < whole.len() - cut - 1 {
+                    rest.push(events.next().await.expect("more events"));
+                }
+                rest
+            };
+            assert_eq!(read(whole[cut].data["seq"].clone()).await, whole[cut + 1..]);
+            // Named by its id, it may be one of another connection: numbers begin anew.
+            let by_id = read(whole[cut].data["event_id"].clone()).await;
+            let ids = |events: &[Event]| {
+                events.iter().map(|event| event.data["event_id"].clone()).collect::<Vec<_>>()
+            };
+            assert_eq!(ids(&by_id), ids(&whole[cut + 1..]), "cut behind event {cut}");
+            assert_eq!(by_id[0].data["seq"], 1);
+        }
+    }
 }

@@ -263,6 +263,11 @@ async fn a_run_may_begin_later() {
     assert_eq!(server.thread_status(thread).await, "idle");
     let events = server.stream_run(thread, later(0.05)).await.all().await;
     assert_eq!(events.last().expect("events").data, json!(2));
+    let run = server.create(thread, later(3_600.0)).await;
+    let watched = server.rejoin(&format!("/threads/{thread}/runs/{run}/stream"), None).await;
+    let path = format!("/threads/{thread}/runs/{run}/cancel");
+    server.post(&path, json!({})).await.expect(202);
+    assert_eq!(watched.all().await, [], "it just ends");
     let mut nowhere = later(0.05);
     nowhere["checkpoint_id"] = json!(Uuid::now_v7());
     server.post(&format!("/threads/{thread}/runs/wait"), nowhere).await.expect(404);

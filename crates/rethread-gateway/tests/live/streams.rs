@@ -312,3 +312,48 @@ async fn a_reader_that_stands_still_holds_nobody_back() {
         assert_eq!(events.all().await, read[0]);
     }
 }
+
+#[tokio::test]
+async fn a_parameter_without_a_value_is_not_given() {
+    let server = Server::start().await;
+    let thread = server.thread().await;
+    let run = json!({ "assistant_id": "slow", "input": 3, "stream_mode": ["custom", "updates"] });
+    let whole = server.stream_run(thread, run).await.all().await;
+    let run = run_of(&whole);
+    let runs = format!("/threads/{thread}/runs");
+    for query in ["?stream_mode=", "?stream_mode", "?stream_mode=&cancel_on_disconnect="] {
+        let path = format!("{runs}/{run}/stream{query}");
+        assert_eq!(server.rejoin(&path, Some("-1")).await.all().await, whole, "{query}");
+    }
+    for query in ["?stream_mode=custom", "?stream_mode=custom&stream_mode=", "?stream_mode=,custom"]
+    {
+        let path = format!("{runs}/{run}/stream{query}");
+        let custom = server.rejoin(&path, Some("-1")).await.all().await;
+        assert!(custom[1..].iter().all(|event| event.is("custom")), "{query}: {custom:?}");
+        assert_eq!(custom.len(), 4, "{query}");
+    }
+    let listed = server.get(&format!("{runs}?limit=&offset=&status=&select=")).await.expect(200);
+    assert_eq!(listed[0]["run_id"], json!(run));
+    assert_eq!(listed[0]["status"], "success", "all members are shown");
+    let done = server.get(&format!("{runs}/{run}/join?cancel_on_disconnect=")).await.expect(200);
+    assert_eq!(done["done"], 3);
+    let history = format!("/threads/{thread}/history?limit=&before=");
+    assert_eq!(server.get(&history).await.expect(200).as_array().map(Vec::len), Some(2));
+    server.get(&format!("{runs}?limit=x")).await.expect(422);
+}
+
+#[tokio::test]
+async fn values_that_json_cannot_say_break_no_stream() {
+    let server = Server::start().await;
+    let thread = server.thread().await;
+    let run = json!({
+        "assistant_id": "odd", "input": {},
+        "stream_mode": ["values", "updates", "custom", "tasks", "checkpoints", "debug"],
+    });
+    let events = server.stream_run(thread, run).await.all().await;
+    let odd = json!([null, { "[1,2]": "pair" }]);
+    assert_eq!(of_mode(&events, "custom"), [&Value::Null]);
+    assert_eq!(of_mode(&events, "values"), [&odd]);
+    assert_eq!(of_mode(&events, "checkpoints")[1]["values"], odd);
+    assert_eq!(server.wait(thread, "odd", json!({})).await, odd);
+}

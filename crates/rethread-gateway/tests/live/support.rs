@@ -11,6 +11,7 @@ use rethread_client::Client;
 use rethread_core::ids::NodeId;
 use rethread_gateway::{Gateway, GatewayOptions};
 use rethread_runtime::{Node, NodeOptions, PoolOptions};
+use rethread_storage::Storage;
 use rethread_storage::memory::MemoryStorage;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -64,6 +65,16 @@ impl Server {
     /// Several gateways on one storage.
     pub(crate) async fn start_with(options: GatewayOptions, gateways: usize) -> Self {
         let storage = Arc::new(MemoryStorage::new(2));
+        Self::start_on(storage.clone(), storage, options, gateways).await
+    }
+
+    /// The same, where gateways see the storage through another.
+    pub(crate) async fn start_on(
+        storage: Arc<MemoryStorage>,
+        seen: Arc<dyn Storage>,
+        options: GatewayOptions,
+        gateways: usize,
+    ) -> Self {
         let client = Client::from_storage(storage.clone());
         let id = NodeId::new("test").expect("an id");
         let node = NodeOptions::new(id, storage.clone(), Arc::new(programs::registry()))
@@ -79,7 +90,7 @@ impl Server {
         for _ in 0..gateways {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             addresses.push(listener.local_addr().expect("an address"));
-            let client = Client::from_storage(storage.clone());
+            let client = Client::from_storage(seen.clone());
             let gateway = Gateway::new(client, options.clone());
             serving.spawn(async move {
                 gateway.serve(listener, std::future::pending()).await;

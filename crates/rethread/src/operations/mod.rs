@@ -13,7 +13,6 @@
 mod exposition;
 mod gateway;
 mod health;
-mod listener;
 mod measured;
 mod meters;
 mod metrics;

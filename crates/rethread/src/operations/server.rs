@@ -11,7 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rethread_core::ids::NodeId;
-use rethread_gateway::GatewayMeters;
+use rethread_gateway::{GatewayMeters, Pace, serve_router};
 use rethread_runtime::NodeProbe;
 use rethread_storage::Storage;
 use tokio::runtime::{Builder, Handle};
@@ -19,10 +19,16 @@ use tokio::sync::oneshot;
 
 use super::exposition;
 use super::health::{self, Health};
-use super::listener;
 use super::meters::Meters;
 use super::metrics;
 use super::sample::Sampler;
+
+/// What probes and scrapers are held to.
+const PACE: Pace = Pace {
+    connections_max: 64,
+    head_time: Duration::from_secs(5),
+    kept_for: Some(Duration::from_secs(60)),
+};
 
 /// Serves health and metrics until it is dropped.
 #[derive(Debug)]
@@ -120,7 +126,7 @@ impl AdminServer {
                     Err(error) => return tracing::error!(%error, "cannot serve health and metrics"),
                 };
                 tokio::select! {
-                    never = listener::serve(listener, router) => match never {},
+                    never = serve_router(listener, router, PACE) => match never {},
                     // An error says that the sender is gone, which is the signal.
                     _ = stopped => {}
                 }

@@ -29,7 +29,7 @@ pub use secret_url::SecretUrl;
 use sources::{Texts, check_names, from_environment};
 
 /// The names of all settings.
-const NAMES: [&str; 40] = [
+const NAMES: [&str; 44] = [
     "redis_url",
     "redis_replicas",
     "redis_tls_ca",
@@ -60,10 +60,14 @@ const NAMES: [&str; 40] = [
     "http_insecure",
     "http_cors_origins",
     "http_body_bytes_max",
+    "http_body_items_max",
+    "http_answer_bytes_max",
     "http_connections_max",
     "http_requests_max",
     "http_streams_max",
+    "http_token_streams_max",
     "http_heartbeat_ms",
+    "http_coordinator_ms",
     "http_webhook_hosts",
     "http_webhook_secret",
     "otlp_endpoint",
@@ -152,6 +156,11 @@ pub struct Settings {
     pub http_cors_origins: Vec<String>,
     /// Most bytes of the body of a request to the HTTP API. Default 5 MiB.
     pub http_body_bytes_max: usize,
+    /// Most elements and members of the body of a request, counted at all levels. Default 100,000.
+    pub http_body_items_max: usize,
+    /// Most bytes of a list as an answer, such as a history or what a search finds; one of a single
+    /// member may have more. Default 32 MiB.
+    pub http_answer_bytes_max: usize,
     /// Most connections to the HTTP API at a time; further ones wait to be accepted.
     /// Default 8,192.
     pub http_connections_max: usize,
@@ -161,9 +170,16 @@ pub struct Settings {
     /// Most streams of one tenant that are open in one process; further ones are answered with
     /// 429. Default 2,000.
     pub http_streams_max: usize,
+    /// Most streams of one token that are open in one process; further ones are answered with 429.
+    /// Default 100.
+    pub http_token_streams_max: usize,
     /// How often a stream of the HTTP API without traffic says that it lives, in milliseconds.
     /// Default 5,000.
     pub http_heartbeat_ms: u64,
+    /// How long a coordinator may take to do what a request needs one for, such as to cancel a run,
+    /// and how long it may be that there is none before whoever waits for a run hears of it, in
+    /// milliseconds. Default 30,000.
+    pub http_coordinator_ms: u64,
     /// Hosts that may be told over HTTPS that a run is over, where a request asks for it
     /// (`webhook`): `hooks.example.com`, or `*.example.com` for all below it. Hosts in the
     /// network of the gateway are told nothing. Default: none, webhooks are refused.
@@ -217,10 +233,14 @@ impl Default for Settings {
             http_insecure: false,
             http_cors_origins: vec!["*".into()],
             http_body_bytes_max: 5 << 20,
+            http_body_items_max: 100_000,
+            http_answer_bytes_max: 32 << 20,
             http_connections_max: 8_192,
             http_requests_max: 2_000,
             http_streams_max: 2_000,
+            http_token_streams_max: 100,
             http_heartbeat_ms: 5_000,
+            http_coordinator_ms: 30_000,
             http_webhook_hosts: Vec::new(),
             http_webhook_secret: None,
             otlp_endpoint: None,

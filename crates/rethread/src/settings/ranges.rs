@@ -15,15 +15,23 @@ fn http(settings: &Settings) -> Result<(), SettingsError> {
     let body = settings.http_body_bytes_max;
     let range = "choose from 1,024 (1 KiB) to 1,073,741,824 (1 GiB)";
     must((1_024..=BYTES_MAX).contains(&body), "http_body_bytes_max", range)?;
+    let answer = settings.http_answer_bytes_max;
+    must((1_024..=BYTES_MAX).contains(&answer), "http_answer_bytes_max", range)?;
+    let items = settings.http_body_items_max;
+    let range = "choose from 100 to 100,000,000";
+    must((100..=100_000_000).contains(&items), "http_body_items_max", range)?;
     for (value, name) in [
         (settings.http_connections_max, "http_connections_max"),
         (settings.http_requests_max, "http_requests_max"),
         (settings.http_streams_max, "http_streams_max"),
+        (settings.http_token_streams_max, "http_token_streams_max"),
     ] {
         must((1..=1_000_000).contains(&value), name, "choose from 1 to 1,000,000")?;
     }
     let range = "choose from 100 to 60,000 (a minute)";
     must((100..=60_000).contains(&settings.http_heartbeat_ms), "http_heartbeat_ms", range)?;
+    let range = "choose from 100 to 600,000 (ten minutes)";
+    must((100..=600_000).contains(&settings.http_coordinator_ms), "http_coordinator_ms", range)?;
     let is_origin = |origin: &String| {
         origin == "*"
             || origin.split_once("://").is_some_and(|(scheme, host)| {

@@ -8,6 +8,9 @@ use crate::history::{End, Entry, Fact};
 use crate::ledger::{Effect, Phase};
 use crate::program::Op;
 
+/// Name of the fault that takes an order away.
+const LOSS: &str = "lose-order";
+
 pub(super) fn none_starts_after_its_result_was_seen(world: &World) -> Vec<Breach> {
     let mut seen: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (place, line) in world.log.lines().iter().enumerate() {
@@ -33,7 +36,7 @@ pub(super) fn none_starts_after_its_result_was_seen(world: &World) -> Vec<Breach
 fn counts_for(world: &World, seen: usize, effect: &Effect) -> bool {
     let Entry { at, fact: Fact::Seen { run, .. }, .. } = world.entry(seen) else { return false };
     // A worker may fall asleep between its last look at an order and the start of the body.
-    let slept = world.outages.slept(effect.pid, *at, effect.at);
+    let slept = world.outages.slept(effect, *at);
     // What a stopped run has ordered may start a little late, when the next run has the result.
     let is_late = *run != effect.run && cancelled(world, effect, effect.at);
     *at < effect.at && !slept && !is_late
@@ -50,12 +53,21 @@ pub(super) fn attempts_differ(world: &World) -> Vec<Breach> {
         // A call of a task that was given up is made anew when the task runs again.
         let is_anew =
             is_call_of_task(world, effect) && world.outages.count_lost(from, to) >= POISON;
-        if !is_anew {
+        if !is_anew && !was_forgotten(world, from, to) {
             let text = format!("attempt {} of {} started twice", effect.attempt, name(effect));
             breaches.push(Breach::new(text, [Place::Effect(first), Place::Effect(*start)]));
         }
     }
     breaches
+}
+
+/// Whether an order may have disappeared, and the thread changed hands before that was noticed:
+/// then nothing tells of the attempt any more.
+fn was_forgotten(world: &World, from: u64, to: u64) -> bool {
+    let owners =
+        world.log.lines().iter().filter(|line| matches!(line.entry.fact, Fact::Lease { .. }));
+    let mut changes = owners.map(|line| line.entry.at);
+    world.outages.between(LOSS, from, to).any(|loss| changes.any(|at| loss.from <= at && at <= to))
 }
 
 pub(super) fn repeats_have_a_cause(world: &World) -> Vec<Breach> {
@@ -95,9 +107,9 @@ fn has_cause(world: &World, op: &Op, first: &Effect, again: &Effect) -> bool {
         || cancelled(world, first, to)
         // Ordered by a run that was stopped, and so late that the next run had begun its own.
         || (first.run != again.run && cancelled(world, again, to))
-        || world.outages.lost_orders(first.pid, from, to)
+        || world.outages.lost_orders(first, from, to)
         // It may have waited for calls when its worker drained, and be handed to another.
-        || (matches!(op, Op::Nested { .. }) && world.outages.drained(first.pid, from, to))
+        || (matches!(op, Op::Nested { .. }) && world.outages.drained(first, from, to))
         // A task that asks runs again with the answer, and in each further run until then.
         || (op.questions() > 0 && first.run != again.run)
         || (op.questions() > 0 && answered(world, first, to))
@@ -133,8 +145,7 @@ pub(super) fn none_starts_after_a_cancel(world: &World) -> Vec<Breach> {
         let mut told = cancels.filter_map(|cancel| cancel.acknowledged);
         let is_late = |told: &usize| {
             let told = world.entry(*told).at;
-            effect.at > told + GIVEN_BEFORE
-                && !world.outages.lost_orders(effect.pid, told, effect.at)
+            effect.at > told + GIVEN_BEFORE && !world.outages.lost_orders(effect, told, effect.at)
         };
         if let Some(told) = told.find(is_late) {
             let text = format!("{} starts though its run was stopped", name(effect));

@@ -23,9 +23,9 @@ pub(super) fn one_body_for_a_key(world: &World) -> Vec<Breach> {
         for pair in places.windows(2) {
             let (first, again) = (world.effect(pair[0]), world.effect(pair[1]));
             // Who makes the value may be lost with it; who cannot look it up makes it too.
-            let has_cause = world.outages.disturbed(first.pid, first.at, again.at)
+            let has_cause = world.outages.disturbed(first, first.at, again.at)
                 || cancelled(world, first, again.at)
-                || world.outages.disturbed(again.pid, first.at, again.at);
+                || world.outages.disturbed(again, first.at, again.at);
             if !has_cause {
                 let text = format!("the body of cached key {key} runs again");
                 breaches.push(Breach::new(text, pair.iter().copied().map(Place::Effect)));

@@ -8,6 +8,11 @@ use crate::history::{Contest, End, Fact};
 
 const POISONED: &str = "TaskPoisoned";
 
+/// Whether a run failed since workers did not survive one of its tasks.
+pub(super) fn is_given_up(end: Option<&End>) -> bool {
+    matches!(end, Some(End::Failed { kind, .. }) if kind == POISONED)
+}
+
 pub(super) fn every_run_ends(world: &World) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (id, run) in &world.runs {
@@ -102,8 +107,9 @@ pub(super) fn threads_rest(world: &World) -> Vec<Breach> {
     for (number, execution) in &world.executions {
         let Some(run) = execution.runs.last().and_then(|run| world.runs.get(run)) else { continue };
         let end = world.end_of(run);
+        // Nobody retries what was given up in a contest.
         let may_yield = execution.contest.is_some()
-            && matches!(end, Some(End::Refused { .. } | End::Cancelled));
+            && (is_given_up(end) || matches!(end, Some(End::Refused { .. } | End::Cancelled)));
         if !may_yield && !matches!(end, Some(End::Done { .. })) {
             let text = format!("execution {number} has no result");
             let places = [run.invoked].into_iter().chain(run.reads.values().copied());
@@ -114,11 +120,18 @@ pub(super) fn threads_rest(world: &World) -> Vec<Breach> {
     for (place, line) in world.log.lines().iter().enumerate() {
         let Fact::Thread { thread, status, .. } = &line.entry.fact else { continue };
         dumped.insert(thread);
-        // A contest may end with one that is stopped.
-        let is_contest = world.threads.get(thread).into_iter().flatten().any(|execution| {
-            world.executions.get(execution).is_some_and(|known| known.contest.is_some())
-        });
-        if status != "idle" && !(is_contest && status == "cancelled") {
+        let executions = world.threads.get(thread).into_iter().flatten();
+        let mut contest = executions
+            .filter_map(|execution| world.executions.get(execution))
+            .filter(|execution| execution.contest.is_some());
+        // A contest may end with one that is stopped or given up.
+        let is_at_rest = match status.as_str() {
+            "idle" => true,
+            "cancelled" => contest.next().is_some(),
+            "failed" => contest.any(|execution| is_given_up(world.result_of(execution))),
+            _ => false,
+        };
+        if !is_at_rest {
             let text = format!("thread {thread} is {status} when all is over");
             breaches.push(Breach::new(text, [Place::Entry(place)]));
         }
@@ -146,11 +159,7 @@ pub(super) fn what_was_given_up_left_a_letter(world: &World) -> Vec<Breach> {
     };
     let mut breaches = Vec::new();
     for (id, run) in &world.runs {
-        let is_given_up = matches!(
-            world.end_of(run),
-            Some(End::Failed { kind, .. }) if kind == POISONED
-        );
-        if !is_given_up || letters.contains(id) {
+        if !is_given_up(world.end_of(run)) || letters.contains(id) {
             continue;
         }
         let has_letter =

@@ -36,7 +36,8 @@ pub(crate) struct Outages {
     pub(crate) all: Vec<Outage>,
     /// Ends of processes that programs asked for.
     aborts: Vec<Outage>,
-    names: BTreeMap<u32, String>,
+    /// What was started with each process id, and when: ids come again.
+    names: BTreeMap<u32, Vec<(u64, String)>>,
 }
 
 impl Outages {
@@ -49,7 +50,7 @@ impl Outages {
         for entry in entries {
             match (entry.kind, &entry.fact) {
                 (_, Fact::Spawn { name, pid }) => {
-                    found.names.insert(*pid, name.clone());
+                    found.names.entry(*pid).or_default().push((entry.at, name.clone()));
                 }
                 (Kind::Invoke, Fact::Fault { number, fault, target, .. }) => {
                     found.all.push(Outage {
@@ -73,7 +74,7 @@ impl Outages {
             found.aborts.push(Outage {
                 number: 0,
                 fault: ABORT.to_owned(),
-                target: found.names.get(&effect.pid).cloned().unwrap_or_default(),
+                target: found.name_at(effect.pid, effect.at).unwrap_or_default().to_owned(),
                 from: effect.at,
                 until: Some(effect.at),
             });
@@ -81,26 +82,25 @@ impl Outages {
         found
     }
 
-    /// Whether a process ended since a program asked for it.
-    pub(crate) fn has_aborted(&self, pid: u32) -> bool {
-        let name = self.names.get(&pid);
-        name.is_some_and(|name| self.aborts.iter().any(|abort| abort.target == *name))
+    /// Whether a process that ended at this time did since a program asked for it.
+    pub(crate) fn has_aborted(&self, pid: u32, ended: u64) -> bool {
+        let name = self.name_at(pid, ended);
+        name.is_some_and(|name| self.aborts.iter().any(|abort| abort.target == name))
     }
 
-    /// Whether between two times something may have cost the worker with this process id its
-    /// orders.
-    pub(crate) fn lost_orders(&self, pid: u32, from: u64, to: u64) -> bool {
-        self.any(from, to, |outage| self.costs_orders(outage, pid))
+    /// Whether between two times something may have cost the worker of a body its orders.
+    pub(crate) fn lost_orders(&self, effect: &Effect, from: u64, to: u64) -> bool {
+        self.any(from, to, |outage| self.costs_orders(outage, effect))
     }
 
-    /// Whether the process was asleep when something happened, and so shortly before the second
-    /// time that it had no turn to learn of it.
-    pub(crate) fn slept(&self, pid: u32, happened: u64, to: u64) -> bool {
+    /// Whether the worker of a body was asleep when something happened, and so shortly before the
+    /// body started that it had no turn to learn of it.
+    pub(crate) fn slept(&self, effect: &Effect, happened: u64) -> bool {
         self.all.iter().any(|outage| {
             outage.fault == "stop-worker"
-                && self.is_name(pid, &outage.target)
+                && self.is_of(effect, &outage.target)
                 && outage.from <= happened
-                && outage.until.is_none_or(|until| to <= until.saturating_add(AWAKE))
+                && outage.until.is_none_or(|until| effect.at <= until.saturating_add(AWAKE))
         })
     }
 
@@ -125,16 +125,17 @@ impl Outages {
         })
     }
 
-    /// Like [`Outages::lost_orders`], with everything that may have kept it from the server for a moment.
-    pub(crate) fn disturbed(&self, pid: u32, from: u64, to: u64) -> bool {
-        self.any(from, to, |outage| outage.target == "redis" || self.is_name(pid, &outage.target))
+    /// Like [`Outages::lost_orders`], with everything that may have kept it from the server for a
+    /// moment.
+    pub(crate) fn disturbed(&self, effect: &Effect, from: u64, to: u64) -> bool {
+        self.any(from, to, |outage| outage.target == "redis" || self.is_of(effect, &outage.target))
     }
 
     /// Whether the worker was told to stop: it lets bodies end, but not what they wait for.
-    pub(crate) fn drained(&self, pid: u32, from: u64, to: u64) -> bool {
+    pub(crate) fn drained(&self, effect: &Effect, from: u64, to: u64) -> bool {
         self.any(from, to, |outage| {
             matches!(&*outage.fault, "term-worker" | "scale-workers")
-                && self.is_name(pid, &outage.target)
+                && self.is_of(effect, &outage.target)
         })
     }
 
@@ -147,19 +148,27 @@ impl Outages {
         self.all.iter().chain(&self.aborts).filter(is_lost).count()
     }
 
-    fn costs_orders(&self, outage: &Outage, pid: u32) -> bool {
+    fn costs_orders(&self, outage: &Outage, effect: &Effect) -> bool {
         match outage.fault.as_str() {
             "kill-redis" | "pause-clients" | "lose-order" => true,
             "kill-worker" | "stop-worker" | "delay-link" | "limit-link" | "hold-link"
             | "hold-requests" | "hold-answers" | "black-hole" | "swallow-answers" | ABORT => {
-                self.is_name(pid, &outage.target)
+                self.is_of(effect, &outage.target)
             }
             _ => false,
         }
     }
 
-    fn is_name(&self, pid: u32, name: &str) -> bool {
-        self.names.get(&pid).is_some_and(|known| known == name)
+    /// Whether a process did something.
+    fn is_of(&self, effect: &Effect, name: &str) -> bool {
+        self.name_at(effect.pid, effect.at) == Some(name)
+    }
+
+    /// Whose process id it was at some time.
+    fn name_at(&self, pid: u32, at: u64) -> Option<&str> {
+        let names = self.names.get(&pid)?;
+        let last = names.iter().rfind(|(since, _)| *since <= at).or_else(|| names.first());
+        last.map(|(_, name)| name.as_str())
     }
 
     fn any(&self, from: u64, to: u64, matches: impl Fn(&Outage) -> bool) -> bool {

@@ -14,7 +14,7 @@ pub(super) fn all_recovers(world: &World) -> Vec<Breach> {
     for (place, line) in world.log.lines().iter().enumerate() {
         match &line.entry.fact {
             Fact::Healed => healed = Some(place),
-            Fact::Exit { pid, .. } if world.outages.has_aborted(*pid) => {}
+            Fact::Exit { pid, .. } if world.outages.has_aborted(*pid, line.entry.at) => {}
             Fact::Logged { name, panics, .. } if *panics > 0 => {
                 let text = format!("{name} has panicked {panics} times");
                 breaches.push(Breach::new(text, [Place::Entry(place)]));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::ends::is_given_up;
 use super::world::{Execution, World};
 use super::{Breach, Place};
 use crate::history::{Contest, End, Fact};
@@ -43,10 +44,13 @@ fn contest_has_an_order(world: &World, executions: &[u64]) -> Option<Breach> {
         })
         .collect();
     let waits = |execution: &&Execution| {
+        let end = world.result_of(execution);
         execution.contest == Some(Contest::Enqueue)
-            && !matches!(world.result_of(execution), Some(End::Done { .. }))
+            && !is_given_up(end)
+            && !matches!(end, Some(End::Done { .. }))
     };
     let all = executions.iter().map(|number| &world.executions[number]);
+    let has_failed = all.clone().any(|execution| is_given_up(world.result_of(execution)));
     let mut memory = Memory::default();
     while !left.is_empty() {
         let next = left.iter().position(|(execution, value)| {
@@ -60,7 +64,7 @@ fn contest_has_an_order(world: &World, executions: &[u64]) -> Option<Breach> {
         format!("{} results of a contest fit no order", left.len())
     } else if !lost.is_empty() {
         format!("{} of a contest that were to wait have no result", lost.len())
-    } else if memory == Memory::default() {
+    } else if memory == Memory::default() && !has_failed {
         "nobody of a contest has a result".to_owned()
     } else {
         return None;

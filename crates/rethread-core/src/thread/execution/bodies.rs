@@ -60,8 +60,8 @@ impl Execution {
             // When its entry is taken up.
             Some((Beginning::AtEntry(position), _)) if position >= self.cursor => Ok(()),
             // After a reopening, a body may be called later than it began the first time.
-            Some((Beginning::AtEntry(position), _)) if self.pauses_at(position) => {
-                self.paused.insert(body);
+            Some((Beginning::AtEntry(position), attempt)) if self.pauses_at(position) => {
+                self.pause_body(body, attempt);
                 Ok(())
             }
             Some((Beginning::AtEntry(_) | Beginning::AtItsCall, attempt)) => {
@@ -170,7 +170,7 @@ impl Execution {
             return self.index.reopened;
         }
         if self.pauses_at(position) {
-            self.paused.insert(body);
+            self.pause_body(body, attempt);
             return true;
         }
         self.stand_at_last_step(body);
@@ -241,9 +241,8 @@ impl Execution {
     }
 
     fn keep_result(&mut self, body: CallId, output: BodyOutput, turn: &mut Turn) {
-        let makes_step = output.step.as_ref().is_some_and(|step| !step.tasks.is_empty());
         match self.begun.get(&body).and_then(|begun| begun.cache.clone()) {
-            _ if makes_step && body != self.root => {
+            _ if self.makes_step(body, &output) => {
                 self.stepping.insert(body, output);
             }
             Some(slot) => {

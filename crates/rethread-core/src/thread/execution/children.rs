@@ -43,7 +43,7 @@ impl Execution {
         let nth = *count;
         *count += 1;
         let mut path = self.place_of(scope);
-        path.push(self.name_of(scope));
+        path.extend(self.part_of_place(scope));
         path.extend((nth > 0).then(|| nth.to_string()));
         self.places.insert(call, Place { path, name: shown_name(request).to_owned() });
     }
@@ -55,8 +55,16 @@ impl Execution {
         }
         let Some(task) = self.calls.get(body) else { return Vec::new() };
         let mut place = self.place_of(task.scope);
-        place.push(self.name_of(task.scope));
+        place.extend(self.part_of_place(task.scope));
         place
+    }
+
+    /// What a body adds to the places of what it calls: its name. A graph is known by the node
+    /// that it is; its own name says nothing besides.
+    fn part_of_place(&self, body: CallId) -> Option<String> {
+        let is_node = self.calls.get(body).is_some_and(|call| call.request.node().is_some());
+        let is_graph = self.begun.get(&body).is_some_and(|begun| begun.is_graph);
+        (is_node || !is_graph).then(|| self.name_of(body))
     }
 
     fn name_of(&self, body: CallId) -> String {

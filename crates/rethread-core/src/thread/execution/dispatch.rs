@@ -199,12 +199,14 @@ impl Execution {
         self.writes_anew(id, attempt);
     }
 
-    /// Answers that the next attempt of a task gets.
+    /// Answers that the next attempt of a task gets. Where it is known that it asks next, one that
+    /// was given before the question is among them.
     fn answers_for(&self, id: CallId) -> Vec<Payload> {
         let mut answers = self.questions.answers_of(id);
-        let body = self.calls.get(id).map(|call| call.scope);
-        let ahead = body.and_then(|body| self.ahead.get(&body)).filter(|_| answers.is_empty());
-        answers.extend(ahead.cloned());
+        let scope = self.calls.get(id).map(|call| call.scope);
+        let is_alone = |scope: &CallId| self.calls.open_calls_of(*scope).count() == 1;
+        let ahead = scope.filter(is_alone).and_then(|scope| self.ahead.get(&scope));
+        answers.extend(ahead.filter(|_| answers.is_empty()).cloned());
         answers
     }
 

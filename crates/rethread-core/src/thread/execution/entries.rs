@@ -27,7 +27,11 @@ impl Execution {
             Fact::Began(began) => {
                 let footing = Footing::of_root(&began, self.run);
                 self.children = began.children;
-                self.answer = began.answer.filter(|_| !self.index.has_questions());
+                let answer = began.answer.filter(|_| !self.index.has_questions());
+                match self.around.program.is_graph(&began.entrypoint) {
+                    true => self.ahead.extend(answer.map(|answer| (self.root, answer))),
+                    false => self.answer = answer,
+                }
                 let (name, input) = (&began.entrypoint, &began.input);
                 match self.call_for_body(self.root, name, input, footing, at) {
                     Ok(()) => true,

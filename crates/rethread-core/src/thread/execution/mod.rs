@@ -24,7 +24,7 @@ use crate::event::Interrupt;
 use crate::failure::Failure;
 use crate::graph::Outcomes;
 use crate::ids::{CallId, ExecutionId, Millis, PartitionId, RunId, ThreadId, ThreadKey, WorkerId};
-use crate::journal::{Entry, Fact};
+use crate::journal::{Began, Entry, Fact};
 use crate::message::{CacheSlot, NestedCall, OpenCall, OpenCalls, Report};
 use crate::payload::Payload;
 use crate::policy::EntrypointOptions;
@@ -362,6 +362,14 @@ impl Execution {
         let given_up = self.giving_up.iter().map(|(call, attempt)| (open(*call), *attempt));
         let others = self.in_flight.iter().map(|(open, attempt)| (*open, *attempt));
         mine.chain(given_up).chain(others).collect()
+    }
+
+    /// What it started from.
+    pub(super) fn began(&self) -> Option<&Began> {
+        match self.journal.first() {
+            Some(Entry { fact: Fact::Began(began), .. }) => Some(began),
+            _ => None,
+        }
     }
 
     pub(super) fn run(&self) -> RunId {

@@ -2,7 +2,7 @@
 
 use crate::checkpoint::{Checkpoint, Progress, Source};
 use crate::event::EventKind;
-use crate::graph::{STEPS_MAX, StepEnd, too_many_steps};
+use crate::graph::{STEPS_MAX, StepCount, StepEnd, too_many_steps};
 use crate::ids::{CallId, CheckpointId, Millis, RunId};
 use crate::journal::{Began, Fact, Stepped};
 use crate::payload::Payload;
@@ -83,6 +83,14 @@ impl Execution {
         stepped.pause && !self.index.is_in_earlier_run(position)
     }
 
+    /// A body stands behind its last step until the next run.
+    pub(super) fn pause_body(&mut self, body: CallId, attempt: u32) {
+        if let Some(begun) = self.begun.get_mut(&body) {
+            begun.attempt = attempt;
+        }
+        self.paused.insert(body);
+    }
+
     /// Takes up a step of a child; false if the child was not called.
     pub(super) fn take_step(&mut self, position: usize, stepped: &Stepped, at: Millis) -> bool {
         let Stepped { body, attempt, is_last, .. } = *stepped;
@@ -114,21 +122,21 @@ impl Execution {
         turn: &mut Turn,
         log: &mut RunLog,
     ) {
-        let limit = self.settings.recursion_limit.unwrap_or(STEPS_MAX);
         let Some(stepped) = self.step_of_child(body, &output, now) else { return };
         for call in &stepped.abandoned {
             self.give_up_call(*call);
         }
         self.questions.withdraw_of(body);
         self.attempts.entry(body).or_default().failures = 0;
-        let exceeds = stepped.steps >= limit;
+        let count = self.step_count(body, &output);
+        let exceeds = count.is_exceeded();
         let stepped = Stepped { pause: stepped.pause || exceeds, ..stepped };
         self.record_step(now, stepped.clone(), &output, turn, log);
         let Some(begun) = self.begun.get_mut(&body) else { return };
         begun.footing = Footing::behind(&stepped, begun.footing.took_input, false);
         begun.attempt = stepped.attempt;
         if exceeds {
-            let result = Err(too_many_steps(limit));
+            let result = Err(too_many_steps(count.limit));
             self.end_body(body, BodyEnd { result, is_cached: false });
         } else if stepped.pause {
             self.paused.insert(body);
@@ -152,6 +160,22 @@ impl Execution {
             begun.footing.checkpoint = Some((checkpoint.id, checkpoint.step));
         }
         self.record_step(now, stepped, output, turn, log);
+    }
+
+    fn step_count(&self, body: CallId, output: &BodyOutput) -> StepCount {
+        let footing = self.begun.get(&body).map(|begun| &begun.footing);
+        let counts = output.step.as_ref().is_some_and(|step| step.counts);
+        StepCount {
+            limit: self.settings.recursion_limit.unwrap_or(STEPS_MAX),
+            made: footing.map_or(0, |footing| footing.steps) + u32::from(counts),
+            took_input: footing.is_some_and(|footing| footing.took_input),
+        }
+    }
+
+    /// Whether a child goes on with another step, or fails for having made too many.
+    pub(super) fn makes_step(&self, body: CallId, output: &BodyOutput) -> bool {
+        let Some(step) = output.step.as_ref().filter(|_| body != self.root) else { return false };
+        !step.tasks.is_empty() || (step.counts && self.step_count(body, output).is_exceeded())
     }
 
     fn record_step(
@@ -185,7 +209,9 @@ impl Execution {
         let step = output.step.as_deref()?;
         let StepEnd { values, changed: _, tasks, pause, counts, carried } = step.clone();
         let (parent, nth) = begun.footing.checkpoint?;
-        let (attempt, is_last) = (begun.attempt + 1, tasks.is_empty());
+        // One that has made too many steps goes on in a later run, if only to give its result.
+        let is_last = tasks.is_empty() && !self.makes_step(body, output);
+        let attempt = begun.attempt + 1;
         let checkpoint = Checkpoint {
             id: CheckpointId::of_child(body, attempt),
             parent: Some(parent),

@@ -12,6 +12,7 @@ use crate::journal::{Entry, Fact};
 use crate::payload::Payload;
 use crate::replay::Outcome;
 use crate::thread::execution::Execution;
+use crate::thread::graphs::as_result;
 
 /// What the step of the root came to by now, with the questions that were asked in it.
 #[derive(Debug)]
@@ -94,10 +95,28 @@ impl Execution {
             };
             let checkpoints = self.checkpoints_of(call, &begun.name, &begun.input);
             let has_ended = checkpoints.last().is_some_and(|last| last.tasks.is_empty());
-            let view = self.view_of(call).filter(|_| !has_ended).unwrap_or_default();
+            let begins = || {
+                let last = checkpoints.last()?;
+                let program = &*self.around.program;
+                let result = as_result(program, &last.entrypoint, last.values.clone());
+                Some(StepView::planned(last, result))
+            };
+            let view = match self.is_behind_its_step(call) {
+                _ if has_ended => None,
+                true => begins(),
+                false => self.view_of(call),
+            };
+            let view = view.unwrap_or_default();
             children.push(ChildGraph { call, checkpoints, view: view.clone() });
             self.add_children(&view, children);
         }
+    }
+
+    /// Whether a child has made a step and has not begun the next one.
+    fn is_behind_its_step(&self, body: CallId) -> bool {
+        let Some(begun) = self.begun.get(&body) else { return false };
+        let attempt = body.of_attempt(begun.attempt);
+        self.scopes.get(&body).is_none_or(|scope| scope.info().calls != attempt)
     }
 
     /// The checkpoints that a child graph has made in this execution, with what came of each.
@@ -155,30 +174,24 @@ impl Execution {
         }
     }
 
-    /// The questions that were asked under a body in this execution, the newest of each node: those
-    /// that are open, and those of earlier stops whose node has asked nothing since.
+    /// The questions that were asked under a body in this execution, the newest of each of its
+    /// calls: those that are open, and those of earlier stops if their call has asked nothing since.
     pub(super) fn asked_under(&self, body: CallId) -> Vec<Interrupt> {
+        let caller = |asked: &Interrupt| match asked.path.iter().position(|one| *one == body) {
+            Some(place) => asked.path.get(place + 1).copied(),
+            None => asked.path.first().copied(),
+        };
+        let is_under = |asked: &&Interrupt| body == self.root || asked.path.contains(&body);
         let stops = self.journal.iter().filter_map(|entry| match &entry.fact {
             Fact::RunStopped { progress, .. } => Some(&progress.interrupts),
             _ => None,
         });
         let mut asked: Vec<Interrupt> = Vec::new();
         for newer in stops.chain([&self.open_questions()]) {
-            let asks_again = |old: &Interrupt| {
-                newer.iter().any(|new| self.node_of(&new.path) == self.node_of(&old.path))
-            };
-            asked.retain(|old| !asks_again(old));
-            asked.extend(newer.iter().cloned());
+            let newer: Vec<_> = newer.iter().filter(is_under).collect();
+            asked.retain(|old| !newer.iter().any(|new| caller(new) == caller(old)));
+            asked.extend(newer.into_iter().cloned());
         }
-        asked.retain(|one| body == self.root || one.path.contains(&body));
         asked
-    }
-
-    /// The innermost node among the bodies that lead to the one that asks.
-    fn node_of<'a>(&self, path: &'a [CallId]) -> &'a [CallId] {
-        let is_node =
-            |call: &CallId| self.calls.get(*call).is_some_and(|call| call.request.node().is_some());
-        let end = path.iter().rposition(is_node).map_or(path.len(), |place| place + 1);
-        &path[..end]
     }
 }

@@ -1,6 +1,7 @@
 //! Bodies, attempts, order, cache.
 
 use super::story::Story;
+use crate::history::{Fact, Kind};
 use crate::ledger::Phase;
 use crate::program::Op;
 
@@ -81,6 +82,34 @@ fn attempts_are_numbered_once() {
     story.clone().body(5, 12, 1, 1, "r1", 1).breaks("I3-attempts", "attempt 1 of step 1");
     let twice = story.body(5, 12, 1, 1, "r1", 2).body(7, 11, 1, 1, "r1", 2);
     twice.breaks("I3-attempts", "attempt 2 of step 1");
+}
+
+#[test]
+fn an_attempt_may_be_forgotten_with_its_order_by_another_owner() {
+    let again = |story: Story| story.body(9_000, 12, 1, 1, "r1", 1);
+    let started = || one_task().effect(3, 11, Phase::Start, 1, 1, "r1", 1);
+    let taken_over = |story: Story, at| {
+        let (holder, token) = (Some("n2".to_owned()), Some("2:b".to_owned()));
+        let fact = Fact::Lease { partition: 3, holder, token, epoch: 2, commit: 9 };
+        story.say(at, Kind::Info, fact)
+    };
+    let lost = || started().fault(500, 510, "lose-order", "redis");
+    again(taken_over(lost(), 8_000)).keeps("I3-attempts");
+    again(lost()).breaks("I3-attempts", "attempt 1 of step 1");
+    again(taken_over(lost(), 400)).breaks("I3-attempts", "attempt 1 of step 1");
+    again(taken_over(started(), 8_000)).breaks("I3-attempts", "attempt 1 of step 1");
+}
+
+#[test]
+fn a_process_id_may_come_again() {
+    let later = |story: Story, at| {
+        story.say(at, Kind::Info, Fact::Spawn { name: "worker-5".to_owned(), pid: 11 })
+    };
+    let again = |story: Story| story.body(2_000, 12, 1, 1, "r1", 2);
+    let started = || one_task().effect(100, 11, Phase::Start, 1, 1, "r1", 1);
+    let killed = || started().fault(104, 105, "kill-worker", "worker-1");
+    again(later(killed(), 50_000)).keeps("I3-causes");
+    again(later(killed(), 50)).breaks("I3-causes", "for no cause");
 }
 
 #[test]

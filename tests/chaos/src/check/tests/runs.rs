@@ -1,6 +1,6 @@
 //! Ends, results, answers, recovery.
 
-use super::story::{Story, asks, done, refused};
+use super::story::{Story, asks, done, failed, refused};
 use super::whole;
 use crate::history::{End, Fact, Kind, Reader};
 use crate::ledger::Phase;
@@ -15,10 +15,6 @@ fn accepted() -> Story {
 /// The same with its result.
 fn ended() -> Story {
     accepted().body(3, 11, 1, 1, "r1", 1).read(6, "r1", Reader::Live, 2, &[], done())
-}
-
-fn failed(kind: &str) -> Option<End> {
-    Some(End::Failed { kind: kind.to_owned(), message: String::new() })
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Cancels, crowds, contests, ends of processes that were asked for.
 
-use super::story::{Story, asks, done, refused};
+use super::story::{Story, asks, done, failed, refused};
 use crate::history::{Contest, End, Fact, Kind, Reader};
 use crate::ledger::Phase;
 use crate::program::Op;
@@ -130,6 +130,25 @@ fn those_of_a_contest_have_an_order() {
     contest(Contest::Reject, [refused(), refused()]).breaks("I2-result", "nobody");
     let odd = Some(End::Done { value: 7 });
     contest(Contest::Rollback, [done(), odd]).breaks("I2-result", "fit no order");
+}
+
+#[test]
+fn nobody_retries_what_was_given_up_in_a_contest() {
+    let rests_as = |story: Story, status: &str| {
+        story.but(|fact| {
+            if let Fact::Thread { status: of, .. } = fact {
+                status.clone_into(of);
+            }
+        })
+    };
+    let reject = |kind| contest(Contest::Reject, [failed(kind), refused()]);
+    reject("TaskPoisoned").keeps("I2-result");
+    rests_as(reject("TaskPoisoned"), "failed").keeps("I1-idle");
+    reject("Panic").breaks("I2-result", "nobody of a contest");
+    rests_as(reject("Panic"), "failed").breaks_among("I1-idle", "thread t1 is failed");
+    rests_as(reject("TaskPoisoned"), "running").breaks("I1-idle", "thread t1 is running");
+    contest(Contest::Enqueue, [done(), failed("TaskPoisoned")]).keeps("I2-result");
+    contest(Contest::Enqueue, [done(), failed("Panic")]).breaks("I2-result", "have no result");
 }
 
 #[test]

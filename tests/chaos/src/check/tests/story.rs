@@ -29,6 +29,11 @@ pub(super) fn asks(questions: &[(&str, u32)]) -> Option<End> {
     Some(End::Interrupted { asks })
 }
 
+/// An end as a failure of this kind.
+pub(super) fn failed(kind: &str) -> Option<End> {
+    Some(End::Failed { kind: kind.to_owned(), message: String::new() })
+}
+
 /// An end as a refusal.
 pub(super) fn refused() -> Option<End> {
     Some(End::Refused { reason: "no open interrupt".to_owned() })
