@@ -21,6 +21,9 @@ struct Determinism;
 #[doc = include_str!("../../docs/guide/errors.md")]
 struct Errors;
 
+#[doc = include_str!("../../docs/guide/graphs.md")]
+struct Graphs;
+
 #[doc = include_str!("../../docs/guide/interrupts.md")]
 struct Interrupts;
 

@@ -36,6 +36,8 @@ class GraphProgram(Tasks):
         #: Whether an answer without id meets one question only (D01).
         self.asks_once = self.asks and rng.random() < 0.4
         self.keeps_histories = self.keeps_nothing = False
+        #: A node has a handler of errors.
+        self.handles = False
         self.entrypoints: dict[str, dict] = {}
         self.graphs: dict[str, dict] = {}
         #: Graphs that nothing uses so far. One place uses each: two would share counters.
@@ -264,6 +266,7 @@ class Graph:
             program.may_fail = False
             block += self.failing(node)
         elif kind == "handled":
+            program.handles = True
             block += [{"raise": "ValueError", "message": {"$cat": ["no ", var("n")]}}]
             spec["on_error"] = self.handler(node)
         elif kind == "cached":
@@ -377,5 +380,7 @@ class Graph:
             goto = {"$if": [test, goto, self.rng.choice([END, []])]}
         command = {"update": update, "goto": goto}
         if self.chance(0.15):
+            # Single writes are shown in the order of the keys, which JSON does not have.
+            command["update"] = dict(sorted(update.items()))
             return [command, {"update": {"log": [[node, "more"]]}}]
         return command

@@ -37,7 +37,10 @@ pub(crate) struct World {
 pub(crate) enum Returned {
     Value(Value),
     /// Of an entrypoint: its value, and what the next run finds as `previous`.
-    Final { value: Value, save: Value },
+    Final {
+        value: Value,
+        save: Value,
+    },
     /// Of a node: a command or a list of them.
     Command(Value),
 }
@@ -154,7 +157,8 @@ impl Body {
         let program = &world.case.program;
         let any = program.entrypoints.0.iter().any(|(_, spec)| spec.use_cache);
         let cache = entrypoint.unwrap_or(any || !program.graphs.0.is_empty());
-        let mut body = Self { is_entrypoint: entrypoint.is_some(), cache, ..Self::new(world, counting) };
+        let mut body =
+            Self { is_entrypoint: entrypoint.is_some(), cache, ..Self::new(world, counting) };
         body.set("attempt", Value::from(info.attempt));
         body.set("thread", Value::from(info.thread.as_str()));
         body.set("context", rethread::context::<Value>()?.unwrap_or_default());
@@ -219,7 +223,10 @@ impl Body {
     }
 
     /// Runs statements; gives what ended the body, if one of them did.
-    pub(crate) fn block<'a>(&'a mut self, block: &'a Block) -> BoxFuture<'a, Result<Option<Returned>>> {
+    pub(crate) fn block<'a>(
+        &'a mut self,
+        block: &'a Block,
+    ) -> BoxFuture<'a, Result<Option<Returned>>> {
         Box::pin(async move {
             for statement in block {
                 if let Some(returned) = self.statement(statement).await? {

@@ -1,5 +1,5 @@
 use rethread_core::failure::{Failure, kind};
-use rethread_core::graph::{Destination, GraphCommand, NodeOutput};
+use rethread_core::graph::{Destination, NodeOutput};
 use rethread_core::parts;
 use rethread_core::payload::{Payload, PayloadError};
 use serde::Serialize;
@@ -76,7 +76,7 @@ impl From<Send> for Goto {
 }
 
 /// What a node gives back to update the state and say where to go, **in addition to** the edges
-/// of the node; also what a caller may give a graph instead of an input.
+/// of the node.
 ///
 /// ```
 /// use rethread_graph::{Command, END, Send};
@@ -129,15 +129,6 @@ impl Command {
         self.to_parent = true;
         self
     }
-
-    /// The command as an input of a graph.
-    ///
-    /// # Errors
-    /// When something in it cannot be encoded, or the update is none.
-    pub fn into_input(self) -> Result<GraphCommand, Failure> {
-        let goto: Result<_, _> = self.goto.into_iter().map(Goto::into_destination).collect();
-        Ok(GraphCommand { update: self.update.transpose()?, goto: goto? })
-    }
 }
 
 /// What a node may return: an update of the state, nothing (`()`, `None`), a [`Command`], or a
@@ -175,9 +166,13 @@ impl<R: IntoNodeOutput> IntoNodeOutput for Option<R> {
 
 impl IntoNodeOutput for Command {
     fn into_node_output(self) -> Result<NodeOutput, Failure> {
-        let to_parent = self.to_parent;
-        let GraphCommand { update, goto } = self.into_input()?;
-        Ok(NodeOutput { updates: update.into_iter().collect(), goto, to_parent })
+        let goto: Result<_, _> = self.goto.into_iter().map(Goto::into_destination).collect();
+        let update = self.update.transpose()?;
+        Ok(NodeOutput {
+            updates: update.into_iter().collect(),
+            goto: goto?,
+            to_parent: self.to_parent,
+        })
     }
 }
 

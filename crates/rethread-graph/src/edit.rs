@@ -38,7 +38,8 @@ pub(crate) fn edit(graph: &Compiled, edit: &GraphEdit) -> Result<GraphEdited, Re
             finish(graph, edit).map_err(refuse)
         }
         GraphChange::Update { updates, .. } => {
-            let point = with_results(graph, edit).map_err(refuse)?;
+            // What has ended of the step that is given up does not count.
+            let point = play::point(graph, edit.previous.as_ref()).map_err(refuse)?;
             let names = in_whose_name(graph, &point, updates)?;
             as_nodes(graph, edit, point, updates, &names).map_err(refuse)
         }
@@ -101,28 +102,6 @@ fn finish(graph: &Compiled, edit: &GraphEdit) -> Result<GraphEdited, Failure> {
         .collect();
     point.end_step(&graph.topology, &ended);
     edited(graph, &point, Vec::new())
-}
-
-/// The point with what has ended of its step.
-fn with_results(graph: &Compiled, edit: &GraphEdit) -> Result<Point, Failure> {
-    let mut point = play::point(graph, edit.previous.as_ref())?;
-    let results = results(graph, &point, &edit.results)?;
-    if results.is_empty() {
-        return Ok(point);
-    }
-    let written: Vec<_> = results.iter().map(|(_, _, written)| written.clone()).collect();
-    point.values = update::apply(&graph.schema, &point.values, &written, true)?;
-    let ended: Vec<_> = results
-        .iter()
-        .map(|(planned, goto, _)| Ended {
-            node: &planned.node,
-            was_sent: planned.sent.is_some(),
-            goto,
-            follows_edges: true,
-        })
-        .collect();
-    point.end_step(&graph.topology, &ended);
-    Ok(point)
 }
 
 /// The tasks of the planned step that have results, in the order in which they count.

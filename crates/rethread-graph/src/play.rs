@@ -136,7 +136,7 @@ async fn play_nodes(graph: &Arc<Compiled>, scope: &Arc<Scope>) -> Result<BodyOut
         .into_iter()
         .map(|planned| step.begin(&planned).map(|call| (planned, call)))
         .collect::<Result<_, _>>()?;
-    scope.set_view(nodes_view(graph, &point.values, &begun, &handled));
+    scope.set_view(nodes_view(graph, &point.values, &begun, &handled, info.is_root));
     let mut running: FuturesUnordered<_> = begun
         .into_iter()
         .enumerate()
@@ -179,10 +179,11 @@ fn nodes_view(
     values: &Values,
     begun: &[(Planned, NodeCall)],
     handled: &Handled,
+    is_root: bool,
 ) -> Arc<dyn Fn(&Outcomes) -> StepView + Send + Sync> {
     let (graph, values, handled) = (Arc::clone(graph), values.clone(), Arc::clone(handled));
     let planned: Vec<_> = begun.iter().map(|(planned, call)| (planned.clone(), call.id)).collect();
-    Arc::new(move |outcomes| step::view(&graph, &values, &planned, &handled, outcomes))
+    Arc::new(move |outcomes| step::view(&graph, &values, &planned, &handled, is_root, outcomes))
 }
 
 /// Leaves the graph by a command to the one around it: nothing of this run stays of its state.

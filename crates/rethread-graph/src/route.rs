@@ -9,7 +9,7 @@ use crate::command::{Goto, Send};
 /// [`Branch`]: crate::Branch
 #[derive(Debug, Clone, PartialEq)]
 pub enum Way {
-    /// By its text: looked up in the map of the branch if it has one, else a node or [`END`].
+    /// By its text: looked up in the map of the branch if it has one, else a node or [`END`](crate::END).
     To(String),
     /// Sends to a node.
     Send(Send),
@@ -37,14 +37,14 @@ pub enum Way {
 /// A graph whose path returns one is refused by `compile` if one of the nodes does not exist, and
 /// draws its edges without being told where they lead.
 pub trait Route {
-    /// All nodes it may lead to, [`END`] included.
+    /// All nodes it may lead to, [`END`](crate::END) included.
     const DESTINATIONS: &'static [&'static str];
 
     /// The node.
     fn destination(&self) -> &'static str;
 }
 
-/// What a path may return: the name of a node, [`END`], a [`Send`], a [`Route`], several of
+/// What a path may return: the name of a node, [`END`](crate::END), a [`Send`], a [`Route`], several of
 /// these, or a value that the map of its branch has by its text. In a `Result`, too.
 pub trait IntoRoutes {
     /// Where it may lead, if the type says so.

@@ -107,7 +107,8 @@ pub(crate) fn output(
     let step = StepEnd {
         values: graph.shown(&point.values),
         changed,
-        pause: !planned.is_empty() && is_breakpoint(&planned),
+        // Streams show a breakpoint behind the last step, too.
+        pause: is_breakpoint(&planned),
         tasks: planned.iter().map(Planned::shown).collect(),
         counts,
         carried,
@@ -147,6 +148,7 @@ pub(crate) fn view(
     values: &Values,
     planned: &[(Planned, CallId)],
     handled: &Handled,
+    is_root: bool,
     outcomes: &Outcomes,
 ) -> StepView {
     let handled = handled.lock().unwrap_or_else(PoisonError::into_inner);
@@ -170,7 +172,9 @@ pub(crate) fn view(
     let of_step: Vec<_> = tasks.iter().map(|(task, _)| task.clone()).collect();
     // Updates that cannot be put together leave the values as they were: the step has failed.
     let written = written(&of_step).unwrap_or_default();
-    let live = update::apply(&graph.schema, values, &written, false);
+    // What lives for a step ends with the first task that has ended.
+    let has_ended = of_step.iter().any(|task| task.output.is_some());
+    let live = update::apply(&graph.schema, values, &written, has_ended);
     let live = live.unwrap_or_else(|_| values.clone());
     let shown = tasks.iter().map(|(task, by_handler)| {
         let result = task.output.as_ref().and_then(|_| task.written().ok());
@@ -192,7 +196,7 @@ pub(crate) fn view(
     StepView {
         values: graph.shown(&live),
         result: graph.result(&live),
-        changed: of_step.iter().any(|task| task.output.is_some()),
+        changed: has_changed(graph, &written, is_root),
         tasks: shown.collect(),
     }
 }

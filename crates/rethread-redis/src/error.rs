@@ -10,12 +10,18 @@ pub(crate) enum Effect {
     Write,
 }
 
+/// Whether the connection ended, be it in the middle of an answer, of which the beginning cannot
+/// be parsed.
+pub(crate) fn is_cut(error: &RedisError) -> bool {
+    error.is_connection_dropped() || error.kind() == ErrorKind::Parse
+}
+
 /// A command that was sent, or may have been, and got no answer.
 pub(crate) fn unanswered(error: &RedisError, effect: Effect, address: &str) -> StorageError {
     let reason = format!("no answer from Redis at {address}: {error}");
     match (error.kind(), effect) {
-        (ErrorKind::Io, Effect::Read) => StorageError::Unavailable { reason },
-        (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, Effect::Read) => {
+        (ErrorKind::Io | ErrorKind::Parse, Effect::Read) => StorageError::Unavailable { reason },
+        (ErrorKind::UnexpectedReturnType, Effect::Read) => {
             StorageError::Corrupt { what: format!("answer of Redis at {address}"), reason }
         }
         (ErrorKind::InvalidClientConfig | ErrorKind::AuthenticationFailed, _) => {
@@ -107,15 +113,22 @@ pub(crate) fn malformed(what: &str, reason: impl Into<String>) -> StorageError {
 mod tests {
     use std::io;
 
+    use redis::ParsingError;
+
     use super::*;
 
     #[test]
     fn a_lost_answer_is_unknown_for_writes_only() {
         let lost = RedisError::from(io::Error::from(io::ErrorKind::BrokenPipe));
-        let read = unanswered(&lost, Effect::Read, "a:1");
-        assert!(matches!(read, StorageError::Unavailable { .. }), "{read}");
-        let write = unanswered(&lost, Effect::Write, "a:1");
-        assert!(matches!(write, StorageError::Unknown { .. }), "{write}");
+        // The connection ended in the middle of it.
+        let part = RedisError::from(ParsingError::from("Unexpected end of input"));
+        for error in [lost, part] {
+            assert!(is_cut(&error), "{error}");
+            let read = unanswered(&error, Effect::Read, "a:1");
+            assert!(matches!(read, StorageError::Unavailable { .. }), "{read}");
+            let write = unanswered(&error, Effect::Write, "a:1");
+            assert!(matches!(write, StorageError::Unknown { .. }), "{write}");
+        }
     }
 
     #[test]

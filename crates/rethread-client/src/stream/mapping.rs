@@ -407,6 +407,10 @@ impl Mapping {
             RunOutcome::Interrupted(asked) => {
                 self.interrupted(asked, sheet);
                 self.show_stopped(sheet);
+                // A graph that the entrypoint calls came to a breakpoint.
+                if let Some(run) = self.scopes.root().filter(|_| asked.is_empty()) {
+                    sheet.show(Mode::Updates, run, || StreamData::Interrupts(Vec::new()));
+                }
             }
             RunOutcome::Failed(failure) => self.failed(failure, sheet),
             _ => {}

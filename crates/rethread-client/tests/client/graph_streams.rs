@@ -511,3 +511,16 @@ async fn what_is_of_a_node_says_so() {
     let nodes: Vec<_> = stream.map(|event| event.expect("an event").is_node).collect().await;
     assert_eq!(nodes, [true, false, false, false, true, true]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_breakpoint_of_a_graph_that_an_entrypoint_calls_is_an_update_without_questions() {
+    let kinds = vec![
+        begun(),
+        calls_graph(0, 1, new_graph(1)),
+        but(stepped_within(1, 1, log(&["in"]), &["i"]), |_, pause, _| *pause = true),
+        ended(RunOutcome::Interrupted(vec![])),
+    ];
+    let (run, _coordinator) = run_with(kinds).await;
+    let lines = shown(run.stream([Mode::Updates, Mode::Tasks])).await;
+    assert_eq!(lines, ["tasks start main t0 input cat", "updates {interrupts:[]}"]);
+}

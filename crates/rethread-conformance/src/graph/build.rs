@@ -120,9 +120,8 @@ fn with_options(mut node: Node, spec: &NodeSpec, place: &Place) -> Node {
     }
     if spec.on_error.is_some() {
         let place = place.clone();
-        node = node.on_error(move |state: Value, error: NodeError| {
-            place.clone().handler(state, error)
-        });
+        node = node
+            .on_error(move |state: Value, error: NodeError| place.clone().handler(state, error));
     }
     if spec.defer {
         node = node.defer();
@@ -138,7 +137,8 @@ fn branch(place: Place, number: usize, spec: &BranchSpec) -> Branch {
     let branch = branch.named(spec.name(number));
     match &spec.map {
         Some(map) => branch.map(map.entries()),
-        None => branch,
+        // LangGraph draws no edge for it; here it would be drawn to every node.
+        None => branch.drawn_to(Vec::<String>::new()),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::event::{EventKind, RunOutcome};
 use crate::failure::Failure;
 use crate::graph::{STEPS_MAX, StepCount, StepEnd, too_many_steps};
 use crate::header::ThreadStatus;
-use crate::ids::{CheckpointId, Millis, RunId};
+use crate::ids::{Millis, RunId};
 use crate::journal::{Began, Entry, Fact};
 use crate::message::OpenCalls;
 use crate::payload::Payload;
@@ -34,8 +34,11 @@ impl ThreadMachine {
         let record = self.step_record();
         let in_flight = self.in_flight();
         let journal = self.end_execution();
-        let result = record.as_ref().map(|record| record.graph.view.result.clone());
-        let outcome = RunOutcome::Done(result.unwrap_or_default());
+        let outcome = match &record {
+            Some(record) if record.is_of_root => RunOutcome::Done(record.graph.view.result.clone()),
+            // It has no result before its end.
+            _ => RunOutcome::Interrupted(Vec::new()),
+        };
         let came_to = (ThreadStatus::Pending, Progress::default(), record);
         self.rest(now, (journal, in_flight), came_to, outcome);
     }
@@ -56,21 +59,25 @@ impl ThreadMachine {
         outcome: RunOutcome,
     ) {
         let Some(header) = &self.header else { return };
-        if progress.interrupts.is_empty() && record.is_none() {
+        let is_graph = record.as_ref().is_some_and(|record| record.is_of_root);
+        if progress.interrupts.is_empty() && !is_graph {
             progress.interrupts = index::last_progress(&journal).interrupts;
         }
-        let asked = record.map(|StepRecord { graph, asked }| {
+        let asked = record.and_then(|StepRecord { graph, asked, .. }| {
             progress.graph = Some(graph);
-            asked
+            is_graph.then_some(asked)
         });
         let fact = Fact::RunStopped { run: header.run, progress: progress.clone() };
         let stopped = Entry { at: now, fact };
         self.turn.append(stopped.clone());
         journal.push(stopped);
         progress.interrupts = asked.unwrap_or(progress.interrupts);
-        self.show_stop(now, &progress, &outcome);
+        if is_graph {
+            self.show_stop(now, &progress, &outcome);
+        }
         if let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() {
-            self.turn.put_checkpoint(Self::first_checkpoint(began, *at, progress));
+            let checkpoint = self.checkpoint_of(began, *at, progress);
+            self.turn.put_checkpoint(checkpoint);
         }
         self.state = State::Resting { journal, in_flight };
         self.end_run(now, status, outcome);
@@ -93,13 +100,14 @@ impl ThreadMachine {
         let (mut journal, in_flight) = self.halt(now);
         if let (
             Some(run),
-            Some(StepRecord { graph, asked }),
+            Some(StepRecord { graph, asked, is_of_root: true }),
             Some(Entry { at, fact: Fact::Began(began) }),
         ) = (run, record, journal.first())
         {
             let progress = Progress { graph: Some(graph), ..Progress::default() };
             let recorded = Progress { interrupts: asked, ..progress.clone() };
-            self.turn.put_checkpoint(Self::first_checkpoint(began, *at, recorded));
+            let checkpoint = self.checkpoint_of(began, *at, recorded);
+            self.turn.put_checkpoint(checkpoint);
             let stopped = Entry { at: now, fact: Fact::RunStopped { run, progress } };
             self.turn.append(stopped.clone());
             journal.push(stopped);
@@ -142,24 +150,27 @@ impl ThreadMachine {
 
     pub(super) fn complete(&mut self, now: Millis, ending: Ending) {
         let journal = self.end_execution();
-        let Some(header) = &mut self.header else { return };
-        let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() else { return };
+        let (Some(header), Some(Entry { at, fact: Fact::Began(began) })) =
+            (&self.header, journal.first())
+        else {
+            return;
+        };
+        let run = header.run;
         let settings = index::last_settings(&journal).unwrap_or(&began.settings);
         let is_exit = settings.durability == RunDurability::Exit;
         // What a command changed was made by an earlier run.
-        let is_unkept = is_exit && header.run == began.run && !began.is_changed;
+        let is_unkept = is_exit && run == began.run && !began.is_changed;
         let Ending { output, record, is_cached, children } = ending;
         let BodyOutput { value, save, step } = output;
-        let exceeds =
-            step.as_ref().and_then(|step| exceeds_steps(header.run, began, settings, step));
-        let id = CheckpointId::at(now, header.checkpoints_made, header.run);
+        let exceeds = step.as_ref().and_then(|step| exceeds_steps(run, began, settings, step));
+        let id = self.next_checkpoint(now, run);
         let checkpoint = Checkpoint {
             id,
             parent: if is_unkept { began.parent } else { Some(began.checkpoint) },
             created_at: now,
             source: Source::Loop,
             step: began.step + 1,
-            run: header.run,
+            run,
             entrypoint: header.entrypoint.clone(),
             values: step.as_ref().map_or_else(|| value.clone(), |step| step.values.clone()),
             saved: save,
@@ -168,48 +179,53 @@ impl ThreadMachine {
             tasks: Vec::new(),
             progress: Progress::default(),
             metadata: settings.config.scalars(),
-            children: children.clone(),
+            children,
         };
-        let updated = EventKind::Updated {
-            call: began.root,
-            name: header.entrypoint.clone(),
-            value: value.clone(),
-            is_cached,
-            node: None,
+        let record = record.filter(|record| record.is_of_root);
+        let progress = record.map(StepRecord::ended).unwrap_or_else(|| Progress {
+            interrupts: index::last_progress(&journal).interrupts,
+            result: Some(value.clone()),
+            ..Progress::default()
+        });
+        let ended = self.checkpoint_of(began, *at, progress);
+        self.keep_ended(ended, is_exit, is_unkept);
+        let shown = match &step {
+            Some(step) => vec![last_step(&checkpoint, &value, step)],
+            None => vec![
+                EventKind::Updated {
+                    call: began.root,
+                    name: checkpoint.entrypoint.clone(),
+                    value: value.clone(),
+                    is_cached,
+                    node: None,
+                },
+                EventKind::Checkpointed { checkpoint: id },
+            ],
         };
-        header.execution = None;
-        header.head = id;
-        header.base = Some(id);
-        header.step = checkpoint.step;
-        header.checkpoints_made += 1;
-        header.children = children;
-        if is_unkept {
-            self.turn.drop_checkpoint(began.checkpoint);
-        } else if !is_exit {
-            let interrupts = index::last_progress(&journal).interrupts;
-            let result = Some(value.clone());
-            let progress = record.map(StepRecord::ended);
-            let progress =
-                progress.unwrap_or(Progress { interrupts, result, failure: None, graph: None });
-            self.turn.put_checkpoint(Self::first_checkpoint(began, *at, progress));
-        }
-        self.turn.put_checkpoint(checkpoint.clone());
-        self.turn.set_base(id);
-        self.turn.drop_journal();
-        match (&mut self.log, step) {
-            (Some(log), None) => {
-                self.turn.event(log, now, updated);
-                self.turn.event(log, now, EventKind::Checkpointed { checkpoint: id });
+        if let Some(log) = &mut self.log {
+            for kind in shown {
+                self.turn.event(log, now, kind);
             }
-            (Some(log), Some(step)) => {
-                let stepped = last_step(&checkpoint, &value, step.changed);
-                self.turn.event(log, now, stepped);
-            }
-            (None, _) => {}
         }
-        self.base = Some(checkpoint);
+        self.arrive_at(checkpoint);
         let outcome = exceeds.map_or(RunOutcome::Done(value), RunOutcome::Failed);
         self.end_run(now, ThreadStatus::Idle, outcome);
+    }
+
+    /// The thread has come to the end of an execution.
+    fn arrive_at(&mut self, checkpoint: Checkpoint) {
+        if let Some(header) = &mut self.header {
+            header.execution = None;
+            header.head = checkpoint.id;
+            header.base = Some(checkpoint.id);
+            header.step = checkpoint.step;
+            header.checkpoints_made += 1;
+            header.children = checkpoint.children.clone();
+        }
+        self.turn.set_base(checkpoint.id);
+        self.turn.drop_journal();
+        self.turn.put_checkpoint(checkpoint.clone());
+        self.base = Some(checkpoint);
     }
 
     pub(super) fn end_execution(&mut self) -> Vec<Entry> {
@@ -233,7 +249,7 @@ impl ThreadMachine {
     }
 }
 
-fn last_step(made: &Checkpoint, result: &Payload, changed: bool) -> EventKind {
+fn last_step(made: &Checkpoint, result: &Payload, step: &StepEnd) -> EventKind {
     EventKind::Stepped {
         body: None,
         checkpoint: made.id,
@@ -242,9 +258,9 @@ fn last_step(made: &Checkpoint, result: &Payload, changed: bool) -> EventKind {
         step: made.step,
         values: made.values.clone(),
         result: result.clone(),
-        changed,
+        changed: step.changed,
         tasks: Vec::new(),
-        pause: false,
+        pause: step.pause,
     }
 }
 

@@ -59,7 +59,11 @@ impl ThreadMachine {
             self.commanded(&began.entrypoint, (&began.previous, &began.values), command)?;
         let StepEnd { values, tasks, .. } = edited.output.step.map(|it| *it).unwrap_or_default();
         began.previous = Some(edited.output.save.unwrap_or(edited.output.value));
-        (began.values, began.tasks, began.is_changed) = (values, tasks, true);
+        (began.values, began.is_changed) = (values, true);
+        // An input that stands ready is still to be taken.
+        if began.goes_on {
+            began.tasks = tasks;
+        }
         let mut progress = index::last_progress(journal);
         if let Some(graph) = &mut progress.graph {
             let added = began.tasks.iter().filter(|task| task.added);
@@ -71,7 +75,9 @@ impl ThreadMachine {
             graph.view.tasks.extend(new);
         }
         if began.goes_on {
-            self.base = Some(Self::first_checkpoint(&began, at, Progress::default()));
+            let Began { previous, values, tasks, .. } = began.clone();
+            let base = self.checkpoint_of(&began, at, Progress::default());
+            self.base = Some(Checkpoint { saved: previous, values, tasks, ..base });
         }
         if let State::Resting { journal, .. } = &mut self.state
             && let Some(first) = journal.first_mut()
@@ -103,6 +109,13 @@ impl ThreadMachine {
             self.give_value(now, request.run);
             return Ok(());
         }
+        let first = Checkpoint {
+            input: Some(Payload::NULL),
+            goes_on: true,
+            tasks: tasks.clone(),
+            progress: Progress::default(),
+            ..changed.clone()
+        };
         let execution = ExecutionId::from(request.run);
         let began = Began {
             run: request.run,
@@ -130,8 +143,8 @@ impl ThreadMachine {
         if let Some(header) = &mut self.header {
             header.execution = Some(execution);
         }
-        let first = Self::first_checkpoint(&began, changed.created_at, Progress::default());
-        self.turn.put_checkpoint(first);
+        self.turn.put_checkpoint(first.clone());
+        self.base = Some(first);
         self.turn.drop_journal();
         let entry = Entry { at: now, fact: Fact::Began(Box::new(began)) };
         self.turn.append(entry.clone());

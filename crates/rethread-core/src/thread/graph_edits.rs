@@ -35,10 +35,10 @@ impl ThreadMachine {
     ) -> Result<CheckpointId, Refusal> {
         let GraphUpdate { kind, updates } = update;
         let origin = self.origin(request.at.as_deref());
-        // What is recorded of the step counts only for the edit of what the thread has come to.
-        let results = match request.at {
-            None => self.root_results(),
-            Some(_) => Vec::new(),
+        // What is recorded of the step counts only where the thread is ended as it is.
+        let results = match (&request.at, &kind) {
+            (None, UpdateAs::End) => self.root_results(),
+            _ => Vec::new(),
         };
         let edit = GraphEdit {
             previous: origin.previous.clone(),
@@ -85,7 +85,10 @@ impl ThreadMachine {
         let edit = GraphEdit {
             previous: last.saved.clone(),
             values: last.values.clone(),
-            results: results_of(&child.view, journal),
+            results: match kind {
+                UpdateAs::End => results_of(&child.view, journal),
+                _ => Vec::new(),
+            },
             change: GraphChange::Update { kind, updates },
         };
         let edited = edit_caught(&*self.setup.program, &last.entrypoint, &edit)?;
@@ -143,8 +146,10 @@ impl ThreadMachine {
         for entry in journal.iter() {
             self.turn.append(entry.clone());
         }
-        if let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() {
-            self.turn.put_checkpoint(Self::first_checkpoint(began, *at, progress));
+        let first = journal.first().cloned();
+        if let Some(Entry { at, fact: Fact::Began(began) }) = first {
+            let checkpoint = self.checkpoint_of(&began, at, progress);
+            self.turn.put_checkpoint(checkpoint);
         }
     }
 
@@ -162,7 +167,7 @@ impl ThreadMachine {
             (None, State::Resting { journal, .. }) => match journal.first() {
                 Some(Entry { at, fact: Fact::Began(began) }) => {
                     let progress = index::last_progress(journal);
-                    Some(Self::first_checkpoint(began, *at, progress))
+                    Some(self.checkpoint_of(began, *at, progress))
                 }
                 _ => None,
             },

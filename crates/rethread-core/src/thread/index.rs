@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checkpoint::Progress;
+use crate::event::Interrupt;
 use crate::failure::kind;
 use crate::ids::CallId;
 use crate::journal::{Delivery, Entry, Fact, Reopens, Stepped};
@@ -280,6 +281,21 @@ pub(super) fn standing_progress(entries: &[Entry]) -> Progress {
         Some(_) => Progress { interrupts: Vec::new(), ..progress },
         None => progress,
     }
+}
+
+/// What a step had come to when its last run stopped, with all that its tasks have asked: the
+/// newest questions of each, answered or not.
+pub(super) fn step_progress(entries: &[Entry]) -> Progress {
+    let stops = entries.iter().filter_map(|entry| match &entry.fact {
+        Fact::RunStopped { progress, .. } => Some(&progress.interrupts),
+        _ => None,
+    });
+    let mut asked: Vec<Interrupt> = Vec::new();
+    for newer in stops {
+        asked.retain(|old| !newer.iter().any(|new| new.path.first() == old.path.first()));
+        asked.extend(newer.iter().cloned());
+    }
+    Progress { interrupts: asked, ..last_progress(entries) }
 }
 
 /// What the caller set for the newest run.

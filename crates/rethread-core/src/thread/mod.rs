@@ -392,7 +392,10 @@ impl ThreadMachine {
             },
             checkpoint: header.head,
             continues,
-            before: index::standing_progress(&journal),
+            before: match self.setup.program.is_graph(&header.entrypoint) {
+                true => index::step_progress(&journal),
+                false => index::standing_progress(&journal),
+            },
             unkept: match journal.first() {
                 Some(Entry { at, fact: Fact::Began(began) })
                     if began.run == run && began.settings.durability == RunDurability::Exit =>
@@ -500,7 +503,23 @@ impl ThreadMachine {
         }
     }
 
-    /// The checkpoint that an execution starts from.
+    /// The checkpoint that the execution started from, with what came of it.
+    pub(super) fn checkpoint_of(
+        &self,
+        began: &Began,
+        at: Millis,
+        progress: Progress,
+    ) -> Checkpoint {
+        match &self.base {
+            // A command may have begun at one that an earlier run made.
+            Some(base) if began.goes_on && base.id == began.checkpoint => {
+                Checkpoint { progress, ..base.clone() }
+            }
+            _ => Self::first_checkpoint(began, at, progress),
+        }
+    }
+
+    /// The checkpoint that an execution makes at its beginning.
     pub(super) fn first_checkpoint(began: &Began, at: Millis, progress: Progress) -> Checkpoint {
         Checkpoint {
             id: began.checkpoint,

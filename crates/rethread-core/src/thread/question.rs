@@ -15,6 +15,8 @@ pub(super) struct Question {
     pub(super) answer: Option<Payload>,
     /// Whether the body gave it up.
     pub(super) is_withdrawn: bool,
+    /// Whether the body that asked is not known (yet).
+    is_unknown: bool,
     /// Whether the journal has it, as asked in the newest run if a task asked.
     pub(super) recorded: bool,
     /// Whether it was asked in the newest run. Each run asks again what has no answer.
@@ -24,7 +26,7 @@ pub(super) struct Question {
 impl Question {
     /// Whether an answer is waited for in the newest run.
     fn is_open(&self) -> bool {
-        self.answer.is_none() && !self.is_withdrawn && self.is_asked_now
+        self.answer.is_none() && !self.is_withdrawn && !self.is_unknown && self.is_asked_now
     }
 }
 
@@ -54,6 +56,7 @@ impl Questions {
             waiting: None,
             answer: None,
             is_withdrawn: false,
+            is_unknown: false,
             recorded: false,
             is_asked_now: true,
         });
@@ -63,6 +66,7 @@ impl Questions {
         question.asked = asked;
         question.waiting = waiting;
         question.is_withdrawn = false;
+        question.is_unknown = false;
         self.has_unrecorded |= !question.recorded;
         question
     }
@@ -89,6 +93,23 @@ impl Questions {
         }
     }
 
+    /// Sets aside what was asked by bodies that are not known: what has called them has ended, or
+    /// will call them again.
+    pub(super) fn set_unknown_aside(&mut self, is_known: impl Fn(CallId) -> bool) {
+        for question in self.by_id.values_mut().filter(|one| !is_known(one.asked.scope)) {
+            question.is_unknown = true;
+        }
+    }
+
+    /// A body was called whose questions may have been set aside.
+    pub(super) fn know(&mut self, scope: CallId) {
+        for id in self.by_scope.get(&scope).into_iter().flatten() {
+            if let Some(question) = self.by_id.get_mut(id) {
+                question.is_unknown = false;
+            }
+        }
+    }
+
     fn of(&self, scope: CallId) -> impl Iterator<Item = &Question> {
         let ids = self.by_scope.get(&scope).into_iter().flatten();
         ids.filter_map(|id| self.by_id.get(id))
@@ -104,6 +125,7 @@ impl Questions {
             waiting: None,
             answer: None,
             is_withdrawn: false,
+            is_unknown: false,
             recorded: true,
             is_asked_now,
         });
@@ -119,6 +141,11 @@ impl Questions {
             .collect();
         answers.sort_by_key(|(index, _)| *index);
         answers.into_iter().map(|(_, answer)| answer).collect()
+    }
+
+    /// Whether a body has asked anything, in whatever run.
+    pub(super) fn has_asked(&self, scope: CallId) -> bool {
+        self.of(scope).next().is_some()
     }
 
     /// Whether a body waits for an answer, and has asked for it in the newest run.

@@ -45,7 +45,8 @@ impl ThreadMachine {
             self.turn.append(entry.clone());
         }
         if let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() {
-            self.turn.put_checkpoint(Self::first_checkpoint(began, *at, progress.clone()));
+            let checkpoint = self.checkpoint_of(began, *at, progress.clone());
+            self.turn.put_checkpoint(checkpoint);
         }
         let has_stopped =
             matches!(journal.last(), Some(Entry { fact: Fact::RunStopped { .. }, .. }));

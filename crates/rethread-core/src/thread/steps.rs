@@ -68,7 +68,7 @@ impl ThreadMachine {
             settings: Box::new(settings.clone()),
         };
         let progress = record.map(StepRecord::ended).unwrap_or_default();
-        let ended = Self::first_checkpoint(began, *at, progress);
+        let ended = self.checkpoint_of(began, *at, progress);
         self.keep_ended(ended, is_exit, is_unkept);
         self.show_step(now, &next, (&output.value, changed, pause));
         let journal = vec![self.lay_out_step(now, next)];

@@ -7,10 +7,10 @@ use rethread_core::message::Action;
 use rethread_core::policy::{EntrypointOptions, History};
 
 use crate::graphs::{done, events, history, live, run, start, tasks, world_of};
-use crate::support::Code;
 use crate::support::graph::texts;
 use crate::support::rng::Rng;
 use crate::support::world::World;
+use crate::support::{Code, child};
 
 fn nested(outer: &[&[&str]], inner: &[&[&str]]) -> World {
     world_of(Code::default().graph("main", outer).graph("inner", inner), 1)
@@ -69,7 +69,7 @@ fn a_failure_in_a_child_is_tried_again_inside_of_it() {
     let (_, outcome) = start(&mut world, "in");
     assert!(matches!(outcome, RunOutcome::Failed(_)));
     let graph = live(&world);
-    assert_eq!(graph.view.tasks[0].failure.is_some(), true);
+    assert!(graph.view.tasks[0].failure.is_some());
     let child = &graph.children[0];
     assert_eq!(texts(&child.view.values), ["in", "c", "i"]);
     let (_, outcome) = run(&mut world, Action::Retry);
@@ -146,4 +146,32 @@ fn nested_graphs_survive_crashes() {
         let expected = done(&["in", "a", "in", "a", "c", "i", "yes", "j|", "bad", "d", "b"]);
         assert_eq!(world.outcome(run), &expected, "seed {seed}");
     }
+}
+
+#[test]
+fn a_child_that_fails_does_not_wait_for_answers() {
+    for seed in 0..20 {
+        let mut rng = Rng::new(seed);
+        let mut world = nested(&[&["@inner"], &["b"]], &[&["bad", "ask"]]);
+        let started = world.start("in");
+        world.settle(&mut rng, Some(5));
+        assert!(matches!(world.outcome(started), RunOutcome::Failed(_)), "seed {seed}");
+        world.submit(Action::Retry);
+        world.settle(&mut rng, Some(5));
+        assert!(matches!(world.status(), Some(ThreadStatus::Interrupted(_))), "seed {seed}");
+        let resumed = world.answer("yes");
+        world.settle(&mut rng, Some(5));
+        assert_eq!(world.outcome(resumed), &done(&["in", "in", "bad", "yes", "b"]));
+    }
+}
+
+#[test]
+fn an_entrypoint_pauses_with_the_graph_that_it_calls() {
+    let code =
+        Code::main(|_| async { child("inner", ["in"]).await }).graph("inner", &[&["j|"], &["d"]]);
+    let mut world = world_of(code, 0);
+    let (_, outcome) = start(&mut world, "in");
+    assert_eq!(outcome, RunOutcome::Interrupted(Vec::new()));
+    assert_eq!(world.status(), Some(&ThreadStatus::Pending));
+    assert_eq!(run(&mut world, Action::Retry).1, done(&["in", "j|", "d"]));
 }

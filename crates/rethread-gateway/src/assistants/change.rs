@@ -62,10 +62,17 @@ pub(super) async fn patch(
     Body(patch): Body<AssistantPatch>,
 ) -> ApiResult<Json<Assistant>> {
     let before = require(&shared, &tenant, &named).await?;
+    let id = before.assistant_id;
     if let Some(graph) = &patch.graph_id {
         require_entrypoint(&shared, graph).await?;
+        // Requests name it by its entrypoint, which must not mean another.
+        if *graph != before.graph_id && is_from_the_start(&shared, id).await? {
+            return Err(ApiError::conflict(format_args!(
+                "the assistant is that of entrypoint `{}`: make another one for `{graph}`",
+                before.graph_id
+            )));
+        }
     }
-    let id = before.assistant_id;
     let versions = shared.records().versions(&tenant, id).list().await?;
     if versions.is_empty() {
         keep_version(&shared, &tenant, &before).await?;

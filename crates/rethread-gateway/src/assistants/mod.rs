@@ -81,7 +81,8 @@ fn changed() -> Routes {
                 .body::<AssistantPatch>()
                 .json::<Assistant>(200, "The new version.")
                 .fault(400, "Both a context and another `config.configurable` are given.")
-                .fault(404, "There is no such assistant, or no such entrypoint."),
+                .fault(404, "There is no such assistant, or no such entrypoint.")
+                .fault(409, "It is the assistant that another entrypoint has from the start."),
             change::patch,
         )
         .add(

@@ -118,6 +118,14 @@ async fn the_assistant_of_an_entrypoint_can_be_changed() {
     assert_eq!(bench.get("/assistants/essay").await.expect(200), patched);
     let all = bench.post("/assistants/count", json!({})).await.expect(200);
     assert_eq!(all, NAMES.len(), "it is the same assistant");
+    let other = json!({ "graph_id": "boom" });
+    let refused = bench.patch("/assistants/essay", other.clone()).await.expect(409);
+    assert!(refused["detail"].as_str().is_some_and(|it| it.contains("`essay`")), "{refused}");
+    let same = json!({ "graph_id": "essay", "name": "mine" });
+    assert_eq!(bench.patch("/assistants/essay", same).await.expect(200)["version"], 3);
+    let made = bench.post("/assistants", json!({ "graph_id": "essay" })).await.expect(200);
+    let path = format!("/assistants/{}", made["assistant_id"].as_str().expect("an id"));
+    assert_eq!(bench.patch(&path, other).await.expect(200)["graph_id"], "boom");
 }
 
 #[tokio::test]

@@ -1,16 +1,9 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use async_trait::async_trait;
-use rethread_storage::memory::MemoryStorage;
-use rethread_storage::testing::{Tamper, Tampered};
-use rethread_storage::{ItemName, ItemRecord, Result, Storage};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::bench::{Bench, DEADLINE};
-use crate::GatewayOptions;
+use super::counting::Counting;
 use crate::runs::sweep_delayed;
 
 #[tokio::test]
@@ -58,36 +51,9 @@ async fn a_run_that_was_put_off_and_cannot_begin_ends_with_an_error() {
     assert_eq!(left(&bench).await, (0, 0));
 }
 
-#[derive(Debug)]
-struct Counting {
-    storage: Arc<MemoryStorage>,
-    read: AtomicUsize,
-}
-
-#[async_trait]
-impl Tamper for Counting {
-    fn behind(&self) -> &dyn Storage {
-        &*self.storage
-    }
-
-    async fn scan_items(
-        &self,
-        prefix: &[String],
-        after: Option<&ItemName>,
-        max: usize,
-    ) -> Result<Vec<(ItemName, ItemRecord)>> {
-        let found = self.storage.scan_items(prefix, after, max).await?;
-        self.read.fetch_add(found.len(), Ordering::Relaxed);
-        Ok(found)
-    }
-}
-
 #[tokio::test]
 async fn a_look_at_what_is_due_reads_few_of_the_runs_that_are_put_off() {
-    let storage = Arc::new(MemoryStorage::new(2));
-    let counting = Arc::new(Counting { storage: storage.clone(), read: AtomicUsize::new(0) });
-    let seen = Arc::new(Tampered::from(counting.clone()));
-    let bench = Bench::start_on(storage, seen, GatewayOptions::default()).await;
+    let (bench, counting) = Counting::bench().await;
     let path = format!("/threads/{}/runs", bench.thread().await);
     for _ in 0..150 {
         let create = json!({ "assistant_id": "accumulate", "input": 1, "after_seconds": 3_600 });
@@ -96,9 +62,9 @@ async fn a_look_at_what_is_due_reads_few_of_the_runs_that_are_put_off() {
     let create = json!({ "assistant_id": "accumulate", "input": 1, "after_seconds": 60 });
     let made = bench.post(&path, create).await.expect(200);
     let run: Uuid = serde_json::from_value(made["run_id"].clone()).expect("an id");
-    counting.read.store(0, Ordering::Relaxed);
+    counting.take();
     sweep_delayed(&bench.shared).await.expect("readable");
-    assert_eq!(counting.read.load(Ordering::Relaxed), 100, "one page");
+    assert_eq!(counting.take(), 100, "one page");
     // The next one stands first among those of which there are many.
     let next = bench.shared.records().due().names(None, 1).await.expect("readable");
     assert!(next[0].key().ends_with(&run.to_string()), "{next:?}");

@@ -6,6 +6,7 @@ mod auth;
 pub(crate) mod bench;
 mod coordinators;
 mod cors;
+pub(crate) mod counting;
 mod document;
 mod edits;
 mod ended;

@@ -113,7 +113,11 @@ fn first_id(Millis(at): Millis) -> Uuid {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Map;
+
     use super::*;
+    use crate::records::{RunRecord, RunStatus};
+    use crate::tests::counting::Counting;
 
     #[test]
     fn ids_of_runs_come_behind_the_time_at_which_they_are_made() {
@@ -122,5 +126,51 @@ mod tests {
         assert!(before.to_string() < made.to_string());
         let later = first_id(times::now().plus(10));
         assert!(made.to_string() < later.to_string());
+    }
+
+    fn record(thread_id: Uuid, run_id: Uuid) -> RunRecord {
+        RunRecord {
+            run_id,
+            thread_id,
+            assistant_id: Uuid::nil(),
+            metadata: Map::new(),
+            status: RunStatus::Success,
+            kwargs: Map::new(),
+            multitask_strategy: "enqueue".to_owned(),
+            created_at: Millis(0),
+            updated_at: Millis(0),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_look_reads_the_newest_runs_once_for_all_streams() {
+        let (bench, counting) = Counting::bench().await;
+        let (shared, thread) = (&bench.shared, bench.thread().await);
+        let old = times::now().0 - 3_600_000;
+        let new = [Uuid::now_v7(), Uuid::now_v7()];
+        let runs = shared.records().runs(&Tenant::Standard, thread);
+        for run in (0..300).map(|n| first_id(Millis(old + n))).chain(new) {
+            runs.put(run, &record(thread, run)).await.expect("written");
+        }
+        let engine = bench.engine(thread);
+        let look = async |fresh| {
+            let roster = shared.rosters().of(engine.id());
+            let from = before(times::now());
+            let looked = roster.look(shared, &Tenant::Standard, (thread, &engine), fresh, from);
+            looked.await.expect("readable").runs.clone()
+        };
+        let streams = [shared.rosters().of(engine.id()), shared.rosters().of(engine.id())];
+        counting.take();
+        let began = Instant::now();
+        assert_eq!(look(began).await, new);
+        assert_eq!(counting.take(), 2, "of the old ones none is read");
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        // What was seen since is seen again by those who ask for no newer look.
+        let seen = look(began).await;
+        assert_eq!(seen.len(), 2);
+        assert_eq!(counting.take(), 0, "another stream of it looks at what the first has seen");
+        assert_eq!(look(Instant::now()).await, new);
+        assert_eq!(counting.take(), 2);
+        drop(streams);
     }
 }

@@ -51,6 +51,11 @@ impl Thread {
         }
     }
 
+    /// Has the thread go on with other code.
+    pub(crate) fn deploy(&mut self, graph: &Graph<Values, Values>) {
+        self.registry = Registry::builder().graph(graph).build().expect("valid");
+    }
+
     /// Runs the graph with an input to its end or to a breakpoint.
     pub(crate) fn run(&mut self, input: Value) -> Result<Value, Failure> {
         self.carried = None;

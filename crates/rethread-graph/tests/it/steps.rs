@@ -238,6 +238,21 @@ fn breakpoints_stop_between_steps() {
     assert_eq!(log(thread.go_on()), json!(["a", "b"]), "nothing comes after the last");
 }
 
+#[test]
+fn a_checkpoint_that_leads_to_a_node_which_is_gone_says_so() {
+    let first = || graph().add_node("a", logs("a")).add_edge(START, "a").interrupt_after(["a"]);
+    let mut thread = done(first().add_node("b", logs("b")).add_edge("a", "b"));
+    assert_eq!(log(thread.run(json!({}))), json!(["a"]));
+    thread.deploy(&first().compile().expect("well formed"));
+    let failure = thread.go_on().expect_err("`b` is gone");
+    assert_eq!(failure.kind, kind::INVALID_GRAPH);
+    assert!(failure.message.contains("`b`"), "{}", failure.message);
+    // Fields and nodes may be added.
+    let more = first().private_fields([Field::add("n")]).add_node("b", logs("new b"));
+    thread.deploy(&more.compile().expect("well formed"));
+    assert_eq!(thread.go_on().expect("it goes on"), json!({ "log": ["a", "new b"] }));
+}
+
 fn update(values: Value, node: Option<&str>) -> GraphChange {
     let updates = vec![(pack(&values), node.map(str::to_owned))];
     GraphChange::Update { kind: UpdateAs::Node(None), updates }

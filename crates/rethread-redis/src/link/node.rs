@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::address::Settings;
-use crate::error::{Effect, malformed, refused, unanswered, unreachable};
+use crate::error::{Effect, is_cut, malformed, refused, unanswered, unreachable};
 use crate::reply;
 use crate::server::Server;
 
@@ -131,7 +131,7 @@ impl Node {
                 }
                 Err(error) => {
                     live.note(&error);
-                    if !(first && effect == Effect::Read && error.is_connection_dropped()) {
+                    if !(first && effect == Effect::Read && is_cut(&error)) {
                         return Err(unanswered(&error, effect, &self.address));
                     }
                     first = false;
@@ -154,7 +154,7 @@ impl Node {
                 }
                 Err(error) => {
                     live.note(&error);
-                    if !(first && effect == Effect::Read && error.is_connection_dropped()) {
+                    if !(first && effect == Effect::Read && is_cut(&error)) {
                         return Err(unanswered(&error, effect, &self.address));
                     }
                     first = false;

@@ -219,6 +219,26 @@ async fn killed_connections_are_made_again_and_nothing_is_done_twice() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_cut_off_is_no_damage() {
+    let space = Space::alone().await;
+    let proxy = Proxy::before(space.server.port()).await;
+    let options = RedisOptions::new(proxy.url()).namespace(&space.namespace);
+    let storage = RedisStorage::connect(options).await.expect("connects");
+    for _ in 0..20 {
+        proxy.cut_next_answer();
+        let id = op();
+        let error = storage.submit(P0, id, text("m")).await.expect_err("its answer is cut off");
+        assert!(matches!(error, StorageError::Unknown { .. }), "{error}");
+        storage.submit(P0, id, text("m")).await.expect("submits");
+        // A read is repeated.
+        proxy.cut_next_answer();
+        storage.partition_status(P0).await.expect("reads");
+    }
+    assert_eq!(proxy.dropped(), 40);
+    assert_eq!(inbox(&space.storage).await.len(), 20);
+}
+
+#[tokio::test]
 async fn an_answer_that_is_lost_on_the_way_leaves_one_effect() {
     let space = Space::alone().await;
     let proxy = Proxy::before(space.server.port()).await;

@@ -17,6 +17,8 @@ pub(crate) struct Proxy {
 struct State {
     // The next answer to a script is lost, after the server has run it, and the connection with it.
     drops_answer: AtomicBool,
+    // The next answer arrives in part, and its connection ends.
+    cuts_answer: AtomicBool,
     dropped: AtomicU64,
 }
 
@@ -48,6 +50,11 @@ impl Proxy {
     /// Loses the answer to the next script, and cuts its connection.
     pub(crate) fn drop_next_answer(&self) {
         self.state.drops_answer.store(true, Ordering::SeqCst);
+    }
+
+    /// Cuts the connection of the next answer in the middle of it.
+    pub(crate) fn cut_next_answer(&self) {
+        self.state.cuts_answer.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn dropped(&self) -> u64 {
@@ -84,6 +91,12 @@ async fn answers(
         if armed.load(Ordering::SeqCst) {
             // The server has run it: this is its answer.
             state.dropped.fetch_add(1, Ordering::SeqCst);
+            return;
+        }
+        if state.cuts_answer.swap(false, Ordering::SeqCst) {
+            state.dropped.fetch_add(1, Ordering::SeqCst);
+            // Whether the part arrives makes no difference to the connection.
+            let _ = to.write_all(&buffer[..count / 2]).await;
             return;
         }
         if to.write_all(&buffer[..count]).await.is_err() {

@@ -84,7 +84,8 @@ async fn a_conversation_keeps_its_messages() {
         .expect("well formed");
     let engine = engine(&graph).await;
     let thread = engine.client().thread("t").expect("a name");
-    thread.invoke(&graph, MessagesStateUpdate::new().messages("hello")).await.expect("runs");
+    let hello = MessagesStateUpdate::new().messages("hello");
+    assert!(thread.invoke(&graph, hello).await.expect("runs").done().is_some());
     let again = MessagesStateUpdate::new().messages("again");
     let state = thread.invoke(&graph, again).await.expect("runs").done().expect("no questions");
     let texts: Vec<_> = state.messages.iter().map(Message::text).collect();
@@ -102,7 +103,7 @@ async fn keeps(said: String, previous: Previous<Vec<Message>>) -> Result<Vec<Mes
 async fn entrypoints_put_messages_together_too() {
     let engine = engine_with(App::new().entrypoint(keeps::def())).await;
     let thread = engine.client().thread("t").expect("a name");
-    thread.invoke(keeps::def(), "one".into()).await.expect("runs");
+    assert!(thread.invoke(keeps::def(), "one".into()).await.expect("runs").done().is_some());
     let messages = thread.invoke(keeps::def(), "two".into()).await.expect("runs");
     let ids: Vec<_> = messages.done().expect("done").into_iter().map(|it| it.id).collect();
     assert!(ids.len() == 2 && ids[0].is_some() && ids[0] != ids[1], "{ids:?}");

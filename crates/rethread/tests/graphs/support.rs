@@ -4,31 +4,33 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// An engine in memory with this graph.
-pub async fn engine<I, O>(graph: &Graph<I, O>) -> Embedded {
+pub(crate) async fn engine<I, O>(graph: &Graph<I, O>) -> Embedded {
     engine_with(App::new().graph(graph)).await
 }
 
-pub async fn engine_with(app: App) -> Embedded {
+pub(crate) async fn engine_with(app: App) -> Embedded {
     Embedded::in_memory(app).await.expect("the engine starts")
 }
 
 /// A value of JSON as the fields of a state.
-pub fn fields(json: Value) -> Values {
+pub(crate) fn fields(json: Value) -> Values {
     let payload = rethread_core::payload::Payload::encode(&json, "fields").expect("encodes");
     Values::from_payload(&payload).expect("an object")
 }
 
 /// A node that writes its name to the field `log`.
-pub fn logs(name: &'static str) -> impl Fn(Value) -> std::future::Ready<rethread::Result<Value>> {
+pub(crate) fn logs(
+    name: &'static str,
+) -> impl Fn(Value) -> std::future::Ready<rethread::Result<Value>> {
     move |_| std::future::ready(Ok(serde_json::json!({ "log": [name] })))
 }
 
 /// The result of a graph that was run to its end in a thread.
-pub async fn run(client: &Client, graph: &str, thread: &str, input: Value) -> Value {
+pub(crate) async fn run(client: &Client, graph: &str, thread: &str, input: Value) -> Value {
     run_to(client, graph, thread, input).await.expect("the run completes")
 }
 
-pub async fn run_to<O: DeserializeOwned + Send + 'static>(
+pub(crate) async fn run_to<O: DeserializeOwned + Send + 'static>(
     client: &Client,
     graph: &str,
     thread: &str,
@@ -41,6 +43,6 @@ pub async fn run_to<O: DeserializeOwned + Send + 'static>(
 }
 
 /// A graph with the field `log` alone, to which each node appends.
-pub fn logging(name: &str) -> StateGraph<Values> {
+pub(crate) fn logging(name: &str) -> StateGraph<Values> {
     StateGraph::with_fields(name, [rethread::graph::Field::append("log")])
 }

@@ -20,9 +20,6 @@ const WINDOW: u64 = 3_000_000_000;
 /// How long after a kill its loss may be noticed: with the next commit, or when an owner compares
 /// what it was acknowledged with what is stored.
 const NOTICED_WITHIN: u64 = 20_000_000_000;
-/// Most commits of a partition that such a kill costs. Who comes back to a partition long after
-/// its lease was deleted says that it is behind, too, by many more.
-const COMMITS_MAX: u64 = 200;
 /// Name of the fault.
 const KILL: &str = "kill-redis";
 
@@ -44,9 +41,9 @@ impl Losses {
         for entry in entries {
             let from = match &entry.fact {
                 Fact::Fallen { since, .. } if !outages.met(DELETION, *since, entry.at) => *since,
-                Fact::RolledBack { expected, found: found @ 1.., .. }
-                    if expected.saturating_sub(*found) <= COMMITS_MAX =>
-                {
+                // Once leases were deleted it may come from that: whoever comes back to a partition
+                // that it had before says that it is behind.
+                Fact::RolledBack { .. } if !outages.met(DELETION, 0, entry.at) => {
                     entry.at.saturating_sub(NOTICED_WITHIN)
                 }
                 _ => continue,

@@ -30,6 +30,7 @@ impl Execution {
                 }
                 let made_at = self.scopes.get(&scope).map_or(now, |scope| scope.now());
                 self.calls.insert(id, scope, Waiter::Body(slot), request);
+                self.questions.know(id);
                 self.undecided.push(id);
                 self.begin_at_once(id, made_at);
             }
@@ -144,11 +145,10 @@ impl Execution {
         let any = !unrecorded.is_empty();
         for asked in unrecorded {
             let interrupt = asked.interrupt;
-            let asker = self.calls.get(asked.scope).map(|call| call.body);
+            let asker = asked.scope;
             self.append(now, Fact::Asked(asked), turn);
             self.count_questions();
-            let ahead = asker.and_then(|body| self.ahead.remove(&body));
-            if let Some(value) = ahead.or_else(|| self.answer.take()) {
+            if let Some(value) = self.take_ahead(asker).or_else(|| self.answer.take()) {
                 self.answer(now, interrupt, value, turn);
             }
         }

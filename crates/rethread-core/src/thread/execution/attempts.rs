@@ -2,8 +2,8 @@
 //!
 //! What is known of them follows from the journal alone, entry by entry, so that a replay finds
 //! the same as whoever wrote it. Most attempts leave no entry: their workers died, or nobody waited
-//! for their reports any more. Where such numbers would be forgotten
-//! with the memory, [`Fact::AttemptFailed`] of a final failure notes how far they went.
+//! for their reports any more. Where such numbers would be forgotten with the memory,
+//! [`Fact::AttemptFailed`] of a final failure notes how far they went.
 
 use crate::failure::{Failure, kind};
 use crate::ids::{CallId, Millis};

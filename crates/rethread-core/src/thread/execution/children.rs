@@ -3,7 +3,7 @@
 use crate::checkpoint::{ChildState, Progress};
 use crate::event::ChildStart;
 use crate::failure::Failure;
-use crate::graph::StepEnd;
+use crate::graph::{ChildGraph, GraphProgress, StepEnd};
 use crate::ids::{CallId, CheckpointId, Millis};
 use crate::journal::Fact;
 use crate::payload::Payload;
@@ -137,17 +137,27 @@ impl Execution {
             _ => (None, None),
         };
         let stopped = standing_progress(&self.journal);
-        let is_in_child = |path: &[CallId]| path.contains(&call);
-        let interrupts = stopped.interrupts.into_iter().filter(|one| is_in_child(&one.path));
-        Progress { interrupts: interrupts.collect(), failure, result, graph: None }
+        let graph = stopped.graph.as_ref();
+        let known = graph.and_then(|graph| graph.children.iter().find(|child| child.call == call));
+        let Some(ChildGraph { checkpoints, view, .. }) = known else {
+            let mut interrupts = stopped.interrupts;
+            interrupts.retain(|one| one.path.contains(&call));
+            return Progress { interrupts, failure, result, graph: None };
+        };
+        let asked = checkpoints.last().map(|last| last.progress.interrupts.clone());
+        let graph = GraphProgress { view: view.clone(), children: Vec::new() };
+        let (interrupts, graph) = (asked.unwrap_or_default(), Some(Box::new(graph)));
+        Progress { interrupts, failure, result, graph }
     }
 
     /// Passes on the results of children whose calls have all settled: until then a crash would
     /// lose track of calls that nobody waits for.
     pub(super) fn end_children(&mut self, now: Millis, turn: &mut Turn, log: &mut RunLog) -> bool {
-        let settled =
-            self.ended_children.keys().copied().find(|scope| self.calls.all_settled(*scope));
-        let Some(scope) = settled else { return false };
+        let ended = self.ended_children.keys().copied().find(|scope| self.has_settled(*scope));
+        let Some(scope) = ended else { return false };
+        for call in self.calls.open_under(scope) {
+            self.give_up_call(call);
+        }
         if let Some(BodyEnd { result, is_cached }) = self.ended_children.remove(&scope) {
             let outcome: Result<Payload, Failure> = result.map(|output| {
                 self.end_child_steps(scope, &output, now, turn, log);
@@ -157,6 +167,13 @@ impl Execution {
             self.arrive_from(scope, outcome, is_cached);
         }
         true
+    }
+
+    /// Whether nothing of a body that has ended goes on. Tasks of a step that wait for people do
+    /// not keep the graph that failed, or was left.
+    fn has_settled(&self, body: CallId) -> bool {
+        let is_graph = self.begun.get(&body).is_some_and(|begun| begun.is_graph);
+        self.calls.all_settled(body) || (is_graph && self.is_quiet(body))
     }
 
     fn save_child(&mut self, call: CallId, output: &BodyOutput, now: Millis, turn: &mut Turn) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cache;
 use crate::failure::{Failure, kind};
 use crate::ids::{CallId, CallKind, Millis};
+use crate::journal::{Asked, Fact};
 use crate::message::{CacheSlot, OpenCall, Target, TaskOrder};
 use crate::payload::Payload;
 use crate::policy::Retry;
@@ -59,6 +60,7 @@ impl Execution {
             return;
         }
         let is_doubted = self.doubted.remove(&id);
+        self.answer_ahead(id, now, turn);
         let attempts = self.attempts.get(&id).copied().unwrap_or_default();
         let attempt = attempts.newest + 1;
         let reported = self.reported_attempt(id);
@@ -185,7 +187,7 @@ impl Execution {
             run: self.run,
             name: name.to_string(),
             input: input.clone(),
-            answers: self.answers_for(id),
+            answers: self.questions.answers_of(id),
             try_number: attempt.saturating_sub(before).max(1),
             timeouts: options.timeouts,
             cache: self.cache_slot(id),
@@ -199,15 +201,21 @@ impl Execution {
         self.writes_anew(id, attempt);
     }
 
-    /// Answers that the next attempt of a task gets. Where it is known that it asks next, one that
-    /// was given before the question is among them.
-    fn answers_for(&self, id: CallId) -> Vec<Payload> {
-        let mut answers = self.questions.answers_of(id);
-        let scope = self.calls.get(id).map(|call| call.scope);
-        let is_alone = |scope: &CallId| self.calls.open_calls_of(*scope).count() == 1;
-        let ahead = scope.filter(is_alone).and_then(|scope| self.ahead.get(&scope));
-        answers.extend(ahead.filter(|_| answers.is_empty()).cloned());
-        answers
+    /// A task is about to begin that is the only one left of a step for which there is an answer
+    /// already: it gets it at once, instead of asking first.
+    fn answer_ahead(&mut self, id: CallId, now: Millis, turn: &mut Turn) {
+        let Some(call) = self.calls.get(id).filter(|call| call.is_task()) else { return };
+        let scope = call.scope;
+        let is_alone = self.calls.open_calls_of(scope).count() == 1;
+        if !is_alone || self.questions.has_asked(id) {
+            return;
+        }
+        let Some(value) = self.ahead.remove(&scope) else { return };
+        let (interrupt, index) = (id.interrupt(0), 0);
+        let asked = Asked { interrupt, scope: id, index, value: Payload::NULL };
+        self.append(now, Fact::Asked(asked.clone()), turn);
+        self.questions.recall(&asked, true);
+        self.answer(now, interrupt, value, turn);
     }
 
     /// Where the result of a task is cached: as the task says, or the entrypoint it runs in.

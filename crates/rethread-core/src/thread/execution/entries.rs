@@ -84,6 +84,10 @@ impl Execution {
                     return false;
                 };
                 let (scope, waiting) = (question.asked.scope, question.waiting);
+                drop(self.take_ahead(scope));
+                let Some(question) = self.questions.get_mut(interrupt) else {
+                    return false;
+                };
                 match waiting {
                     _ if self.index.is_given_up(position, scope) => {
                         question.answer = Some(value);

@@ -125,6 +125,7 @@ impl Execution {
     fn insert_nested(&mut self, nested: NestedCall, caller: CallId, attempt: u32, at: Millis) {
         let NestedCall { call, request } = nested;
         self.calls.insert(call, caller, Waiter::Task, request);
+        self.questions.know(call);
         self.begin_nested(call, attempt, at);
     }
 

@@ -83,6 +83,14 @@ impl Execution {
         stepped.pause && !self.index.is_in_earlier_run(position)
     }
 
+    /// The answer that was given before anything was asked to a graph that the asking body is in.
+    pub(super) fn take_ahead(&mut self, asker: CallId) -> Option<Payload> {
+        let path = self.calls.path(asker);
+        let is_for = |body: &CallId| *body == self.root || path.contains(body);
+        let body = self.ahead.keys().copied().find(is_for)?;
+        self.ahead.remove(&body)
+    }
+
     /// A body stands behind its last step until the next run.
     pub(super) fn pause_body(&mut self, body: CallId, attempt: u32) {
         if let Some(begun) = self.begun.get_mut(&body) {
@@ -95,6 +103,7 @@ impl Execution {
     pub(super) fn take_step(&mut self, position: usize, stepped: &Stepped, at: Millis) -> bool {
         let Stepped { body, attempt, is_last, .. } = *stepped;
         self.attempts.entry(body).or_default().failures = 0;
+        self.ahead.remove(&body);
         is_last || self.take_beginning(position, body, attempt, at)
     }
 
@@ -127,6 +136,7 @@ impl Execution {
             self.give_up_call(*call);
         }
         self.questions.withdraw_of(body);
+        self.ahead.remove(&body);
         self.attempts.entry(body).or_default().failures = 0;
         let count = self.step_count(body, &output);
         let exceeds = count.is_exceeded();

@@ -1,6 +1,6 @@
 //! What the steps of graphs look like before their end, and what is kept of them after it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::checkpoint::{Checkpoint, Progress, Source};
@@ -10,7 +10,7 @@ use crate::graph::{ChildGraph, GraphProgress, Outcomes, StepView};
 use crate::ids::{CallId, CheckpointId, Millis};
 use crate::journal::{Entry, Fact};
 use crate::payload::Payload;
-use crate::replay::Outcome;
+use crate::replay::{CallRequest, Outcome};
 use crate::thread::execution::Execution;
 use crate::thread::graphs::as_result;
 
@@ -19,12 +19,14 @@ use crate::thread::graphs::as_result;
 pub(in crate::thread) struct StepRecord {
     pub(in crate::thread) graph: Box<GraphProgress>,
     pub(in crate::thread) asked: Vec<Interrupt>,
+    /// Whether the root is a graph. Otherwise only graphs that it calls are known of.
+    pub(in crate::thread) is_of_root: bool,
 }
 
 impl StepRecord {
     /// What is kept of the step when it has ended.
     pub(in crate::thread) fn ended(self) -> Progress {
-        let Self { mut graph, asked } = self;
+        let Self { mut graph, asked, is_of_root: _ } = self;
         (graph.view.values, graph.view.result) = (Payload::NULL, Payload::NULL);
         graph.children.clear();
         Progress { interrupts: asked, graph: Some(graph), ..Progress::default() }
@@ -34,8 +36,6 @@ impl StepRecord {
 impl Execution {
     /// Notes the outcome of a call for the view of the step that made it.
     pub(super) fn note_outcome(&mut self, body: CallId, call: CallId, outcome: &Outcome) {
-        // It had the answer, or did not ask.
-        self.ahead.remove(&body);
         if let (Some(begun), Ok(value)) = (self.begun.get(&body), outcome)
             && begun.is_graph
         {
@@ -43,13 +43,17 @@ impl Execution {
         }
     }
 
-    /// What the step in progress looks like, if the root is a graph.
+    /// What the step in progress looks like, and the graphs in it; none if there is no graph.
     pub(in crate::thread) fn step_record(&self) -> Option<StepRecord> {
-        let view = self.view_of(self.root)?;
-        let mut children = Vec::new();
-        self.add_children(&view, &mut children);
+        let view = self.view_of(self.root);
+        let children: Vec<_> =
+            self.child_graphs().into_iter().filter_map(|call| self.child_graph(call)).collect();
+        if view.is_none() && children.is_empty() {
+            return None;
+        }
+        let (is_of_root, view) = (view.is_some(), view.unwrap_or_default());
         let graph = Box::new(GraphProgress { view, children });
-        Some(StepRecord { graph, asked: self.asked_under(self.root) })
+        Some(StepRecord { graph, asked: self.asked_under(self.root), is_of_root })
     }
 
     /// What is kept of a step that has ended.
@@ -65,51 +69,62 @@ impl Execution {
         let results = self.results.get(&body).unwrap_or(&none);
         // A view that cannot be shown shows nothing; its body fails on its own.
         let mut view = catch_unwind(AssertUnwindSafe(|| view(results))).ok()?;
+        let failures = self.failures();
         for task in &mut view.tasks {
             if let (None, Some(call)) = (&task.failure, task.call) {
-                task.failure = self.failure_of(call);
+                task.failure = failures.get(&call).copied().cloned();
             }
         }
         Some(view)
     }
 
-    /// The last failure of a call in this step, unless the call has asked something since.
-    fn failure_of(&self, call: CallId) -> Option<Failure> {
-        let last = self.journal.iter().rev().find_map(|entry| match &entry.fact {
-            Fact::Failed { delivery, failure, .. } if delivery.call == call => Some(Some(failure)),
-            Fact::Asked(asked) if self.is_under(asked.scope, call) => Some(None),
+    /// The last failure of each call in this execution, unless the call has asked something since.
+    fn failures(&self) -> BTreeMap<CallId, &Failure> {
+        let mut failures = BTreeMap::new();
+        for entry in &self.journal {
+            match &entry.fact {
+                Fact::Failed { delivery, failure, .. } => {
+                    failures.insert(delivery.call, failure);
+                }
+                Fact::Asked(asked) => {
+                    for call in self.calls.path(asked.scope) {
+                        failures.remove(&call);
+                    }
+                }
+                _ => {}
+            }
+        }
+        failures
+    }
+
+    /// The graphs that have begun inside of the root: in this run, or in an earlier one of the
+    /// step with a result.
+    fn child_graphs(&self) -> BTreeSet<CallId> {
+        let begun = self.begun.iter().filter(|(_, begun)| begun.is_graph).map(|(body, _)| *body);
+        let stepped = self.journal.iter().filter_map(|entry| match &entry.fact {
+            Fact::Stepped(stepped) => Some(stepped.body),
             _ => None,
         });
-        last.flatten().cloned()
+        begun.chain(stepped).filter(|body| *body != self.root).collect()
     }
 
-    fn is_under(&self, body: CallId, call: CallId) -> bool {
-        body == call || self.calls.path(body).contains(&call)
-    }
-
-    /// Adds the tasks of a step that are graphs and have begun, with those that they run.
-    fn add_children(&self, view: &StepView, children: &mut Vec<ChildGraph>) {
-        for call in view.tasks.iter().filter_map(|task| task.call) {
-            let Some(begun) = self.begun.get(&call).filter(|begun| begun.is_graph) else {
-                continue;
-            };
-            let checkpoints = self.checkpoints_of(call, &begun.name, &begun.input);
-            let has_ended = checkpoints.last().is_some_and(|last| last.tasks.is_empty());
-            let begins = || {
-                let last = checkpoints.last()?;
+    /// What a graph has come to that runs inside of the root.
+    fn child_graph(&self, call: CallId) -> Option<ChildGraph> {
+        let CallRequest::Entrypoint { name, input, .. } = &self.calls.get(call)?.request else {
+            return None;
+        };
+        let checkpoints = self.checkpoints_of(call, name, input);
+        let last = checkpoints.last().filter(|last| !last.tasks.is_empty());
+        let view = last.and_then(|last| match self.is_behind_its_step(call) {
+            true => {
                 let program = &*self.around.program;
                 let result = as_result(program, &last.entrypoint, last.values.clone());
                 Some(StepView::planned(last, result))
-            };
-            let view = match self.is_behind_its_step(call) {
-                _ if has_ended => None,
-                true => begins(),
-                false => self.view_of(call),
-            };
-            let view = view.unwrap_or_default();
-            children.push(ChildGraph { call, checkpoints, view: view.clone() });
-            self.add_children(&view, children);
-        }
+            }
+            false => self.view_of(call),
+        });
+        let view = view.unwrap_or_default();
+        Some(ChildGraph { call, checkpoints, view })
     }
 
     /// Whether a child has made a step and has not begun the next one.
@@ -129,7 +144,7 @@ impl Execution {
             made.push(Checkpoint { created_at: entry.at, ..stepped.checkpoint.clone() });
         }
         if let Some(last) = made.last_mut() {
-            let failure = self.failure_of(call);
+            let failure = self.failures().get(&call).copied().cloned();
             let interrupts = self.asked_under(call);
             last.progress = Progress { interrupts, failure, ..Progress::default() };
         }

@@ -180,6 +180,8 @@ impl Execution {
     /// Notes, at the end of the replay after a load, which calls it made.
     pub(super) fn note_end_of_replay(&mut self) {
         if self.is_loaded() && self.made_before_load.is_none() {
+            let (calls, root) = (&self.calls, self.root);
+            self.questions.set_unknown_aside(|scope| scope == root || calls.get(scope).is_some());
             self.made_before_load = Some(self.calls.len());
         }
         if mem::take(&mut self.in_doubt) {

@@ -44,9 +44,10 @@ fn what_a_kill_may_cost_may_come_again() {
     again(told(killed(), 10_700, 200, 199)).keeps("I3-attempts");
     again(fallen(killed(), 9_990, 10_510)).keeps("I3-attempts");
     again(killed()).breaks("I3-attempts", "attempt 1 of step 1");
-    // Another partition that somebody comes back to is behind since its lease was deleted.
-    again(told(killed(), 10_700, 2_000, 199)).breaks("I3-attempts", "attempt 1 of step 1");
-    again(told(killed(), 10_700, 200, 0)).breaks("I3-attempts", "attempt 1 of step 1");
+    // Somebody came back to a partition whose lease had been deleted.
+    let deleted = || killed().fault(1, 2, "drop-leases", "redis");
+    again(told(deleted(), 10_700, 2_000, 199)).breaks("I3-attempts", "attempt 1 of step 1");
+    again(fallen(deleted(), 9_990, 10_510)).keeps("I3-attempts");
 }
 
 #[test]
