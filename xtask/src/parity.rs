@@ -45,7 +45,8 @@ pub(crate) fn parity(repo: &Repo, options: &Options) -> Result<()> {
     let python = python(repo)?;
     let folder = repo.target.join("parity");
     if options.recorded {
-        let cases = repo.root.join(CONFORMANCE).join(if options.graphs { GRAPH_CASES } else { CASES });
+        let cases =
+            repo.root.join(CONFORMANCE).join(if options.graphs { GRAPH_CASES } else { CASES });
         let again = folder.join("recorded");
         emptied(&again)?;
         let mut oracle = script(repo, &python, "oracle.py");

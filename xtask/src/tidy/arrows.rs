@@ -26,7 +26,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("rethread-server", &["core", "storage", "redis", "client", "runtime"]),
     (
         "rethread",
-        &["core", "macros", "storage", "redis", "sdk", "graph", "client", "gateway", "runtime", "server"],
+        &[
+            "core", "macros", "storage", "redis", "sdk", "graph", "client", "gateway", "runtime",
+            "server",
+        ],
     ),
 ];
 
