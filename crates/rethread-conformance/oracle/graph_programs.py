@@ -177,7 +177,7 @@ class Graph:
         else:
             branch |= {"path": {"$if": [test, node, other]}, "map": sorted({node, other})}
         if self.chance(0.3):
-            branch["name"] = f"way to {node}"
+            branch["name"] = f"way {len(self.branches)} to {node}"
         self.branches.append(branch)
 
     def condition(self) -> dict:

@@ -39,7 +39,8 @@ pub struct StepEnd {
     pub pause: bool,
     /// Whether it counts for the recursion limit. The step that writes the input does not.
     pub counts: bool,
-    /// What only the next step of the same run finds. It is in no checkpoint.
+    /// What only the next step of the same run finds. It is in no checkpoint; streams of values
+    /// show it beside them if it is a map of fields.
     pub carried: Option<Payload>,
 }
 

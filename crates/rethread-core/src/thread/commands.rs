@@ -167,6 +167,8 @@ impl ThreadMachine {
                 match_answers(open, answers.clone(), is_lenient).map(drop)
             }
             (Some(_), Some(ThreadStatus::Pending)) | (None, _) => Ok(()),
+            // Nobody asks.
+            (Some(_), _) if is_lenient => Ok(()),
             (Some(_), _) => Err(self.nothing_to_continue()),
         }
     }
@@ -320,7 +322,7 @@ impl ThreadMachine {
             goes_on,
             tasks,
             steps: 0,
-            took_input: source == Source::Input,
+            took_input: !goes_on,
             carried: None,
             is_changed: false,
             children,

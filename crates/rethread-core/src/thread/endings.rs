@@ -12,6 +12,7 @@ use crate::payload::Payload;
 use crate::replay::{BodyOutput, ReplayMismatch};
 use crate::settings::{RunDurability, RunSettings};
 use crate::thread::execution::{Ending, StepRecord};
+use crate::thread::graphs::with_carried;
 use crate::thread::{Activity, State, ThreadMachine, index};
 
 impl ThreadMachine {
@@ -256,7 +257,7 @@ fn last_step(made: &Checkpoint, result: &Payload, step: &StepEnd) -> EventKind {
         parent: made.parent,
         source: made.source,
         step: made.step,
-        values: made.values.clone(),
+        values: with_carried(&made.values, step.carried.as_ref()),
         result: result.clone(),
         changed: step.changed,
         tasks: Vec::new(),

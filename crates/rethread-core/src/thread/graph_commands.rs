@@ -42,9 +42,12 @@ impl ThreadMachine {
                 self.command_the_step(command)?;
             }
         }
-        match answers {
-            Some(answers) => self.resume(now, request, answers),
-            None => self.go_on(now, request),
+        let status = self.header.as_ref().map(|header| &header.status);
+        match (answers, status) {
+            (Some(answers), Some(ThreadStatus::Interrupted(_))) => {
+                self.resume(now, request, answers)
+            }
+            _ => self.go_on(now, request),
         }
     }
 

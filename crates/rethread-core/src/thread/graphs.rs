@@ -35,6 +35,14 @@ pub(super) fn input_shown(
     Ok(edited?.output.step.map(|step| *step).unwrap_or_default())
 }
 
+/// The values of a step with the fields that only its run has, as streams show them.
+pub(super) fn with_carried(values: &Payload, carried: Option<&Payload>) -> Payload {
+    let fields = parts::fields(values).zip(carried.and_then(parts::fields));
+    let Some((fields, carried)) = fields else { return values.clone() };
+    let all = fields.iter().chain(&carried);
+    parts::map_of_fields(all.map(|(name, value)| (name.as_str(), value)))
+}
+
 /// The value of an entrypoint in the form of a result: of a graph, the fields that are part of it.
 pub(super) fn as_result(program: &dyn Program, entrypoint: &str, values: Payload) -> Payload {
     let Some(outputs) = program.options(entrypoint).outputs else { return values };

@@ -10,6 +10,7 @@ use crate::journal::{Began, Entry, Fact};
 use crate::payload::Payload;
 use crate::settings::RunDurability;
 use crate::thread::execution::{Ending, StepRecord};
+use crate::thread::graphs::with_carried;
 use crate::thread::{State, ThreadMachine, index};
 
 impl Ending {
@@ -115,7 +116,7 @@ impl ThreadMachine {
             parent: next.parent,
             source: next.source,
             step: next.step,
-            values: next.values.clone(),
+            values: with_carried(&next.values, next.carried.as_ref()),
             result: result.clone(),
             changed,
             tasks: next.tasks.clone(),

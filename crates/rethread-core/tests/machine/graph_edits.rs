@@ -279,3 +279,13 @@ fn a_run_that_has_made_steps_is_not_rolled_back() {
     assert_eq!(world.outcome(started), &RunOutcome::Cancelled);
     assert_eq!(history(&world).last(), Some(&entry(1, &["in", "a"], &["never"])));
 }
+
+#[test]
+fn a_command_goes_on_after_a_failure() {
+    let mut world = world(&[&["a", "bad"], &["c"]]);
+    start(&mut world, "in");
+    world.asking.is_lenient = true;
+    let (_, outcome) = run(&mut world, command(None, &["b"], Some("unused")));
+    assert_eq!(outcome, done(&["in", "a", "bad", "b", "c"]));
+    assert_eq!(world.starts("a"), 1);
+}

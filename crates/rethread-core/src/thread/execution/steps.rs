@@ -8,6 +8,7 @@ use crate::journal::{Began, Fact, Stepped};
 use crate::payload::Payload;
 use crate::replay::BodyOutput;
 use crate::thread::execution::{BodyEnd, Execution};
+use crate::thread::graphs::with_carried;
 use crate::thread::turn::{RunLog, Turn};
 
 /// What the body of an entrypoint starts from.
@@ -203,7 +204,7 @@ impl Execution {
             parent: made.parent,
             source: made.source,
             step: made.step,
-            values: made.values.clone(),
+            values: with_carried(&made.values, stepped.carried.as_ref()),
             result: output.value.clone(),
             changed: output.step.as_ref().is_some_and(|step| step.changed),
             tasks: made.tasks.clone(),
