@@ -28,7 +28,8 @@ class GraphDriver(Driver):
 
     def begin(self, **how) -> dict:
         # What else a failing step shows is left to chance.
-        if self.program.fails or self.chance(0.45):
+        may_fail = self.program.fails or self.program.conflicts
+        if may_fail or self.chance(0.45):
             observed = self.do(op="invoke", **how)
         else:
             if self.chance(0.35):

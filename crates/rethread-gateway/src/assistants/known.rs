@@ -67,6 +67,11 @@ pub(super) async fn entrypoint(shared: &Shared, name: &str) -> ApiResult<Option<
     shared.records().entrypoints().get(name).await
 }
 
+/// Whether an entrypoint is a graph.
+pub(crate) async fn is_graph(shared: &Shared, name: &str) -> ApiResult<bool> {
+    Ok(entrypoint(shared, name).await?.is_some_and(|it| it.graph.is_some()))
+}
+
 async fn of_entrypoint_with(shared: &Shared, id: Uuid) -> ApiResult<Option<AssistantRecord>> {
     let all = shared.records().entrypoints().list_dated().await?;
     let found = all.into_iter().find(|(it, _)| ids::assistant_of(&it.name) == id);

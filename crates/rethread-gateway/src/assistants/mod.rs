@@ -13,7 +13,7 @@ use model::{
     AssistantSchemas, AssistantSearch, VersionsSearch,
 };
 
-pub(crate) use known::resolve;
+pub(crate) use known::{is_graph, resolve};
 pub(crate) use model::IfExists;
 
 use crate::json::{Object, Partial};

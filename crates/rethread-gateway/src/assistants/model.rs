@@ -187,7 +187,7 @@ pub(super) struct AssistantSchemas {
     pub(super) context_schema: Option<Value>,
 }
 
-/// An entrypoint as a graph: one node between start and end.
+/// A graph as it is drawn. An entrypoint is one node between start and end.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct AssistantGraph {
     pub(super) nodes: Vec<GraphNode>,
@@ -206,6 +206,8 @@ pub(super) struct GraphNode {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct NodeData {
     pub(super) name: String,
+    #[serde(skip_serializing_if = "Object::is_empty")]
+    pub(super) metadata: Object,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -214,4 +216,7 @@ pub(super) struct GraphEdge {
     pub(super) target: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) conditional: Option<bool>,
+    /// The result of a path that leads there, if it is not the name of the node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) data: Option<String>,
 }

@@ -50,7 +50,7 @@ impl Telling {
 
     /// The events that something that happened shows.
     pub(super) fn tell(&mut self, run: &RunEvents, it: &Happened) -> Vec<Event> {
-        let Happened { mode, path, data, .. } = it;
+        let Happened { mode, path, is_node, data, .. } = it;
         let mut events = Events(Vec::new());
         match data {
             StreamData::Began { name, .. } if path.is_empty() => {
@@ -70,7 +70,7 @@ impl Telling {
                 events.add(Channel::Lifecycle, path, event, data);
             }
             StreamData::RunEnded(outcome) => self.end(outcome, &mut events),
-            StreamData::Value(value) => {
+            StreamData::Value(value) | StreamData::Paused { value, .. } => {
                 events.add(Channel::Values, path, "values", shown(value));
             }
             StreamData::Update { id, name, value, cached } => {
@@ -97,11 +97,11 @@ impl Telling {
                 self.messages.drop_of(*call);
             }
             StreamData::TaskStarted { .. } => {
-                events.add_task(path, task_data(run, data));
+                events.add_task(path, task_data(run, data, *is_node));
             }
             StreamData::TaskFinished { id, .. } => {
                 events.add_messages(self.messages.end_of(*id));
-                events.add_task(path, task_data(run, data));
+                events.add_task(path, task_data(run, data, *is_node));
             }
             StreamData::Checkpoint(state) if *mode == Mode::Checkpoints => {
                 events.add(Channel::Checkpoints, path, "checkpoints", checkpoint(state));

@@ -36,7 +36,7 @@ use crate::runs::{DelayedRun, PassingRun};
 pub(crate) use active::ActiveRun;
 pub(crate) use assistant::AssistantRecord;
 pub(crate) use due::DueRun;
-pub(crate) use entrypoint::EntrypointRecord;
+pub(crate) use entrypoint::{Drawing, EntrypointRecord, Lines};
 pub(crate) use expiring::ExpiringThread;
 pub(crate) use run::{RunRecord, RunStatus};
 pub(crate) use table::{Row, RowName, Table};

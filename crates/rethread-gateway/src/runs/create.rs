@@ -78,7 +78,10 @@ async fn make(
     };
     let name = RunName { tenant: tenant.clone(), thread, run };
     let metadata = metadata(&create, &assistant, found.as_ref());
-    let order = Order::new(&create, &assistant, &metadata)?;
+    // Only where it makes a difference.
+    let is_graph =
+        create.names_nodes() && assistants::is_graph(shared, &assistant.graph_id).await?;
+    let order = Order::new(&create, &assistant, &metadata, is_graph)?;
     let order = match place {
         Place::Thread(_) => meet_others(shared, &name, &create, order).await?,
         Place::Alone => order,

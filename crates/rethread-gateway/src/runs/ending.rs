@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::later;
+use crate::assistants;
 use crate::caller::Tenant;
 use crate::error::ApiResult;
 use crate::ids;
 use crate::json::{shown, shown_payload};
 use crate::records::{RunRecord, RunStatus};
 use crate::shared::Shared;
-use crate::sse::{asked, error_frame, interrupts};
+use crate::sse::{asked, error_frame, interrupts, merged};
 use crate::standing::{self, Standing};
 use crate::threads;
 use crate::times;
@@ -97,7 +98,9 @@ pub(crate) async fn result(shared: &Shared, name: &RunName, ending: &Ending) -> 
     };
     Ok(match &**outcome {
         RunOutcome::Done(value) => shown_payload(value),
-        RunOutcome::Interrupted(open) => interrupts(&asked(open)),
+        RunOutcome::Interrupted(open) => {
+            beside_values(shared, name, interrupts(&asked(open))).await?
+        }
         RunOutcome::Edited(_) => values(shared, name).await?,
         outcome => match error_frame(outcome) {
             Some(error) => json!({ "__error__": error }),
@@ -115,6 +118,15 @@ pub(super) async fn lost(shared: &Shared, name: &RunName) -> ApiResult<Option<Va
         "message": "the run could not begin, or what happened in it is no longer kept",
     });
     Ok((status == Some(RunStatus::Error)).then_some(error))
+}
+
+/// The questions of a graph stand beside its values.
+async fn beside_values(shared: &Shared, name: &RunName, asked: Value) -> ApiResult<Value> {
+    let Some(overview) = name.engine(shared).overview().await? else { return Ok(asked) };
+    if !assistants::is_graph(shared, &overview.entrypoint).await? {
+        return Ok(asked);
+    }
+    Ok(merged(values(shared, name).await?, asked))
 }
 
 /// The values of the thread.

@@ -53,7 +53,7 @@ pub(crate) struct RunCreate {
     /// Any JSON. Without it the run goes on from where the thread stands.
     #[serde(default)]
     pub(super) input: Value,
-    /// Answers to questions; the input is ignored then.
+    /// Answers to questions, and changes of where a graph stands; the input is ignored then.
     pub(super) command: Option<CommandGiven>,
     /// From where on; by default from the newest state.
     #[serde(default)]
@@ -69,7 +69,7 @@ pub(crate) struct RunCreate {
     pub(super) metadata: Object,
     #[serde(default)]
     pub(super) stream_mode: StreamModes,
-    /// Whether the events of child entrypoints are shown.
+    /// Whether the events of child entrypoints and graphs are shown.
     #[serde(default)]
     pub(super) stream_subgraphs: bool,
     /// All streams can be joined again; it is only told back.
@@ -91,12 +91,14 @@ pub(crate) struct RunCreate {
     checkpoint_during: Option<bool>,
     /// Where the end of the run is told.
     pub(super) webhook: Option<String>,
-    /// `*`, or names: lays the input out without running it.
+    /// `*`, or names: a graph pauses before these nodes. Of another entrypoint: lays the input out
+    /// without running it.
     #[serde(default)]
     pub(super) interrupt_before: Names,
-    /// There is nothing behind an entrypoint that could be stopped.
+    /// A graph pauses after these nodes; there is nothing behind another entrypoint that could be
+    /// stopped.
     #[serde(default)]
-    interrupt_after: Names,
+    pub(super) interrupt_after: Names,
     /// Taken and ignored.
     #[allow(dead_code, reason = "clients send it")]
     feedback_keys: Option<Vec<String>>,
@@ -107,6 +109,15 @@ impl RunCreate {
     pub(super) fn at(&self) -> Option<Uuid> {
         let configured = || self.config.configurable.get("checkpoint_id")?.as_str()?.parse().ok();
         self.checkpoint_id.or(self.checkpoint.checkpoint_id).or_else(configured)
+    }
+
+    /// Whether it says something of nodes, which only graphs have.
+    pub(super) fn names_nodes(&self) -> bool {
+        let of_command =
+            |command: &CommandGiven| !command.update.is_null() || !command.goto.is_null();
+        self.command.as_ref().is_some_and(of_command)
+            || !self.interrupt_before.is_empty()
+            || !self.interrupt_after.is_empty()
     }
 
     pub(super) fn durability(&self) -> Durability {
@@ -149,10 +160,12 @@ pub(super) struct CommandGiven {
     /// The answer to the only open question, or an object of answers by the ids of interrupts.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub(super) resume: Value,
-    /// Only `null`, `{}` and `[]`: an entrypoint has no state to be changed beside its result.
+    /// Fields that are written to the state of a graph: an object, or a list of pairs. Of another
+    /// entrypoint only `null`, `{}` and `[]`: it has no state to be changed beside its result.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub(super) update: Value,
-    /// Only `null`, `{}` and `[]`: an entrypoint has no nodes.
+    /// Nodes of a graph that are started: a name, an object with `node` and `input`, or a list of
+    /// these. Of another entrypoint only `null`, `{}` and `[]`: it has no nodes.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub(super) goto: Value,
 }
@@ -166,7 +179,7 @@ pub(super) struct ConfigGiven {
     pub(super) tags: Vec<String>,
     #[serde(default)]
     pub(super) metadata: Object,
-    /// How deep calls may be nested.
+    /// Most steps of a graph. Of another entrypoint: how deep calls may be nested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) recursion_limit: Option<NonZeroU32>,
     /// Most tasks of the run at a time.
@@ -274,7 +287,7 @@ impl From<Durability> for RunDurability {
     }
 }
 
-/// Names of entrypoints, or `*` for all.
+/// Names of nodes or entrypoints, or `*` for all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "must be `*` or a list of names")]
 #[schemars(inline)]
@@ -290,6 +303,17 @@ impl Default for Names {
 }
 
 impl Names {
+    pub(super) fn all(&self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one.clone()],
+            Self::Many(names) => names.clone(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Many(names) if names.is_empty())
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         let names = match self {
             Self::One(one) => std::slice::from_ref(one),

@@ -1,11 +1,11 @@
 //! What the engine is asked to do for a run.
 
-use rethread_client::{CheckpointId, ClientError, Multitask, Scalar, Thread};
+use rethread_client::{CheckpointId, ClientError, CommandInput, Multitask, Scalar, Thread};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::model::{Durability, MultitaskStrategy, RunCreate};
+use super::model::{Durability, MultitaskStrategy, Names, RunCreate};
 use crate::error::{ApiError, ApiResult};
 use crate::ids;
 use crate::json::Object;
@@ -26,6 +26,11 @@ pub(super) struct Order {
     recursion_limit: Option<u32>,
     max_concurrency: Option<u32>,
     durability: Durability,
+    /// Where a graph pauses.
+    #[serde(default)]
+    interrupt_before: Vec<String>,
+    #[serde(default)]
+    interrupt_after: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,10 +39,24 @@ enum OrderAction {
     Start(Value),
     /// Answers questions.
     Resume(Value),
+    /// Changes where a graph stands, and goes on.
+    Command { update: Option<Value>, goto: Vec<Goto>, resume: Option<Value> },
     /// Goes on with what the thread has left to do.
     GoOn,
     /// Lays an input out, and stops before it is run.
     LayOut(Value),
+}
+
+/// A node that a command starts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Goto {
+    Node(String),
+    Send {
+        node: String,
+        #[serde(default)]
+        input: Value,
+    },
 }
 
 /// Members of a configuration that name what a request names elsewhere.
@@ -70,12 +89,13 @@ impl Order {
     /// From what a client asks of an assistant.
     ///
     /// # Errors
-    /// 400 when both a context and a configuration are given, 422 for commands that mean nothing
-    /// to an entrypoint.
+    /// 400 when both a context and a configuration are given, 422 for commands that cannot be read,
+    /// or mean nothing to an entrypoint that is no graph.
     pub(super) fn new(
         create: &RunCreate,
         assistant: &AssistantRecord,
         metadata: &Object,
+        is_graph: bool,
     ) -> ApiResult<Self> {
         let mut given = create.config.configurable.clone();
         given
@@ -105,7 +125,7 @@ impl Order {
         let limit = limit.and_then(|limit| u32::try_from(limit).ok()).filter(|&limit| limit > 0);
         Ok(Self {
             graph: assistant.graph_id.clone(),
-            action: action(create, &assistant.graph_id)?,
+            action: action(create, &assistant.graph_id, is_graph)?,
             at: create.at(),
             is_rejected_when_busy: create.multitask_strategy == MultitaskStrategy::Reject,
             configurable: merged(configured),
@@ -115,6 +135,8 @@ impl Order {
             recursion_limit: create.config.recursion_limit.map(Into::into).or(limit),
             max_concurrency: create.config.max_concurrency.map(Into::into),
             durability: create.durability(),
+            interrupt_before: breakpoints(&create.interrupt_before, is_graph),
+            interrupt_after: breakpoints(&create.interrupt_after, is_graph),
         })
     }
 
@@ -145,6 +167,22 @@ impl Order {
         let request = match &self.action {
             OrderAction::Start(input) => thread.invoke_json(&self.graph, input),
             OrderAction::Resume(answer) => thread.resume_json(answer),
+            OrderAction::Command { update, goto, resume } => {
+                let mut command = CommandInput::new().entrypoint(&self.graph);
+                if let Some(update) = update {
+                    command = command.update(update);
+                }
+                if let Some(answer) = resume {
+                    command = command.resume_json(answer);
+                }
+                for goto in goto {
+                    command = match goto {
+                        Goto::Node(node) => command.goto(node),
+                        Goto::Send { node, input } => command.send(node, input),
+                    };
+                }
+                thread.command(command).json()
+            }
             OrderAction::GoOn => thread.retry().json(),
             OrderAction::LayOut(input) => {
                 let edit = thread.update_state(input).as_input().entrypoint(&self.graph);
@@ -158,6 +196,12 @@ impl Order {
         }
         if let Some(max) = self.recursion_limit {
             request = request.recursion_limit(max);
+        }
+        if !self.interrupt_before.is_empty() {
+            request = request.interrupt_before(&self.interrupt_before);
+        }
+        if !self.interrupt_after.is_empty() {
+            request = request.interrupt_after(&self.interrupt_after);
         }
         if let Some(max) = self.max_concurrency {
             request = request.max_concurrency(max);
@@ -181,30 +225,78 @@ fn scalar(value: &Value) -> Option<Scalar> {
     })
 }
 
+/// Where a graph pauses. Another entrypoint can only be stopped before it begins.
+fn breakpoints(names: &Names, is_graph: bool) -> Vec<String> {
+    if is_graph { names.all() } else { Vec::new() }
+}
+
 /// What a request asks for.
-fn action(create: &RunCreate, graph: &str) -> ApiResult<OrderAction> {
+fn action(create: &RunCreate, graph: &str, is_graph: bool) -> ApiResult<OrderAction> {
     let Some(command) = &create.command else {
         return Ok(match &create.input {
             Value::Null => OrderAction::GoOn,
-            input if create.interrupt_before.has(graph) => OrderAction::LayOut(input.clone()),
+            input if !is_graph && create.interrupt_before.has(graph) => {
+                OrderAction::LayOut(input.clone())
+            }
             input => OrderAction::Start(input.clone()),
         });
     };
-    let says_something = |value: &Value| match value {
+    let resume = Some(&command.resume).filter(|answer| !answer.is_null()).cloned();
+    let says = |value: &Value| match value {
         Value::Null => false,
         Value::Array(list) => !list.is_empty(),
         Value::Object(members) => !members.is_empty(),
         _ => true,
     };
-    for (name, value) in [("update", &command.update), ("goto", &command.goto)] {
-        if says_something(value) {
-            return Err(ApiError::invalid(format_args!(
-                "command.{name}: has no meaning for an entrypoint; leave it out"
-            )));
+    let (has_update, has_goto) = (says(&command.update), says(&command.goto));
+    if !is_graph {
+        for (name, is_there) in [("update", has_update), ("goto", has_goto)] {
+            if is_there {
+                return Err(ApiError::invalid(format_args!(
+                    "command.{name}: has no meaning for an entrypoint that is no graph; leave it out"
+                )));
+            }
         }
     }
-    Ok(match &command.resume {
-        Value::Null => OrderAction::GoOn,
-        answer => OrderAction::Resume(answer.clone()),
+    Ok(match (resume, has_update || has_goto) {
+        (resume, true) => OrderAction::Command {
+            update: has_update.then(|| update(&command.update)).transpose()?,
+            goto: if has_goto { gotos(&command.goto)? } else { Vec::new() },
+            resume,
+        },
+        (Some(answer), false) => OrderAction::Resume(answer),
+        (None, false) => OrderAction::GoOn,
     })
+}
+
+/// Fields that a command writes: an object, or a list of pairs.
+fn update(given: &Value) -> ApiResult<Value> {
+    let pair = |pair: &Value| match pair.as_array()?.as_slice() {
+        [name, value] => Some((name.as_str()?.to_owned(), value.clone())),
+        _ => None,
+    };
+    let fields = match given {
+        Value::Object(_) => return Ok(given.clone()),
+        Value::Array(pairs) => pairs.iter().map(pair).collect::<Option<Object>>(),
+        _ => None,
+    };
+    fields.map(Value::Object).ok_or_else(|| {
+        ApiError::invalid("command.update: must be an object, or a list of pairs of name and value")
+    })
+}
+
+/// The nodes that a command starts: one, or a list.
+fn gotos(given: &Value) -> ApiResult<Vec<Goto>> {
+    let one = |value: &Value| {
+        serde_json::from_value(value.clone()).map_err(|_| {
+            ApiError::invalid(
+                "command.goto: must be the name of a node, an object with `node` and `input`, or a \
+                 list of these",
+            )
+        })
+    };
+    match given {
+        Value::Array(list) => list.iter().map(one).collect(),
+        single => Ok(vec![one(single)?]),
+    }
 }

@@ -9,7 +9,8 @@ use crate::ids;
 use crate::json::{Object, shown};
 use crate::state::source_name;
 
-/// A checkpoint, of the thread or of a child at a path. `task` is the body that starts there.
+/// A checkpoint, of the thread or of a child at a path. `task` is the body that starts there, for
+/// tasks that have no calls yet or are that body.
 pub(super) fn checkpoint_data(
     state: &StateSnapshot,
     thread: Uuid,
@@ -35,7 +36,8 @@ pub(super) fn checkpoint_data(
     let mut tasks = Vec::new();
     for it in &state.tasks {
         let mut told = json!({
-            "id": task.map(ids::task), "name": it.name, "interrupts": open(&it.interrupts),
+            "id": it.id.or(task).map(ids::task), "name": it.name,
+            "interrupts": open(&it.interrupts),
             "state": null,
         });
         if let Some(failure) = &it.error {

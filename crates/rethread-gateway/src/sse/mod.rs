@@ -27,6 +27,6 @@ pub(crate) use frame::Frame;
 pub(crate) use frames::Frames;
 pub(crate) use modes::{StreamMode, StreamModes};
 pub(crate) use position::{LastEventId, Position};
-pub(crate) use showing::{Showing, asked, error_frame, interrupts, metadata_frame};
+pub(crate) use showing::{Showing, asked, error_frame, interrupts, merged, metadata_frame};
 pub(crate) use source::{Happened, RunEvents};
 pub(crate) use task::task_data;

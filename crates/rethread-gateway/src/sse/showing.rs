@@ -77,7 +77,7 @@ impl Showing {
     }
 
     fn show_in_mode(&self, run: &RunEvents, happened: &Happened) -> Placed {
-        let Happened { position, mode, path, data, .. } = happened;
+        let Happened { position, mode, path, data, is_node, .. } = happened;
         let is_visible = match data {
             StreamData::Custom { call, .. } => self.is_visible(run, *call),
             _ => self.has_children || path.is_empty(),
@@ -85,13 +85,19 @@ impl Showing {
         if !is_visible || !self.modes.want(*mode) {
             return Vec::new();
         }
-        let Some(data) = self.data(run, data, path) else { return Vec::new() };
+        let Some(data) = self.data(run, data, path, *is_node) else { return Vec::new() };
         let event = format!("{}{}", mode.name(), self.suffix(path));
         vec![(*position, frame(event, data))]
     }
 
     /// What a mode says of it.
-    fn data(&self, run: &RunEvents, data: &StreamData, path: &[String]) -> Option<Value> {
+    fn data(
+        &self,
+        run: &RunEvents,
+        data: &StreamData,
+        path: &[String],
+        is_node: bool,
+    ) -> Option<Value> {
         Some(match data {
             StreamData::Value(value) | StreamData::Custom { value, .. } => shown(value),
             StreamData::Update { name, value, cached, .. } => {
@@ -102,15 +108,18 @@ impl Showing {
                 Value::Object(update)
             }
             StreamData::Interrupts(asked) => interrupts(asked),
+            StreamData::Paused { value, interrupts: asked } => {
+                merged(shown(value), interrupts(asked))
+            }
             StreamData::TaskStarted { .. } | StreamData::TaskFinished { .. } => {
-                return task_data(run, data);
+                return task_data(run, data, is_node);
             }
             StreamData::Checkpoint(state) => {
                 let task = run.root().filter(|_| path.is_empty());
                 checkpoint_data(state, self.thread, path, task)
             }
             StreamData::Debug { step, timestamp, kind, payload } => {
-                let payload = self.data(run, payload, path);
+                let payload = self.data(run, payload, path, is_node);
                 json!({
                     "step": step, "timestamp": times::text(*timestamp), "type": kind.name(),
                     "payload": payload,
@@ -249,6 +258,17 @@ fn refusal_name(refusal: &Refusal) -> &'static str {
 pub(crate) fn interrupts(asked: &[OpenInterrupt]) -> Value {
     let question = |it: &OpenInterrupt| json!({ "value": shown(&it.value), "id": it.id.to_string(), "response_schema": null });
     json!({ "__interrupt__": asked.iter().map(question).collect::<Vec<_>>() })
+}
+
+/// Values of a graph, with what else is said of it.
+pub(crate) fn merged(values: Value, more: Value) -> Value {
+    match (values, more) {
+        (Value::Object(mut values), Value::Object(more)) => {
+            values.extend(more);
+            Value::Object(values)
+        }
+        (_, more) => more,
+    }
 }
 
 /// Questions as they stand in the end of a run.

@@ -33,6 +33,8 @@ pub(crate) struct Happened {
     pub(crate) mode: Mode,
     /// The calls that lead there, each as `name:UUID`.
     pub(crate) path: Vec<String>,
+    /// Whether it tells of a node of a graph.
+    pub(crate) is_node: bool,
     pub(crate) data: StreamData,
 }
 
@@ -103,7 +105,7 @@ impl RunEvents {
     }
 
     fn note(&mut self, event: StreamEvent) -> Happened {
-        let StreamEvent { number, place, at, mode, ns, data, .. } = event;
+        let StreamEvent { number, place, at, mode, ns, is_node, data, .. } = event;
         let path: Vec<_> = ns.into_iter().map(segment).collect();
         match &data {
             StreamData::Began { id, name } => {
@@ -120,7 +122,7 @@ impl RunEvents {
             _ => {}
         }
         let position = Position { number, place, part: 0 };
-        Happened { position, at, mode, path, data }
+        Happened { position, at, mode, path, is_node, data }
     }
 }
 

@@ -18,11 +18,13 @@ use crate::threads;
 /// An edit of the state of a thread.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct StateUpdate {
-    /// The new value, any JSON; the next run finds it as `previous`.
+    /// The new value, any JSON; the next run finds it as `previous`. Of a graph: an update, as if a
+    /// node had returned it.
     #[serde(default)]
     values: Value,
     /// In whose name it is made: that of the entrypoint (the default), `__input__` (a new input,
-    /// which the next run without one takes), `__end__` or `__copy__`.
+    /// which the next run without one takes), `__end__` or `__copy__`. Of a graph: also that of a
+    /// node, or `__start__`; by default of the node that wrote last.
     as_node: Option<String>,
     /// From where on; by default from the newest state.
     #[serde(default)]
@@ -46,10 +48,12 @@ pub(super) async fn update(
         Some(overview) => Some(overview.entrypoint),
         None => record.metadata.get("graph_id").and_then(Value::as_str).map(str::to_owned),
     };
-    let at = update.checkpoint_id.or(update.checkpoint.checkpoint_id);
-    let edit = Edit { values: update.values, as_node: update.as_node, graph };
+    let path = update.checkpoint.path();
+    // A graph within goes on from where it stands.
+    let at = update.checkpoint_id.or(update.checkpoint.checkpoint_id).filter(|_| path.is_empty());
+    let edit = Edit { values: update.values, as_node: update.as_node, graph, path };
     let made = edit.make(&shared, &tenant, id, at).await?;
-    let checkpoint = Checkpoint::new(id, made);
+    let checkpoint = Checkpoint::new(id, update.checkpoint.namespace(), made);
     Ok(Json(StateEdited {
         configurable: checkpoint.clone(),
         checkpoint,
@@ -66,6 +70,8 @@ pub(crate) struct Edit {
     pub(crate) as_node: Option<String>,
     /// The entrypoint of the thread, as far as it is known.
     pub(crate) graph: Option<String>,
+    /// The pending nodes that lead to the graph within that is meant.
+    pub(crate) path: Vec<String>,
 }
 
 impl Edit {
@@ -78,7 +84,7 @@ impl Edit {
         thread: Uuid,
         at: Option<Uuid>,
     ) -> ApiResult<CheckpointId> {
-        let Self { values, as_node, graph } = self;
+        let Self { values, as_node, graph, path } = self;
         let Some(graph) = graph else {
             return Err(ApiError::bad_request(format_args!(
                 "Thread {thread} has no graph: it never ran, and its metadata names no graph_id"
@@ -98,11 +104,10 @@ impl Edit {
         }
         let assistant = ids::assistant_of(&graph).to_string();
         edit = edit.metadata("graph_id", graph.clone()).metadata("assistant_id", assistant);
-        coordinators::ask(shared, &engine, edit.entrypoint(graph)).await?.map_err(|error| {
-            match error {
-                ClientError::Refused(Refusal::Busy { .. }) => ApiError::conflict(BUSY),
-                error => error.into(),
-            }
+        let edit = edit.entrypoint(graph).within(path);
+        coordinators::ask(shared, &engine, edit).await?.map_err(|error| match error {
+            ClientError::Refused(Refusal::Busy { .. }) => ApiError::conflict(BUSY),
+            error => error.into(),
         })
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::model::{CheckpointGiven, ThreadState};
+use super::model::{CheckpointGiven, Showing};
 use crate::caller::{Caller, Tenant};
 use crate::error::ApiResult;
 use crate::extract::{OptionalBody, Path, Query};
@@ -25,8 +25,7 @@ pub(super) struct HistoryRequest {
     /// What the metadata has at least.
     #[serde(default)]
     metadata: Wanted<Object>,
-    /// Which graph is meant: entrypoints have one.
-    #[expect(dead_code, reason = "there is one")]
+    /// Which graph within the graph is meant; by default the thread's.
     checkpoint: Option<CheckpointGiven>,
 }
 
@@ -65,7 +64,8 @@ pub(super) async fn get(
     Path(thread): Path<Uuid>,
     Query(HistoryQueryString { limit, before }): Query<HistoryQueryString>,
 ) -> ApiResult<Listed> {
-    states(&shared, &tenant, thread, limit.get(), before, &Wanted::default()).await
+    let which = Which { limit: limit.get(), before, metadata: Wanted::default(), within: None };
+    states(&shared, &tenant, thread, which).await
 }
 
 pub(super) async fn post(
@@ -74,22 +74,39 @@ pub(super) async fn post(
     Path(thread): Path<Uuid>,
     OptionalBody(request): OptionalBody<HistoryRequest>,
 ) -> ApiResult<Listed> {
-    let HistoryRequest { limit, before, metadata, .. } = request;
+    let HistoryRequest { limit, before, metadata, checkpoint } = request;
     let before = before.and_then(Before::checkpoint);
-    states(&shared, &tenant, thread, limit.get(), before, &metadata).await
+    let within = checkpoint.filter(|it| !it.path().is_empty());
+    let which = Which { limit: limit.get(), before, metadata, within };
+    states(&shared, &tenant, thread, which).await
+}
+
+/// Which states are shown.
+struct Which {
+    limit: usize,
+    before: Option<Uuid>,
+    metadata: Wanted<Object>,
+    /// Those of a graph within the graph.
+    within: Option<CheckpointGiven>,
 }
 
 async fn states(
     shared: &Shared,
     tenant: &Tenant,
     id: Uuid,
-    limit: usize,
-    before: Option<Uuid>,
-    metadata: &Wanted<Object>,
+    Which { limit, before, metadata, within }: Which,
 ) -> ApiResult<Listed> {
     threads::require(shared, tenant, id).await?;
     let thread = tenant.thread(shared.client(), id);
-    let newest = thread.overview_and_state().await?;
+    let (namespace, path) = match &within {
+        Some(within) => (within.namespace(), within.path()),
+        None => ("", Vec::new()),
+    };
+    let showing = Showing { thread: id, namespace, subgraphs: false };
+    let newest = match path.is_empty() {
+        true => thread.overview_and_state().await?,
+        false => None,
+    };
     let mut before = before.map(CheckpointId::from_uuid);
     let mut list = Listed::plain(shared.options().answer_bytes_max);
     let mut shown = 0;
@@ -97,7 +114,7 @@ async fn states(
         // With a filter it is not known how many must be read.
         let wanted = if metadata.is_empty() { limit - shown } else { PAGE };
         let max = wanted.min(PAGE);
-        let mut query = HistoryQuery::new().limit(max);
+        let mut query = HistoryQuery::new().limit(max).within(&path);
         if let Some(before) = before {
             query = query.before(before);
         }
@@ -106,11 +123,11 @@ async fn states(
         for snapshot in &page {
             let state = match &newest {
                 Some((overview, head)) if head.checkpoint == snapshot.checkpoint => {
-                    ThreadState::newest(id, overview, head)
+                    showing.newest(overview, head)
                 }
-                _ => ThreadState::recorded(id, snapshot),
+                _ => showing.recorded(snapshot),
             };
-            if shown < limit && state.has_metadata(metadata) {
+            if shown < limit && state.has_metadata(&metadata) {
                 list.push(&state)?;
                 shown += 1;
             }

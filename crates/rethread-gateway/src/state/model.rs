@@ -14,9 +14,9 @@ use crate::times::Time;
 /// A thread at one of its checkpoints. Of a thread that never ran, all is null or empty.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct ThreadState {
-    /// The last result: any JSON.
+    /// The last result: any JSON. Of a graph: its fields.
     values: Value,
-    /// The entrypoint, while it has still to finish.
+    /// The entrypoint, while it has still to finish. Of a graph: the nodes that run next.
     next: Vec<String>,
     tasks: Vec<Task>,
     metadata: Option<Object>,
@@ -33,13 +33,16 @@ pub(super) struct ThreadState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Checkpoint {
     pub(super) thread_id: Uuid,
-    pub(super) checkpoint_ns: &'static str,
-    pub(super) checkpoint_id: Uuid,
+    /// The tasks that lead to a graph within the graph, as `node:task id`; empty for the thread's.
+    pub(super) checkpoint_ns: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) checkpoint_id: Option<Uuid>,
 }
 
 impl Checkpoint {
-    pub(super) fn new(thread_id: Uuid, checkpoint: CheckpointId) -> Self {
-        Self { thread_id, checkpoint_ns: "", checkpoint_id: *checkpoint.as_uuid() }
+    pub(super) fn new(thread_id: Uuid, namespace: &str, checkpoint: CheckpointId) -> Self {
+        let checkpoint_id = Some(*checkpoint.as_uuid());
+        Self { thread_id, checkpoint_ns: namespace.to_owned(), checkpoint_id }
     }
 }
 
@@ -57,7 +60,8 @@ pub(super) struct StateEdited {
 pub(crate) struct CheckpointGiven {
     #[serde(default)]
     thread_id: Option<Value>,
-    /// Which graph within the graph; entrypoints have none.
+    /// Which graph within the graph: the tasks that lead to it, each as `node:task id` or as the
+    /// name of the node, with `|` between them.
     #[serde(default)]
     checkpoint_ns: Option<String>,
     #[serde(default)]
@@ -67,6 +71,20 @@ pub(crate) struct CheckpointGiven {
 }
 
 read_from_objects!(CheckpointGiven);
+
+impl CheckpointGiven {
+    /// Which graph within the graph, as it was named.
+    pub(crate) fn namespace(&self) -> &str {
+        self.checkpoint_ns.as_deref().unwrap_or_default()
+    }
+
+    /// The names of the pending nodes that lead to the graph that is meant.
+    pub(crate) fn path(&self) -> Vec<String> {
+        let steps = self.checkpoint_ns.as_deref().unwrap_or_default().split('|');
+        let name = |step: &str| step.split_once(':').map_or(step, |(name, _)| name).to_owned();
+        steps.filter(|step| !step.is_empty()).map(name).collect()
+    }
+}
 
 /// A question to a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -86,7 +104,7 @@ impl Question {
     }
 }
 
-/// The entrypoint as a task.
+/// The entrypoint as a task, or a task of a graph's step.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 struct Task {
     id: Uuid,
@@ -94,22 +112,80 @@ struct Task {
     path: [String; 2],
     error: Option<String>,
     interrupts: Vec<Question>,
+    /// Of a node that is a graph: which graph within the graph it is.
     checkpoint: Option<Checkpoint>,
-    state: Option<Value>,
+    /// Its state, if it was asked for.
+    state: Option<Box<ThreadState>>,
     result: Option<Value>,
 }
 
-impl Task {
-    fn new(id: Uuid, task: &TaskState) -> Self {
+/// What is shown of a state.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Showing<'a> {
+    pub(super) thread: Uuid,
+    /// Which graph within the graph; empty for the thread's.
+    pub(super) namespace: &'a str,
+    /// Whether states of graphs within are shown.
+    pub(super) subgraphs: bool,
+}
+
+impl Showing<'_> {
+    /// The newest state of a thread.
+    pub(super) fn newest(self, overview: &ThreadOverview, snapshot: &StateSnapshot) -> ThreadState {
+        self.state(snapshot, task_id(overview))
+    }
+
+    /// What is recorded of a state of a thread, and the states of graphs within it.
+    pub(super) fn recorded(self, snapshot: &StateSnapshot) -> ThreadState {
+        self.state(snapshot, ids::task(root_of(snapshot.run)))
+    }
+
+    /// A state; `task` is the id of a task that has no other.
+    fn state(self, snapshot: &StateSnapshot, task: Uuid) -> ThreadState {
+        let parent = snapshot.parent;
+        let place = |checkpoint| Checkpoint::new(self.thread, self.namespace, checkpoint);
+        // Tasks that have not begun are known by their places.
+        let id = |nth: usize| match nth {
+            0 => task,
+            nth => Uuid::new_v5(&task, &nth.to_be_bytes()),
+        };
+        let tasks = snapshot.tasks.iter().enumerate().map(|(nth, it)| self.task(it, id(nth)));
+        ThreadState {
+            values: shown(&snapshot.values),
+            next: snapshot.next.clone(),
+            tasks: tasks.collect(),
+            metadata: Some(metadata(self.thread, snapshot)),
+            created_at: Some(Time(snapshot.created_at)),
+            checkpoint: Some(place(snapshot.checkpoint)),
+            parent_checkpoint: parent.map(place),
+            interrupts: Question::all(&snapshot.interrupts),
+            checkpoint_id: Some(*snapshot.checkpoint.as_uuid()),
+            parent_checkpoint_id: parent.map(|parent| *parent.as_uuid()),
+        }
+    }
+
+    fn task(self, task: &TaskState, id: Uuid) -> Task {
+        let id = task.id.map_or(id, ids::task);
+        let step = format!("{}:{id}", task.name);
+        let namespace = match self.namespace {
+            "" => step,
+            outer => format!("{outer}|{step}"),
+        };
+        let within = Showing { namespace: &namespace, ..self };
+        let state = task.state.as_deref();
         let error = task.error.as_ref();
-        Self {
+        Task {
             id,
             name: task.name.clone(),
             path: ["__pregel_pull".to_owned(), task.name.clone()],
             error: error.map(|error| format!("{}: {}", error.kind, error.message)),
             interrupts: Question::all(&task.interrupts),
-            checkpoint: None,
-            state: None,
+            checkpoint: state.map(|_| Checkpoint {
+                thread_id: self.thread,
+                checkpoint_ns: namespace.clone(),
+                checkpoint_id: None,
+            }),
+            state: state.filter(|_| self.subgraphs).map(|state| Box::new(within.state(state, id))),
             result: task.result.as_ref().map(shown),
         }
     }
@@ -142,42 +218,11 @@ impl ThreadState {
         }
     }
 
-    /// The newest state of a thread.
-    pub(super) fn newest(
-        thread: Uuid,
-        overview: &ThreadOverview,
-        snapshot: &StateSnapshot,
-    ) -> Self {
-        Self::new(thread, snapshot, task_id(overview))
-    }
-
-    /// What is recorded of a state of a thread.
-    pub(super) fn recorded(thread: Uuid, snapshot: &StateSnapshot) -> Self {
-        Self::new(thread, snapshot, ids::task(root_of(snapshot.run)))
-    }
-
     /// Whether its metadata has at least this.
     pub(super) fn has_metadata(&self, wanted: &Wanted<Object>) -> bool {
         match &self.metadata {
             Some(metadata) => wanted.is_met_by(metadata),
             None => wanted.is_empty(),
-        }
-    }
-
-    fn new(thread: Uuid, snapshot: &StateSnapshot, task: Uuid) -> Self {
-        let parent = snapshot.parent;
-        let tasks = snapshot.tasks.iter().map(|it| Task::new(task, it));
-        Self {
-            values: shown(&snapshot.values),
-            next: snapshot.next.clone(),
-            tasks: tasks.collect(),
-            metadata: Some(metadata(thread, snapshot)),
-            created_at: Some(Time(snapshot.created_at)),
-            checkpoint: Some(Checkpoint::new(thread, snapshot.checkpoint)),
-            parent_checkpoint: parent.map(|parent| Checkpoint::new(thread, parent)),
-            interrupts: Question::all(&snapshot.interrupts),
-            checkpoint_id: Some(*snapshot.checkpoint.as_uuid()),
-            parent_checkpoint_id: parent.map(|parent| *parent.as_uuid()),
         }
     }
 }

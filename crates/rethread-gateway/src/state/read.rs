@@ -1,11 +1,11 @@
 use axum::Json;
 use axum::extract::State;
-use rethread_client::CheckpointId;
+use rethread_client::{CheckpointId, HistoryQuery};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::model::{CheckpointGiven, ThreadState};
+use super::model::{CheckpointGiven, Showing, ThreadState};
 use crate::caller::{Caller, Tenant};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Body, Path, Query};
@@ -16,8 +16,7 @@ use crate::threads;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(super) struct StateQuery {
-    /// Whether states of graphs within the graph are shown; entrypoints have none.
-    #[expect(dead_code, reason = "there are none")]
+    /// Whether states of graphs within the graph are shown, by the tasks that they are.
     subgraphs: Option<bool>,
 }
 
@@ -26,8 +25,8 @@ pub(super) struct StateQuery {
 pub(super) struct AtCheckpoint {
     #[serde(default)]
     checkpoint: CheckpointGiven,
+    /// Whether states of graphs within the graph are shown, by the tasks that they are.
     #[serde(default)]
-    #[expect(dead_code, reason = "entrypoints have no graphs within")]
     subgraphs: bool,
 }
 
@@ -35,20 +34,23 @@ pub(super) async fn newest(
     State(shared): State<Shared>,
     Caller { tenant }: Caller,
     Path(thread): Path<Uuid>,
-    Query(_): Query<StateQuery>,
+    Query(query): Query<StateQuery>,
 ) -> ApiResult<Json<ThreadState>> {
     threads::require(&shared, &tenant, thread).await?;
-    show(&shared, &tenant, thread, None).await.map(Json)
+    let subgraphs = query.subgraphs.unwrap_or_default();
+    show(&shared, &tenant, Showing { thread, namespace: "", subgraphs }, None).await.map(Json)
 }
 
 pub(super) async fn at(
     State(shared): State<Shared>,
     Caller { tenant }: Caller,
     Path((thread, checkpoint)): Path<(Uuid, Uuid)>,
-    Query(_): Query<StateQuery>,
+    Query(query): Query<StateQuery>,
 ) -> ApiResult<Json<ThreadState>> {
     threads::require(&shared, &tenant, thread).await?;
-    show(&shared, &tenant, thread, Some(checkpoint)).await.map(Json)
+    let subgraphs = query.subgraphs.unwrap_or_default();
+    let showing = Showing { thread, namespace: "", subgraphs };
+    show(&shared, &tenant, showing, Some(checkpoint)).await.map(Json)
 }
 
 pub(super) async fn at_given(
@@ -58,7 +60,42 @@ pub(super) async fn at_given(
     Body(request): Body<AtCheckpoint>,
 ) -> ApiResult<Json<ThreadState>> {
     threads::require(&shared, &tenant, thread).await?;
-    show(&shared, &tenant, thread, request.checkpoint.checkpoint_id).await.map(Json)
+    let AtCheckpoint { checkpoint, subgraphs } = request;
+    let path = checkpoint.path();
+    let namespace = checkpoint.namespace();
+    let showing = Showing { thread, namespace, subgraphs };
+    match path.is_empty() {
+        true => show(&shared, &tenant, showing, checkpoint.checkpoint_id).await.map(Json),
+        false => {
+            show_within(&shared, &tenant, showing, path, checkpoint.checkpoint_id).await.map(Json)
+        }
+    }
+}
+
+/// The state of a graph within the graph of a thread: as it stands now, or at a checkpoint.
+async fn show_within(
+    shared: &Shared,
+    tenant: &Tenant,
+    showing: Showing<'_>,
+    path: Vec<String>,
+    checkpoint: Option<Uuid>,
+) -> ApiResult<ThreadState> {
+    let thread = tenant.thread(shared.client(), showing.thread);
+    let newest = thread.state().within(&path).subgraphs(true).await?;
+    let wanted = checkpoint.map(CheckpointId::from_uuid);
+    match (wanted, newest) {
+        (None, None) => Ok(ThreadState::empty()),
+        (wanted, Some(snapshot)) if wanted.is_none_or(|it| it == snapshot.checkpoint) => {
+            Ok(showing.recorded(&snapshot))
+        }
+        (wanted, _) => {
+            let at = wanted.map(|wanted| HistoryQuery::new().within(path).at(wanted));
+            let found = thread.history(at.unwrap_or_default()).await?;
+            let named = wanted.map(|it| it.to_string()).unwrap_or_default();
+            let missing = || ApiError::not_found(format_args!("Checkpoint {named} not found"));
+            Ok(showing.recorded(found.first().ok_or_else(missing)?))
+        }
+    }
 }
 
 /// The state of a thread at a checkpoint, by default the newest. The newest is shown as it stands
@@ -66,22 +103,22 @@ pub(super) async fn at_given(
 async fn show(
     shared: &Shared,
     tenant: &Tenant,
-    id: Uuid,
+    showing: Showing<'_>,
     checkpoint: Option<Uuid>,
 ) -> ApiResult<ThreadState> {
-    let thread = tenant.thread(shared.client(), id);
+    let thread = tenant.thread(shared.client(), showing.thread);
     let newest = thread.overview_and_state().await?;
     let wanted = checkpoint.map(CheckpointId::from_uuid);
     match (wanted, newest) {
         (None, None) => Ok(ThreadState::empty()),
-        (None, Some((overview, snapshot))) => Ok(ThreadState::newest(id, &overview, &snapshot)),
+        (None, Some((overview, snapshot))) => Ok(showing.newest(&overview, &snapshot)),
         (Some(wanted), Some((overview, snapshot))) if snapshot.checkpoint == wanted => {
-            Ok(ThreadState::newest(id, &overview, &snapshot))
+            Ok(showing.newest(&overview, &snapshot))
         }
         (Some(wanted), _) => {
             let missing = || ApiError::not_found(format_args!("Checkpoint {wanted} not found"));
             let snapshot = thread.state_at(wanted).await?.ok_or_else(missing)?;
-            Ok(ThreadState::recorded(id, &snapshot))
+            Ok(showing.recorded(&snapshot))
         }
     }
 }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::programs;
 use crate::caller::Tenant;
-use crate::records::{ActiveRun, EntrypointRecord};
+use crate::records::{ActiveRun, Drawing, EntrypointRecord};
 use crate::shared::Shared;
 use crate::{Gateway, GatewayOptions, times};
 
@@ -108,6 +108,7 @@ impl Bench {
                 name: name.to_owned(),
                 input_schema: Some(json!({ "type": "string" })),
                 output_schema: None,
+                graph: drawing(name),
                 published_at: times::now(),
             };
             let table = bench.shared.records().entrypoints();
@@ -218,4 +219,11 @@ impl Bench {
         let table = self.shared.records().active(&Tenant::Standard, thread);
         table.put(run_id, &mark).await.expect("written");
     }
+}
+
+/// What coordinators say of the nodes of a program, if it is a graph.
+fn drawing(name: &str) -> Option<Drawing> {
+    let described = programs::registry().describe(name, times::now());
+    let described = described.expect("known").expect("encodes");
+    described.decode::<EntrypointRecord>("description").expect("a description").graph
 }

@@ -11,6 +11,7 @@ mod document;
 mod edits;
 mod ended;
 mod full;
+mod graphs;
 mod histories;
 mod hosts;
 mod later;

@@ -51,7 +51,12 @@ pub(super) async fn create(
             let detail = format!("supersteps: a step has one update, {given} were given");
             ApiError::invalid(detail)
         })?;
-        let edit = Edit { values: update.values, as_node: update.as_node, graph: graph.clone() };
+        let edit = Edit {
+            values: update.values,
+            as_node: update.as_node,
+            graph: graph.clone(),
+            path: Vec::new(),
+        };
         edit.make(&shared, &tenant, id, None).await?;
     }
     Ok(Json(show(&shared, &tenant, record).await?))

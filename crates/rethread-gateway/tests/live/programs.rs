@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rethread::Registry;
 use rethread::prelude::*;
+use rethread_graph::{Field, Graph, Node, START, StateGraph, Values};
 use serde_json::Value as Json;
 
 #[task]
@@ -147,8 +148,35 @@ async fn odd(_input: Json) -> Result<Odd> {
 /// A number that is none, and a map whose keys are pairs.
 type Odd = (f64, std::collections::BTreeMap<(u8, u8), String>);
 
+/// A graph with a graph as a node, which asks.
+fn review() -> Graph<Values, Values> {
+    let inner = StateGraph::with_fields("check", [Field::append("log")])
+        .add_node(
+            "ask",
+            Node::new(|state: Json| async move {
+                let answer: Json = interrupt(json!({ "seen": state["log"] })).await?;
+                Ok::<Json, Error>(json!({ "log": [answer] }))
+            }),
+        )
+        .add_edge(START, "ask")
+        .compile()
+        .expect("a graph");
+    let says = |entry: &'static str| {
+        Node::new(move |_: Json| async move { Ok::<Json, Error>(json!({ "log": [entry] })) })
+    };
+    StateGraph::with_fields("review", [Field::append("log")])
+        .add_node("write", says("write"))
+        .add_node("check", Node::graph(&inner))
+        .add_node("done", says("done"))
+        .add_edge(START, "write")
+        .add_edge("write", "check")
+        .add_edge("check", "done")
+        .compile()
+        .expect("a graph")
+}
+
 /// Their names.
-pub(crate) const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 14] = [
     "essay",
     "add_numbers",
     "accumulate",
@@ -161,6 +189,8 @@ pub(crate) const NAMES: [&str; 12] = [
     "stutter",
     "endless",
     "odd",
+    "check",
+    "review",
 ];
 
 pub(crate) fn registry() -> Registry {
@@ -185,6 +215,7 @@ pub(crate) fn registry() -> Registry {
         .task(ask::def())
         .task(say::def())
         .task(stammer::def())
+        .graph(&review())
         .build()
         .expect("a registry")
 }
