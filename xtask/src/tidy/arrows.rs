@@ -134,6 +134,6 @@ mod tests {
 
     #[test]
     fn a_new_crate_must_be_placed() {
-        assert!(found("rethread-graph", "serde", Kind::Normal, false)[0].contains("unknown crate"));
+        assert!(found("rethread-novel", "serde", Kind::Normal, false)[0].contains("unknown crate"));
     }
 }
