@@ -131,6 +131,18 @@ examples! {
         "Please approve/reject the essay",
         "{\"essay\":\"An essay about topic: cat\",\"is_approved\":true}\n",
     ],
+    graph_agent: ["\"content\":\"42\"", "\"content\":\"It is 42.\""],
+    graph_double: ["5 doubled twice is 20\n21 doubled is 42\n"],
+    graph_handover: [
+        "human: Rome\nai: Rome is lovely in spring.\nai: In Rome, take the inn at the river.\n",
+    ],
+    graph_map_reduce: [
+        "graph TD;",
+        "lions never get lost?",
+        "elephants never get lost?",
+        "owls never get lost?",
+        "best: Why do elephants never get lost?",
+    ],
     handover: ["Travel hands over to Hotels\n", "Hotels: In Rome, take the inn at the river.\n"],
     memory: [
         "Ada: Remember: I like owls\nmodel: I shall remember.\n",
