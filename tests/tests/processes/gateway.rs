@@ -25,7 +25,7 @@ fn ask(port: u16, method: &str, path: &str, token: Option<&str>, body: &str) -> 
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nhost: x\r\n{token}connection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\n{token}connection: close\r\n\
          content-length: {length}\r\n\r\n{body}"
     )
     .expect("asked");
