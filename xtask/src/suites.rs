@@ -18,6 +18,7 @@ struct CargoStep {
 /// of the tests.
 const CONFORMANCE: &str = "rethread-conformance";
 const CASES: &str = "crates/rethread-conformance/cases";
+const GRAPHS: &str = "crates/rethread-conformance/graph-cases";
 
 /// The program that disturbs real processes.
 const CHAOS: &str = "rethread-chaos";
@@ -91,6 +92,16 @@ const LONG: &[CargoStep] = &[
     CargoStep {
         name: "conformance, several processes",
         args: &["run", "--locked", "-p", CONFORMANCE, "--", "suite", "--engine=processes", CASES],
+        env: &[],
+    },
+    CargoStep {
+        name: "conformance of graphs, stored on disk",
+        args: &["run", "--locked", "-p", CONFORMANCE, "--", "suite", "--engine=embedded", GRAPHS],
+        env: &[],
+    },
+    CargoStep {
+        name: "conformance of graphs, several processes",
+        args: &["run", "--locked", "-p", CONFORMANCE, "--", "suite", "--engine=processes", GRAPHS],
         env: &[],
     },
     CargoStep {
