@@ -4,9 +4,9 @@
 //! cargo run --example graph_agent
 //! ```
 
-use rethread::graph::ToolCall;
 use rethread::prelude::*;
 use rethread::{App, Embedded, Message, MessagesState, MessagesStateUpdate, Route};
+use rethread_examples::model::{Chat, Llm, Reply, Tool};
 use rethread_examples::person;
 use serde::{Deserialize, Serialize};
 
@@ -23,16 +23,18 @@ async fn multiply(a: i64, b: i64) -> Result<i64> {
     Ok(a * b)
 }
 
-/// Stands for a model: it calls the tool for a question, and reads its result out.
-async fn model(state: MessagesState) -> Result<MessagesStateUpdate> {
-    let reply = match state.messages.last() {
-        Some(last) if last.kind == "human" => {
-            let call = ToolCall::new("multiply", json!({ "a": 6, "b": 7 }), "call-1");
-            Message::ai("").with_tool_calls([call])
-        }
-        last => Message::ai(format!("It is {}.", last.map(Message::text).unwrap_or_default())),
+/// Asks the model, which answers or wants a tool to be called.
+async fn model(state: MessagesState, llm: Dep<Llm>) -> Result<MessagesStateUpdate> {
+    let number = json!({ "type": "integer" });
+    let multiply = Tool {
+        name: "multiply".to_owned(),
+        description: "multiplies two numbers".to_owned(),
+        parameters: json!({
+            "type": "object", "properties": { "a": number, "b": number }, "required": ["a", "b"],
+        }),
     };
-    Ok(MessagesStateUpdate::new().messages(reply))
+    let reply = llm.reply(&Chat::of(&state.messages).tools([multiply])).await?;
+    Ok(MessagesStateUpdate::new().messages(Message::from(reply)))
 }
 
 /// Runs the calls that a person allows. Nodes call tasks and ask people as entrypoints do.
@@ -66,6 +68,14 @@ fn after_model(state: MessagesState) -> Next {
     }
 }
 
+/// What the model says where no other one is named.
+fn script(chat: &Chat) -> Reply {
+    match chat.last() {
+        "What is 6 times 7?" => Reply::call("call-1", "multiply", json!({ "a": 6, "b": 7 })),
+        result => Reply::text(format!("It is {result}.")),
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let graph = StateGraph::<MessagesState>::new("agent")
@@ -75,7 +85,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .add_conditional_edges("model", after_model)
         .add_edge("tools", "model")
         .compile()?;
-    let app = App::new().graph(&graph).task(multiply::def());
+    let app = App::new().provide(Llm::from_env(script)?).graph(&graph).task(multiply::def());
     let engine = Embedded::open(app, ".rethread").await?;
     let thread = engine.client().new_thread();
     let question = MessagesStateUpdate::new().messages("What is 6 times 7?");

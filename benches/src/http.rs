@@ -8,6 +8,7 @@ mod served;
 use std::error::Error;
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use self::connection::Failure;
 use self::served::Served;
@@ -16,7 +17,7 @@ use crate::process;
 use crate::report::Report;
 
 /// How much is measured.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Copy, Args, Serialize, Deserialize)]
 pub(crate) struct Sizes {
     /// Runs that are made one at a time, of each kind.
     #[arg(long, default_value_t = 500)]
@@ -39,6 +40,21 @@ pub(crate) struct Sizes {
     /// How many of them are written in a second.
     #[arg(long, default_value_t = 50)]
     per_second: u64,
+}
+
+impl Sizes {
+    /// Sizes that only show that it works.
+    pub(crate) fn quick(self) -> Self {
+        Self {
+            runs: self.runs.min(20),
+            clients: self.clients.min(10),
+            load_runs: self.load_runs.min(100),
+            readers: self.readers.min(50),
+            stalled: self.stalled.min(2),
+            events: self.events.min(100),
+            per_second: self.per_second,
+        }
+    }
 }
 
 /// Measures all of it on an engine.

@@ -1,7 +1,22 @@
 //! What the system says of processes.
 
+use std::path::Path;
+use std::process::Child;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
+
+/// A process that ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Service(pub(crate) Child);
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// User and system time of a process, in seconds, from its `stat` file; none where there is no
 /// such file.
@@ -43,4 +58,18 @@ pub(crate) fn shared_clock_us() -> u64 {
 pub(crate) fn open_many_files() -> std::io::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
+}
+
+/// Bytes that the files of a directory take on the disk; what vanishes meanwhile counts nothing.
+pub(crate) fn disk_bytes(directory: &Path) -> u64 {
+    /// Bytes of a block as the system counts them, on any file system.
+    const BLOCK: u64 = 512;
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
+            Ok(metadata) => std::os::unix::fs::MetadataExt::blocks(&metadata) * BLOCK,
+            Err(_) => 0,
+        })
+        .sum()
 }

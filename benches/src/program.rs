@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use futures::future::try_join_all;
 use rethread::App;
 use rethread::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,57 @@ pub(crate) async fn timed_sequence(steps: u64) -> Result<Vec<u64>> {
         times.push(u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX));
     }
     Ok(times)
+}
+
+/// Calls `noop` this many times at once.
+#[entrypoint]
+pub(crate) async fn fan_out(tasks: u64) -> Result<u64> {
+    let results = try_join_all((0..tasks).map(|task| noop(format!("{task:0>96}")))).await?;
+    Ok(results.len() as u64)
+}
+
+/// A run with a past.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Past {
+    /// Results that are recorded before the first question.
+    pub(crate) calls: u64,
+    /// Questions after that, one after the other.
+    pub(crate) questions: u64,
+}
+
+/// Calls `noop`, a hundred at a time, and then asks. Each answer comes to a body that has to be
+/// given all results again.
+#[entrypoint]
+pub(crate) async fn remember(past: Past) -> Result<u64> {
+    const AT_ONCE: u64 = 100;
+    let mut called = 0;
+    while called < past.calls {
+        let end = past.calls.min(called + AT_ONCE);
+        try_join_all((called..end).map(|call| noop(format!("{call:0>96}")))).await?;
+        called = end;
+    }
+    for question in 0..past.questions {
+        interrupt::<bool>(question).await?;
+    }
+    Ok(called)
+}
+
+/// What is carried through tasks.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Carrying {
+    /// How many tasks, one after the other.
+    pub(crate) steps: u64,
+    /// Bytes of what each is given and gives back.
+    pub(crate) bytes: usize,
+}
+
+/// Calls `noop` with large texts.
+#[entrypoint]
+pub(crate) async fn carry(carrying: Carrying) -> Result<u64> {
+    for step in 0..carrying.steps {
+        noop(format!("{step:0>width$}", width = carrying.bytes)).await?;
+    }
+    Ok(carrying.steps)
 }
 
 /// Steps of a kind, one after the other.
@@ -109,7 +161,7 @@ pub(crate) async fn question(text: String) -> Result<String> {
 pub(crate) struct Writing {
     /// How many.
     pub(crate) events: u64,
-    /// At which rate.
+    /// At which rate; zero: as fast as it can.
     pub(crate) per_second: u64,
     /// They are begun once this file is there.
     pub(crate) gate: PathBuf,
@@ -131,10 +183,17 @@ async fn write_events(writing: Writing) -> Result<u64> {
     while !writing.gate.exists() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let pace = Duration::from_secs(1).div_f64(writing.per_second.max(1) as f64);
-    let mut pace = tokio::time::interval(pace);
+    /// Events that are written without a pause.
+    const BURST: u64 = 100;
+    let mut pace = (writing.per_second > 0)
+        .then(|| tokio::time::interval(Duration::from_secs(1).div_f64(writing.per_second as f64)));
     for number in 0..writing.events {
-        pace.tick().await;
+        match &mut pace {
+            Some(pace) => drop(pace.tick().await),
+            // What is written leaves when the body awaits something.
+            None if number % BURST == 0 => tokio::task::yield_now().await,
+            None => {}
+        }
         let text = format!("{number:0>96}");
         emit(Tick { number, at_us: shared_clock_us(), text })?;
     }
@@ -151,6 +210,9 @@ pub(crate) fn app() -> App {
     App::new()
         .entrypoint(sequence::def())
         .entrypoint(timed_sequence::def())
+        .entrypoint(fan_out::def())
+        .entrypoint(remember::def())
+        .entrypoint(carry::def())
         .entrypoint(labour::def())
         .entrypoint(counted::def())
         .entrypoint(question::def())

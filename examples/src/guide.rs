@@ -9,6 +9,9 @@ struct Cache;
 #[doc = include_str!("../../docs/guide/child-entrypoints.md")]
 struct ChildEntrypoints;
 
+#[doc = include_str!("../../docs/guide/choosing.md")]
+struct Choosing;
+
 #[doc = include_str!("../../docs/guide/concurrent-runs.md")]
 struct ConcurrentRuns;
 
@@ -21,6 +24,9 @@ struct Determinism;
 #[doc = include_str!("../../docs/guide/errors.md")]
 struct Errors;
 
+#[doc = include_str!("../../docs/guide/graph-state.md")]
+struct GraphState;
+
 #[doc = include_str!("../../docs/guide/graphs.md")]
 struct Graphs;
 
@@ -29,6 +35,9 @@ struct Interrupts;
 
 #[doc = include_str!("../../docs/guide/memory.md")]
 struct Memory;
+
+#[doc = include_str!("../../docs/guide/messages.md")]
+struct Messages;
 
 #[doc = include_str!("../../docs/guide/parallel.md")]
 struct Parallel;
@@ -44,6 +53,9 @@ struct Store;
 
 #[doc = include_str!("../../docs/guide/streams.md")]
 struct Streams;
+
+#[doc = include_str!("../../docs/guide/subgraphs.md")]
+struct Subgraphs;
 
 #[doc = include_str!("../../docs/guide/tasks.md")]
 struct Tasks;

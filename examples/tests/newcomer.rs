@@ -132,9 +132,28 @@ examples! {
         "{\"essay\":\"An essay about topic: cat\",\"is_approved\":true}\n",
     ],
     graph_agent: ["\"content\":\"42\"", "\"content\":\"It is 42.\""],
+    graph_breakpoint: [
+        "next [\"send\"], text: hey Ada, where is my money, sent: false\n",
+        "next [\"send\"], text: Dear Ada, may I remind you of our bill?, sent: false\n",
+        "sent: Dear Ada, may I remind you of our bill?\nto Ada, sent: true\n",
+        "step 3: Loop, then []\nstep 2: Update, then [\"send\"]\nstep 1: Loop",
+    ],
+    graph_chatbot: [
+        "person: I am Ada\nmodel: Nice to meet you.\n",
+        "person: What is my name?\nmodel: You are Ada.\n",
+        "-- the thread keeps 4 messages",
+        "model: You have not told me.\n",
+    ],
     graph_double: ["5 doubled twice is 20\n21 doubled is 42\n"],
     graph_handover: [
         "human: Rome\nai: Rome is lovely in spring.\nai: In Rome, take the inn at the river.\n",
+    ],
+    graph_histories: [
+        "History::Inherit\n  preparing\n  1 question\n  prepared 1 times, heard [\"good\"]\n",
+        "History::Inherit\n  preparing\n  1 question\n  prepared 1 times, heard [\"better\"]\n",
+        "History::Thread\n  preparing\n  1 question\n  prepared 1 times, heard [\"good\"]\n",
+        "  prepared 2 times, heard [\"good\", \"better\"]\n",
+        "History::Off\n  preparing\n  1 question\n  preparing\n  prepared 1 times, heard [\"good\"]\n",
     ],
     graph_map_reduce: [
         "graph TD;",
@@ -142,6 +161,25 @@ examples! {
         "elephants never get lost?",
         "owls never get lost?",
         "best: Why do elephants never get lost?",
+    ],
+    graph_review: [
+        "writing about owls\n{\"draft\":\"Owls have eyes",
+        "writing about owls\n{\"draft\":\"Owls see at night.\"}",
+        "\"is_published\":true",
+    ],
+    graph_router: [
+        "The invoice came twice -> Billing",
+        "The screen is black -> Technical",
+        "Do you sell owls? -> Unknown: A person will call you.\n",
+    ],
+    graph_subgraphs: [
+        "research / search\nresearch / read\nresearch\nwrite\n-- owls: a book about owls says so\n",
+        "-- ducks: a book about owls says so; a book about ducks says so\n",
+    ],
+    graph_supervisor: [
+        "person: Tell me about owls.\n",
+        "researcher: Owls turn their heads by 270 degrees.\n",
+        "writer: An owl looks behind itself with ease.\n",
     ],
     handover: ["Travel hands over to Hotels\n", "Hotels: In Rome, take the inn at the river.\n"],
     memory: [

@@ -1,7 +1,7 @@
 //! The command line: what was asked for.
 
 use crate::Result;
-use crate::{clients, fuzz, parity};
+use crate::{clients, fuzz, parity, peers};
 
 pub(crate) const HELP: &str = "\
 usage: cargo xtask <command>
@@ -11,8 +11,14 @@ usage: cargo xtask <command>
                                 steps after one failed
   tidy                          the project's own rules about its sources
   redis                         prints the path of a redis-server, fetching one if needed
-  bench [args..]                runs the benchmarks; the arguments are theirs: steps, latency,
-                                scale-out, takeover, parked, overload, http
+  bench [args..]                runs the benchmarks; the arguments are theirs: steps, fanout,
+                                latency, resume, replay, stream, parked, takeover, payloads,
+                                idle, scale-out, overload, http, --engine E,.., --repeat N,
+                                --minutes N, --quick
+  bench micro [args..]          small parts alone, by Criterion, whose the arguments are
+  bench peers [--rounds N] [--minutes N] [--only NAME,..] [--quick]
+                                the same workloads on LangGraph, Restate, BullMQ and apalis, which
+                                it installs, and on Rethread in turn
   parity [--graphs] [--seed N] [--count N] [--engine memory|embedded|redis|processes] [--evict]
                                 compares random programs with the real LangGraph, which it
                                 installs; --graphs: of the Graph API; --recorded: LangGraph with
@@ -47,6 +53,8 @@ pub(crate) enum Command {
     Tidy,
     Redis,
     Bench { args: Vec<String> },
+    MicroBench { args: Vec<String> },
+    Peers(peers::Options),
     Parity(parity::Options),
     Sim { args: Vec<String> },
     Planted { args: Vec<String> },
@@ -74,7 +82,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         }
         "tidy" => Command::Tidy,
         "redis" => Command::Redis,
-        "bench" => Command::Bench { args: std::mem::take(&mut rest) },
+        "bench" => bench(&mut rest)?,
         "parity" => Command::Parity(parity_options(&mut rest)?),
         "sim" => Command::Sim { args: std::mem::take(&mut rest) },
         "planted" => Command::Planted { args: std::mem::take(&mut rest) },
@@ -94,6 +102,32 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         None => Ok(command),
         Some(odd) => Err(format!("`{name}` takes no `{odd}`")),
     }
+}
+
+/// The benchmarks take arguments of their own.
+fn bench(rest: &mut Vec<String>) -> Result<Command> {
+    match rest.first().map(String::as_str) {
+        Some("peers") => {
+            rest.remove(0);
+            Ok(Command::Peers(peers_options(rest)?))
+        }
+        Some("micro") => Ok(Command::MicroBench { args: rest.drain(..).skip(1).collect() }),
+        _ => Ok(Command::Bench { args: std::mem::take(rest) }),
+    }
+}
+
+fn peers_options(rest: &mut Vec<String>) -> Result<peers::Options> {
+    let mut options = peers::Options { quick: take(rest, "--quick"), ..peers::Options::default() };
+    if let Some(rounds) = take_value(rest, "--rounds")? {
+        options.rounds = number("--rounds", &rounds)?;
+    }
+    if let Some(minutes) = take_value(rest, "--minutes")? {
+        options.minutes = number("--minutes", &minutes)?;
+    }
+    if let Some(only) = take_value(rest, "--only")? {
+        options.only = only.split(',').map(str::to_owned).collect();
+    }
+    Ok(options)
 }
 
 fn parity_options(rest: &mut Vec<String>) -> Result<parity::Options> {
@@ -186,6 +220,8 @@ mod tests {
         );
         let args = vec!["replay".to_owned(), "--quick".to_owned()];
         assert_eq!(parsed("bench replay --quick"), Ok(Command::Bench { args }));
+        let args = vec!["scripts".to_owned()];
+        assert_eq!(parsed("bench micro scripts"), Ok(Command::MicroBench { args }));
     }
 
     #[test]
@@ -196,6 +232,12 @@ mod tests {
         assert_eq!(parsed("parity --recorded --graphs"), Ok(Command::Parity(options)));
         let options = fuzz::Options { seconds: 5, target: Some("ids".into()) };
         assert_eq!(parsed("fuzz --target ids --seconds 5"), Ok(Command::Fuzz(options)));
+        let only = vec!["bullmq".into(), "apalis".into()];
+        let options = peers::Options { only, quick: true, rounds: 2, ..Default::default() };
+        assert_eq!(
+            parsed("bench peers --only bullmq,apalis --rounds 2 --quick"),
+            Ok(Command::Peers(options))
+        );
         assert!(parsed("parity --seed").expect_err("no value").contains("--seed"));
         assert!(parsed("parity --seed x").expect_err("no number").contains("`x`"));
     }

@@ -7,6 +7,7 @@ mod cli;
 mod clients;
 mod fuzz;
 mod parity;
+mod peers;
 mod proofs;
 mod redis;
 mod repo;
@@ -54,6 +55,8 @@ fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Bench { args } => suites::bench(&repo, &args),
+        Command::MicroBench { args } => suites::micro_bench(&repo, &args),
+        Command::Peers(options) => peers::peers(&repo, &options),
         Command::Parity(options) => parity::parity(&repo, &options),
         Command::Sim { args } => proofs::sim(&repo, &args),
         Command::Planted { args } => proofs::planted(&repo, &args),

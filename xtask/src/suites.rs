@@ -1,6 +1,7 @@
 //! The suites: what `cargo xtask test` runs, in order of what fails fastest.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::repo::{Repo, run, stdout_of};
 use crate::steps::Steps;
@@ -176,15 +177,38 @@ pub(crate) fn test(repo: &Repo, all: bool, keep_going: bool) -> Result<()> {
     steps.finish()
 }
 
+/// The program whose size the benchmarks tell.
+const SIZED: &str = "essay";
+
 pub(crate) fn bench(repo: &Repo, args: &[String]) -> Result<()> {
+    let workload = args.iter().find(|arg| !arg.starts_with('-'));
     let mut command = repo.cargo();
     command.args(["run", "--release", "--locked", "-p", "rethread-benches", "--"]).args(args);
-    match redis::find(repo) {
-        Ok(path) => drop(command.env(redis::VARIABLE, path)),
-        // Most benchmarks need no server; those that do say so themselves.
-        Err(message) => eprintln!("warning: {message}"),
+    if workload.is_none_or(|workload| workload == "idle") {
+        let mut build = repo.cargo();
+        build.args(["build", "--release", "--locked", "-p", "rethread-examples", "--example"]);
+        run(build.arg(SIZED))?;
+        command.env("BENCH_PROGRAM", repo.target.join("release/examples").join(SIZED));
     }
-    run(&mut command)
+    run(with_redis(repo, &mut command))
+}
+
+/// The benchmarks of small parts.
+pub(crate) fn micro_bench(repo: &Repo, args: &[String]) -> Result<()> {
+    let mut command = repo.cargo();
+    command.args(["bench", "--locked", "-p", "rethread-benches", "--benches", "--"]).args(args);
+    run(with_redis(repo, &mut command))
+}
+
+fn with_redis<'c>(repo: &Repo, command: &'c mut Command) -> &'c mut Command {
+    match redis::find(repo) {
+        Ok(path) => command.env(redis::VARIABLE, path),
+        // Most benchmarks need no server; those that do say so themselves.
+        Err(message) => {
+            eprintln!("warning: {message}");
+            command
+        }
+    }
 }
 
 pub(crate) fn fix(repo: &Repo) -> Result<()> {
@@ -201,7 +225,7 @@ fn toolchain(repo: &Repo) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let mut rustup = std::process::Command::new("rustup");
+    let mut rustup = Command::new("rustup");
     rustup.current_dir(&repo.root).args(["component", "add"]).args(&missing);
     run(&mut rustup).map_err(|error| {
         format!("the Rust toolchain lacks {}: install it ({error})", missing.join(" and "))

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rethread_redis::testing::RedisServer;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::connection::{Buffers, Connection, Failure};
 use crate::cluster::until;
 use crate::engine::{Kind, SERVICE_ENV};
-use crate::process;
+use crate::process::{self, Service};
 
 /// Longest time until the first run is done.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,16 +27,6 @@ pub(super) struct Served {
     server: Option<RedisServer>,
     directory: TempDir,
     address: SocketAddr,
-}
-
-struct Service(Child);
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 impl Served {

@@ -32,7 +32,6 @@ use crate::value::AnyValue;
 /// What could not be encoded is an error when the request is sent.
 #[derive(Debug, Clone, Default)]
 pub struct CommandInput {
-    entrypoint: Option<String>,
     answers: Option<Answers>,
     command: GraphCommand,
     error: Option<PayloadError>,
@@ -102,13 +101,6 @@ impl CommandInput {
         self
     }
 
-    /// Names the graph, for a thread that has never run.
-    #[must_use]
-    pub fn entrypoint(mut self, name: impl Into<String>) -> Self {
-        self.entrypoint = Some(name.into());
-        self
-    }
-
     fn encode(&mut self, value: &impl Serialize, what: &str) -> Option<Payload> {
         match Payload::encode(value, what) {
             Ok(value) => Some(value),
@@ -120,11 +112,11 @@ impl CommandInput {
     }
 
     fn into_action(self) -> Result<Action, PayloadError> {
-        let Self { entrypoint, answers, command, error } = self;
+        let Self { answers, command, error } = self;
         match error {
             Some(error) => Err(error),
             None => {
-                let input = message::CommandInput { entrypoint, answers, command };
+                let input = message::CommandInput { answers, command };
                 Ok(Action::Command(Box::new(input)))
             }
         }

@@ -1,30 +1,36 @@
 //! JSON at the edges: values are MessagePack inside, and JSON for people and other programs.
 //!
-//! Every JSON value has a payload and comes back unchanged. The other way, what JSON cannot say
-//! is said like this:
+//! Every JSON value has a payload and comes back unchanged. The other way there are values that
+//! JSON cannot say. [`from_payload`] says them like this, or refuses:
 //!
 //! | MessagePack | JSON |
 //! |---|---|
-//! | binary | array of numbers, which serde reads back as bytes |
+//! | binary, text that is not UTF-8 | array of numbers, which serde reads back as bytes |
 //! | map key that is a number or a boolean | its text |
 //! | NaN, infinities | `null` |
-//! | other map keys, extension types, more than 128 levels | an error |
+//! | other map keys, two keys of the same text, extension types, more than 128 levels, bytes that are no value | an error |
+//!
+//! [`show`] and [`Shown`] are for who looks at values whatever they are, and say the rest as
+//! something:
+//!
+//! | MessagePack | JSON |
+//! |---|---|
+//! | other map key | the JSON text of it: `0.5`, `[1,2]`; of two keys with the same text the last one stands |
+//! | extension type | `{"type": NUMBER, "bytes": [..]}` |
+//! | more than 128 levels, bytes that are no value | the text `(N bytes that JSON cannot say)` |
 
+mod reader;
 mod requests;
 mod shown;
 
 use std::fmt;
 
 use rethread_core::payload::{Payload, PayloadError};
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
-};
-use serde_json::{Map, Number, Value};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer};
+use serde_json::{Value, json};
 
+use reader::{Reader, Unsayable};
 pub(crate) use requests::answers;
-
-/// As deep as serde_json reads text.
-const DEPTH_MAX: u32 = 128;
 
 /// The payload as JSON; `what` names it in the error.
 ///
@@ -56,133 +62,40 @@ pub fn to_payload(value: &Value, what: impl fmt::Display) -> Result<Payload, Pay
     Payload::encode(value, what)
 }
 
+/// The payload as JSON, whatever it is.
+///
+/// ```
+/// use rethread_client::{Payload, json};
+///
+/// let map = std::collections::BTreeMap::from([((1, 2), "pair")]);
+/// let payload = Payload::encode(&map, "example")?;
+/// assert!(json::from_payload(&payload, "example").is_err());
+/// assert_eq!(json::show(&payload), serde_json::json!({ "[1,2]": "pair" }));
+/// # Ok::<(), rethread_client::PayloadError>(())
+/// ```
+pub fn show(payload: &Payload) -> Value {
+    match payload.decode::<Shown>("value") {
+        Ok(Shown(value)) => value,
+        Err(_) => json!(format!("({} bytes that JSON cannot say)", payload.len())),
+    }
+}
+
+/// A value read as JSON, whatever it is, as [`show`] does. Only values of too many levels, and
+/// bytes that are no value, are an error.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown(pub Value);
+
+impl<'de> Deserialize<'de> for Shown {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Reader::new(Unsayable::Shown).deserialize(deserializer).map(Self)
+    }
+}
+
 struct Json(Value);
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Level(DEPTH_MAX).deserialize(deserializer).map(Json)
-    }
-}
-
-/// Reads one value that may have this many levels.
-#[derive(Clone, Copy)]
-struct Level(u32);
-
-impl Level {
-    fn below<E: serde::de::Error>(self) -> Result<Self, E> {
-        match self.0.checked_sub(1) {
-            Some(below) => Ok(Self(below)),
-            None => Err(E::custom(format_args!("nested deeper than {DEPTH_MAX} levels"))),
-        }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Level {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Level {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value that JSON can say")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.deserialize(deserializer)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_bytes<E>(self, value: &[u8]) -> Result<Value, E> {
-        Ok(value.iter().copied().collect())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let below = self.below()?;
-        let mut values = Vec::new();
-        while let Some(value) = seq.next_element_seed(below)? {
-            values.push(value);
-        }
-        Ok(Value::Array(values))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let below = self.below()?;
-        let mut values = Map::new();
-        while let Some(key) = map.next_key_seed(Key)? {
-            let value = map.next_value_seed(below)?;
-            if values.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("key `{key}` is there twice")));
-            }
-            values.insert(key, value);
-        }
-        Ok(Value::Object(values))
-    }
-}
-
-/// Reads the key of a map as text.
-struct Key;
-
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = String;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl Visitor<'_> for Key {
-    type Value = String;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text, number or boolean as the key of a map")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<String, E> {
-        Ok(key.to_owned())
-    }
-
-    fn visit_bool<E>(self, key: bool) -> Result<String, E> {
-        Ok(key.to_string())
-    }
-
-    fn visit_i64<E>(self, key: i64) -> Result<String, E> {
-        Ok(key.to_string())
-    }
-
-    fn visit_u64<E>(self, key: u64) -> Result<String, E> {
-        Ok(key.to_string())
+        Reader::new(Unsayable::Refused).deserialize(deserializer).map(Self)
     }
 }
 
@@ -190,12 +103,22 @@ impl Visitor<'_> for Key {
 mod tests {
     use std::collections::BTreeMap;
 
-    use serde_json::json;
-
     use super::*;
 
-    fn shown<T: serde::Serialize>(value: &T) -> Result<Value, PayloadError> {
+    fn strictly<T: serde::Serialize>(value: &T) -> Result<Value, PayloadError> {
         from_payload(&Payload::encode(value, "x")?, "the value")
+    }
+
+    fn of_bytes(bytes: &[u8]) -> Payload {
+        Payload::from_bytes(bytes.to_vec().into())
+    }
+
+    fn encoded<T: serde::Serialize>(value: &T) -> Value {
+        show(&Payload::encode(value, "x").expect("encodes"))
+    }
+
+    fn shown(bytes: &[u8]) -> Value {
+        show(&of_bytes(bytes))
     }
 
     #[test]
@@ -205,6 +128,7 @@ mod tests {
             "text": "é\u{0}", "list": [[], {}, [1]], "": {"deep": {"er": -1}},
         });
         let payload = to_payload(&value, "x").expect("encodes");
+        assert_eq!(show(&payload), value);
         assert_eq!(from_payload(&payload, "x"), Ok(value));
     }
 
@@ -216,28 +140,54 @@ mod tests {
                 serializer.serialize_bytes(&[0, 255])
             }
         }
-        assert_eq!(shown(&Binary), Ok(json!([0, 255])));
-        assert_eq!(shown(&BTreeMap::from([(-3, "a"), (7, "b")])), Ok(json!({"-3": "a", "7": "b"})));
-        assert_eq!(shown(&BTreeMap::from([(true, ())])), Ok(json!({"true": null})));
-        assert_eq!(shown(&(f64::NAN, f64::INFINITY)), Ok(json!([null, null])));
+        assert_eq!(strictly(&Binary), Ok(json!([0, 255])));
+        assert_eq!(
+            strictly(&BTreeMap::from([(-3, "a"), (7, "b")])),
+            Ok(json!({"-3": "a", "7": "b"}))
+        );
+        assert_eq!(strictly(&BTreeMap::from([(true, ())])), Ok(json!({"true": null})));
+        assert_eq!(strictly(&(f64::NAN, f64::INFINITY)), Ok(json!([null, null])));
     }
 
     #[test]
     fn what_json_cannot_say_is_an_error_that_names_the_value() {
-        let error = shown(&BTreeMap::from([((1, 2), "pair")])).expect_err("no key").to_string();
+        let error = strictly(&BTreeMap::from([((1, 2), "pair")])).expect_err("no key").to_string();
         assert!(error.starts_with("cannot decode the value as `JSON`: "), "{error}");
+        assert!(error.contains("a list was given, expected a text"), "{error}");
         assert!(error.contains("key of a map"), "{error}");
+        // 0x81 0xcb: a map with a float as its key; 0xd4: an extension type; 0x82: two keys with
+        // the same text; 0x92: the second element is missing.
+        let half = [&[0x81, 0xcb][..], &0.5_f64.to_be_bytes(), &[1]].concat();
+        for bytes in [&half[..], &[0xd4, 5, 9], &[0x82, 1, 1, 0xa1, b'1', 2], &[0x92, 1], &[]] {
+            assert!(from_payload(&of_bytes(bytes), "x").is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_json_cannot_say_is_shown_as_something() {
+        assert_eq!(encoded(&(f64::NAN, f64::INFINITY, 1.5)), json!([null, null, 1.5]));
+        assert_eq!(encoded(&BTreeMap::from([((1, 2), "a")])), json!({"[1,2]": "a"}));
+        assert_eq!(encoded(&BTreeMap::from([((), 1)])), json!({"null": 1}));
+        // 0xc4: binary; 0xa2: a text of two bytes that are not UTF-8.
+        assert_eq!(shown(&[0xc4, 2, 0, 255]), json!([0, 255]));
+        assert_eq!(shown(&[0xa2, 0xff, 0xfe]), json!([255, 254]));
+        assert_eq!(shown(&[0x81, 0xa1, 0xff, 1]), json!({"[255]": 1}));
+        assert_eq!(shown(&[0xd4, 5, 9]), json!({"type": 5, "bytes": [9]}));
+        let half = [&[0x81, 0xcb][..], &0.5_f64.to_be_bytes(), &[1]].concat();
+        assert_eq!(shown(&half), json!({"0.5": 1}));
+        assert_eq!(shown(&[0x82, 1, 1, 0xa1, b'1', 2]), json!({"1": 2}));
+        assert_eq!(shown(&[0x92, 1]), json!("(2 bytes that JSON cannot say)"));
+        assert_eq!(shown(&[]), json!("(0 bytes that JSON cannot say)"));
     }
 
     #[test]
     fn depth_is_limited() {
-        let nested = |levels: usize| {
-            let mut bytes = vec![0x91; levels];
-            bytes.push(0xc0);
-            from_payload(&Payload::from_bytes(bytes.into()), "x")
-        };
-        assert!(nested(128).is_ok());
-        assert!(nested(129).expect_err("too deep").to_string().contains("128 levels"));
-        assert!(nested(100_000).is_err());
+        let nested = |levels: usize| of_bytes(&[vec![0x91; levels], vec![0xc0]].concat());
+        assert!(from_payload(&nested(128), "x").is_ok() && show(&nested(128)).is_array());
+        let error = from_payload(&nested(129), "x").expect_err("too deep").to_string();
+        assert!(error.contains("128 levels"), "{error}");
+        assert!(from_payload(&nested(100_000), "x").is_err());
+        assert_eq!(show(&nested(129)), json!("(130 bytes that JSON cannot say)"));
+        assert_eq!(show(&nested(100_000)), json!("(100001 bytes that JSON cannot say)"));
     }
 }

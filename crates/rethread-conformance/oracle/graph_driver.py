@@ -1,7 +1,16 @@
-"""Random sessions on programs of the Graph API."""
+"""Random sessions on programs of the Graph API.
+
+Sessions leave out what LangGraph leaves to chance, and its defects that Rethread does not share;
+the README of the conformance crate lists those. A method whose name begins with `has_` or `is_`
+and whose comment names a defect is one of these places.
+"""
 
 import random
 from typing import Any
+
+from langgraph._internal._constants import NULL_TASK_ID
+from langgraph.pregel._checkpoint import versions_seen_without_bumps
+from langgraph.pregel._task_status import CONTROL_WRITES
 
 from driver import MODES, STEPS_MAX, Driver
 from graph_programs import END, START, GraphProgram
@@ -41,6 +50,13 @@ class GraphDriver(Driver):
             observed = self.do(op="stream", modes=modes, **how)
         kind = observed.get("error", {}).get("kind")
         self.is_stuck = kind == "InvalidUpdate"
+        if kind == "RecursionLimit":
+            # G18: what a graph with a history of its own did in a run that is given up.
+            self.is_stuck |= self.program.keeps_histories
+            if self.program.asks and self.asked(how["thread"]):
+                # It is chance which questions are told of beside a failure.
+                self.take_back()
+                self.is_stuck = True
         self.has_failed |= kind == "ValueError"
         return observed
 
@@ -63,8 +79,13 @@ class GraphDriver(Driver):
         if self.chance(0.1):
             options["configurable"] = {"user": self.rng.choice(["ada", 7, True])}
         if self.is_graph and self.chance(0.2):
+            kinds = ["async"]
             # G06
-            kinds = ["async", "exit"] if self.program.keeps_nothing else ["sync", "async", "exit"]
+            if not self.program.keeps_nothing:
+                kinds.append("sync")
+            # G17: fields that live for a run are kept at its end.
+            if not self.program.has_untracked:
+                kinds.append("exit")
             options["durability"] = self.rng.choice(kinds)
         if self.is_graph and self.chance(0.12):
             names = self.rng.sample(self.nodes, self.rng.randint(1, 2))
@@ -82,7 +103,7 @@ class GraphDriver(Driver):
             if self.is_stuck:
                 return
             if "error" in observed:
-                if self.chance(0.5):
+                if self.chance(0.5) and not self.is_commanded(thread):
                     self.look(thread)
                 exceeded += observed["error"]["kind"] == "RecursionLimit"
                 if exceeded > 2:
@@ -124,6 +145,38 @@ class GraphDriver(Driver):
         answers = [{"of": {"value": one}, "value": self.rng.randint(0, 9)} for one in values]
         return self.begin(thread=thread, resume_map=answers, **options)
 
+    def take_back(self) -> None:
+        """Leaves the last operation out of the session, which ends before it."""
+        self.case["session"].pop()
+        self.trace.pop()
+
+    # --- what LangGraph knows of a thread --------------------------------------------------------
+
+    def saved(self, thread: str, at: int | None = None) -> Any:
+        """A checkpoint with the writes that wait in it."""
+        op = {"thread": thread} if at is None else {"thread": thread, "at": at}
+        return self.session.world.saver.get_tuple(self.session.config(op))
+
+    def is_commanded(self, thread: str, at: int | None = None) -> bool:
+        """Whether a command has changed a checkpoint in place (G07, G11)."""
+        saved = self.saved(thread, at)
+        return any(task == NULL_TASK_ID for task, _, _ in saved.pending_writes)
+
+    def finished(self, thread: str, at: int | None = None) -> set[str]:
+        """The nodes that have a result in the step that starts at a checkpoint (G12)."""
+        op = {"thread": thread} if at is None else {"thread": thread, "at": at}
+        saved, graph = self.saved(thread, at), self.session.graph({})
+        wrote = {task for task, channel, _ in saved.pending_writes if channel not in CONTROL_WRITES}
+        tasks = graph.get_state(self.session.config(op)).tasks
+        return {task.name for task in tasks if task.id in wrote}
+
+    def has_twofold_last(self, thread: str, at: int | None = None) -> bool:
+        """Whether the last node was reached in two ways at once (G13)."""
+        nodes = self.session.graph({}).nodes
+        seen = versions_seen_without_bumps(self.saved(thread, at).checkpoint["versions_seen"])
+        last = sorted((v, name) for name, s in seen.items() if name in nodes for v in s.values())
+        return len(last) > 1 and last[-1] == last[-2]
+
     def look(self, thread: str) -> None:
         subgraphs = {"subgraphs": True} if self.chance(0.4) else {}
         self.do(op="state", thread=thread, **subgraphs)
@@ -135,6 +188,8 @@ class GraphDriver(Driver):
             self.run("1", input=self.input())
             if self.is_graph and not self.is_stuck and self.chance(0.25):
                 self.command("1")
+            if self.is_stuck:
+                return
         if self.chance(0.25):
             self.run("2", input=self.input())
         # D15: a failure of an entrypoint stays in its record.
@@ -159,17 +214,39 @@ class GraphDriver(Driver):
 
     def command(self, thread: str) -> None:
         # G07: beside a paused step.
-        if self.state(thread).next:
+        if self.state(thread).next or self.is_commanded(thread):
             return
         command: dict[str, Any] = {"update": {"log": ["commanded"]}}
         if self.chance(0.7):
             command["goto"] = self.rng.choice(self.nodes)
+        head = self.saved(thread).checkpoint["id"]
         self.run(thread, command=command)
+        # G07: what a command has started is not seen until its step is over.
+        while self.is_commanded(thread) and "goto" in command:
+            if self.is_stuck or self.saved(thread).checkpoint["id"] != head:
+                return
+            known = self.session.last.get(thread)
+            if not known:
+                return self.run(thread, input=self.input())
+            values = sorted((one["value"] for one in known), key=str)
+            self.session.last.pop(thread)
+            answers = [{"of": {"value": one}, "value": 1} for one in values]
+            self.begin(thread=thread, resume_map=answers, recursion_limit=25)
 
     def update(self, thread: str) -> None:
+        if self.is_commanded(thread):
+            return
         values = {"log": ["updated"], "n": self.rng.randint(0, 9)}
-        kinds: list[Any] = [None, None, *self.nodes, START, "__input__", END, "__copy__"]
+        kinds: list[Any] = [*self.nodes, START, END, "__copy__"]
+        if not self.has_twofold_last(thread):
+            kinds += [None, None]
+        # G14: beside a step that is left to do.
+        if not self.state(thread).next:
+            kinds.append("__input__")
         kind = self.rng.choice(kinds)
+        if self.finished(thread):
+            # G12: a second field could be shown beside what the node wrote.
+            del values["n"]
         if kind in (END, "__copy__"):
             self.do(op="update", thread=thread, values=None, **{"as": kind})
         else:
@@ -186,6 +263,8 @@ class GraphDriver(Driver):
         at = self.rng.randrange(self.length())
         way = self.rng.choice(["continue", "continue", "input", "update"])
         if way == "update" and self.is_graph:
+            if self.is_commanded("1", at) or self.has_twofold_last("1", at):
+                return
             name = {"as": self.rng.choice(self.nodes)} if self.chance(0.5) else {}
             self.do(op="update", thread="1", at=at, values={"log": ["forked"]}, **name)
             self.run("1", **{"continue": True})

@@ -36,6 +36,8 @@ class GraphProgram(Tasks):
         #: Whether an answer without id meets one question only (D01).
         self.asks_once = self.asks and rng.random() < 0.4
         self.keeps_histories = self.keeps_nothing = False
+        #: A graph has fields that live for a run.
+        self.has_untracked = False
         #: A node has a handler of errors.
         self.handles = False
         self.entrypoints: dict[str, dict] = {}
@@ -215,6 +217,7 @@ class Graph:
         owners = [node for node in self.names if node not in self.sent]
         for field in self.rng.sample(list(once), self.rng.randint(1, 3)):
             self.fields[field] = once[field]
+            self.program.has_untracked |= once[field] == "untracked"
             self.owned[self.rng.choice(owners)] = field
         if self.is_main and self.program.conflicts:
             self.owned = {node: "n" for node in owners}
@@ -273,7 +276,8 @@ class Graph:
             spec["cache"] = {"key": [node, {"$mod": [given("n"), 3]}]}
         elif kind == "calls_graph":
             sub = {"sub": program.unused.pop(), "input": {"n": program.number(known)}, "to": "got"}
-            block += [sub, {"let": "got", "be": {"$len": var("got")}}]
+            # LangGraph gives null for a graph that writes nothing of its output.
+            block += [sub, {"let": "got", "be": {"$len": {"$else": [var("got"), []]}}}]
             known.append("got")
         # The paths of a node see no more than the node.
         if self.chance(0.1) and not program.asks and node not in self.loops:
@@ -299,8 +303,10 @@ class Graph:
         about = [" of ", f"{self.name}.{node}", " ", var("i")]
         for _ in range(1 if program.asks_once else self.rng.choice([1, 1, 2])):
             if self.chance(0.3):
-                call = {"do": program.task("plain"), "args": [var("n")], "to": "n"}
-                block.append(call)
+                # Equal calls beside each other could not be told apart when they run again.
+                place = {"$add": [{"$mul": [var("i"), 100]}, program.questions]}
+                args = [{"$add": [var("n"), place]}]
+                block.append({"do": program.task("plain"), "args": args, "to": "n"})
             program.questions += 1
             question = {"$cat": [f"question {program.questions}", *about]}
             name = program.name("answer")

@@ -30,6 +30,8 @@ pub(crate) struct World {
     /// Whether entrypoints may be replayed within a run: then each of their effects on counters
     /// is had once a run.
     pub(crate) is_evicting: bool,
+    /// Whether nodes of graphs that only compute run in the coordinator.
+    pub(crate) is_inline: bool,
 }
 
 /// What ends a body.

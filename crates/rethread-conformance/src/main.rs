@@ -89,6 +89,9 @@ struct How {
     /// Drop and replay entrypoints whenever they rest.
     #[arg(long)]
     evict: bool,
+    /// Run the nodes of graphs in the coordinator that only compute.
+    #[arg(long)]
+    inline: bool,
 }
 
 fn main() -> ExitCode {
@@ -131,7 +134,7 @@ fn with_setup<T>(how: How, run: impl FnOnce(&Setup) -> Result<T, String>) -> Res
     let server = needs_server.then(RedisServer::start);
     let own = || server.as_ref().map(RedisServer::url).unwrap_or_default();
     let redis = how.redis.unwrap_or_else(own);
-    run(&Setup { engine: how.engine, redis, is_evicting: how.evict })
+    run(&Setup { engine: how.engine, redis, is_evicting: how.evict, is_inline: how.inline })
 }
 
 fn source(case: &Path) -> Result<String, String> {

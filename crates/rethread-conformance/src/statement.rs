@@ -37,6 +37,23 @@ pub(crate) enum Statement {
     Command(Command),
 }
 
+impl Statement {
+    /// Whether it only computes: it asks the engine for nothing, and no time passes.
+    pub(crate) fn is_pure(&self) -> bool {
+        let all = |block: &Block| block.iter().all(Self::is_pure);
+        match self {
+            Self::Let(_) | Self::Raise(_) | Self::Count(_) | Self::Return(_) | Self::Command(_) => {
+                true
+            }
+            Self::If(s) => all(&s.then) && all(&s.otherwise),
+            Self::For(s) => all(&s.body),
+            Self::While(s) => all(&s.body),
+            Self::Try(s) => all(&s.block) && all(&s.catch),
+            _ => false,
+        }
+    }
+}
+
 /// Declares the form of a statement: its keys and what they hold.
 macro_rules! form {
     ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {

@@ -21,6 +21,7 @@ pub(crate) struct Setup {
     pub(crate) engine: EngineKind,
     pub(crate) redis: String,
     pub(crate) is_evicting: bool,
+    pub(crate) is_inline: bool,
 }
 
 impl Setup {
@@ -34,6 +35,7 @@ impl Setup {
             source: source.into(),
             counters: Counters::default(),
             is_evicting: self.is_evicting,
+            is_inline: self.is_inline,
         };
         let trouble = |error: Box<dyn std::error::Error + Send + Sync>| {
             Stop::Trouble(format!("the engine: {error}"))

@@ -40,6 +40,11 @@ fn the_graph_cases_hold_when_everything_that_rests_is_dropped() {
 }
 
 #[test]
+fn the_graph_cases_hold_when_nodes_that_only_compute_run_inline() {
+    run(GRAPHS, &["--engine", "memory", "--inline"]);
+}
+
+#[test]
 fn the_graph_cases_hold_on_redis() {
     run(GRAPHS, &["--engine", "redis"]);
 }

@@ -109,3 +109,18 @@ pub struct Progress {
     /// What its step came to, if it is a graph.
     pub graph: Option<Box<GraphProgress>>,
 }
+
+impl Progress {
+    /// What readers of a run show of it: of a step, its tasks.
+    pub(crate) fn as_shown(self) -> Self {
+        let tasks = |graph: Box<GraphProgress>| Box::new(GraphProgress::of_tasks(graph.view.tasks));
+        Self { graph: self.graph.map(tasks), ..self }
+    }
+
+    /// Bytes of the values in it.
+    pub(crate) fn weight(&self) -> usize {
+        let asked: usize = self.interrupts.iter().map(|asked| asked.value.len()).sum();
+        let result = self.result.as_ref().map_or(0, Payload::len);
+        asked + result + self.graph.as_ref().map_or(0, |graph| graph.weight())
+    }
+}

@@ -50,6 +50,9 @@ pub enum EventKind {
         /// The checkpoint itself, where it may be gone before it is read: a run of durability
         /// exit that completes removes it.
         unkept: Option<Box<Checkpoint>>,
+        /// Whether only the last checkpoint of the run is kept.
+        #[serde(default)]
+        is_exit: bool,
     },
     /// A call was made and will run; also a call whose result is replayed.
     #[serde(rename = "t")]
@@ -297,15 +300,6 @@ pub enum Refusal {
     #[error("run {run} is not running on this thread: it has ended, or it was never accepted")]
     NotRunning {
         /// The run.
-        run: RunId,
-    },
-    /// The run that was to be taken back has made steps of a graph, or changed one in place.
-    #[error(
-        "run {run} has made steps, which stay: cancel it without rolling it back, then go on from \
-         the checkpoint before it"
-    )]
-    CannotRollBack {
-        /// The run in progress.
         run: RunId,
     },
     /// There is nothing to go on with, and no input was given.

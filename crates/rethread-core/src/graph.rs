@@ -14,11 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
 use crate::failure::{Failure, kind};
-use crate::ids::CallId;
+use crate::ids::{CallId, RunId};
 use crate::message::UpdateAs;
 use crate::parts;
 use crate::payload::{Payload, PayloadError};
 use crate::replay::BodyOutput;
+use crate::settings::RunSettings;
 
 /// The name of the task that writes the input: the step before the first one of nodes.
 pub const START: &str = "__start__";
@@ -77,6 +78,37 @@ pub struct Node {
     /// Whether the call handles a failure of the node instead of being the node.
     #[serde(default)]
     pub is_handler: bool,
+    /// The fields of its graph that live for a run: what it wrote to them is not there in a later
+    /// one.
+    #[serde(default)]
+    pub untracked: Vec<String>,
+}
+
+impl Node {
+    /// What of a recorded result of the node is there in later runs.
+    pub(crate) fn kept(&self, result: Payload) -> Payload {
+        if self.untracked.is_empty() {
+            return result;
+        }
+        let without = |update: &Payload| {
+            let fields = parts::fields(update)?;
+            let kept = fields.iter().filter(|(name, _)| !self.untracked.contains(name));
+            Some(parts::map_of_fields(kept.map(|(name, value)| (name.as_str(), value))))
+        };
+        let of_parent = NodeOutput::of_parent_command(&result);
+        let output = of_parent.is_none().then(|| result.decode::<NodeOutput>("result of a node"));
+        match output {
+            Some(Ok(mut output)) => {
+                for update in &mut output.updates {
+                    *update = without(update).unwrap_or_else(|| update.clone());
+                }
+                Payload::encode(&output, "result of a node").unwrap_or(result)
+            }
+            // A graph gives its fields.
+            Some(Err(_)) => without(&result).unwrap_or(result),
+            None => result,
+        }
+    }
 }
 
 /// Results that were recorded in a step, by the calls of its body.
@@ -92,6 +124,9 @@ pub struct StepView {
     pub values: Payload,
     /// The same in the form of a result.
     pub result: Payload,
+    /// The same as streams show it, with the fields that only the run has. It is not kept.
+    #[serde(default)]
+    pub streamed: Payload,
     /// Whether some task has ended.
     pub changed: bool,
     /// The tasks, in the order in which they are shown.
@@ -124,10 +159,39 @@ impl StepView {
     pub(crate) fn planned(checkpoint: &Checkpoint, result: Payload) -> Self {
         Self {
             values: checkpoint.values.clone(),
+            streamed: Payload::NULL,
             result,
             changed: false,
             tasks: checkpoint.tasks.iter().map(TaskView::planned).collect(),
         }
+    }
+
+    /// Bytes of the values in it.
+    fn weight(&self) -> usize {
+        let results = self.tasks.iter().filter_map(|task| task.result.as_ref());
+        self.values.len() + self.result.len() + results.map(Payload::len).sum::<usize>()
+    }
+}
+
+impl GraphProgress {
+    /// What is kept of a step that has ended, or what readers show of one that goes on: its tasks.
+    pub(crate) fn of_tasks(tasks: Vec<TaskView>) -> Self {
+        let view = StepView { tasks, ..StepView::default() };
+        Self { view, children: Vec::new() }
+    }
+
+    /// Bytes of the values in it.
+    pub(crate) fn weight(&self) -> usize {
+        let Self { view, children } = self;
+        let of_child = |child: &ChildGraph| {
+            let of_checkpoint = |one: &Checkpoint| {
+                one.values.len()
+                    + one.saved.as_ref().map_or(0, Payload::len)
+                    + one.progress.weight()
+            };
+            child.view.weight() + child.checkpoints.iter().map(of_checkpoint).sum::<usize>()
+        };
+        view.weight() + children.iter().map(of_child).sum::<usize>()
     }
 }
 
@@ -182,6 +246,11 @@ pub(crate) fn too_many_steps(limit: u32) -> Failure {
 }
 
 impl StepCount {
+    /// The count of a run with these settings.
+    pub(crate) fn of_run(settings: &RunSettings, made: u32, took_input: bool) -> Self {
+        Self { limit: settings.recursion_limit.unwrap_or(STEPS_MAX), made, took_input }
+    }
+
     /// Whether a run that has made these steps has made too many, be something left to do or not:
     /// as many as it may after an input, and two more where it went on with something.
     pub(crate) fn is_exceeded(self) -> bool {
@@ -278,6 +347,9 @@ impl GraphCommand {
 /// An edit of the state of a graph, as its code is asked for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GraphEdit {
+    /// The run that edits: what tells it from an equal edit of another thread, or of this one at
+    /// another time. None for a change that makes nothing new.
+    pub run: Option<RunId>,
     /// What the graph saved at the checkpoint; none on a new thread.
     pub previous: Option<Payload>,
     /// What the checkpoint shows.
@@ -296,6 +368,8 @@ pub struct TaskResult {
     pub name: String,
     /// Its result.
     pub result: Option<Payload>,
+    /// Whether the node failed and an error handler gave the result.
+    pub is_handled: bool,
 }
 
 /// How the state of a graph is edited.

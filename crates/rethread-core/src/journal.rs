@@ -2,7 +2,9 @@
 //!
 //! Entries stand in the order in which their results were delivered to the bodies, which is the
 //! order in which a replay delivers them again. All runs of an execution share one journal; when
-//! the execution ends it folds into the saved value and is dropped.
+//! the execution ends it folds into the saved value and is dropped. While a run makes the steps of
+//! a graph, what was before it stays in front of the step in progress, which begins at the last
+//! [`Fact::Began`].
 
 use std::collections::BTreeMap;
 
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{Checkpoint, ChildState, Progress, Source};
 use crate::failure::Failure;
 use crate::graph::{Node, StepTask};
+use crate::header::ThreadStatus;
 use crate::ids::{CallId, CheckpointId, ExecutionId, InterruptId, Millis, RunId, WorkerId};
 use crate::message::Report;
 use crate::payload::Payload;
@@ -46,6 +49,8 @@ pub enum Fact {
         reopened: Vec<CallId>,
         /// What the caller set for it.
         settings: Box<RunSettings>,
+        /// What the thread was doing before it.
+        before: Box<Before>,
     },
     /// A call gave its result.
     #[serde(rename = "c")]
@@ -164,6 +169,31 @@ pub enum Fact {
     /// A report came while the code did not fit the journal; it is handled once it fits again.
     #[serde(rename = "h")]
     Held(Report),
+    /// The run in progress has made this checkpoint with a step that has ended. Stands before the
+    /// step in progress, in case the run is taken back.
+    #[serde(rename = "m")]
+    Made {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+    },
+    /// A command changed this checkpoint in place, at which the thread had come to an end, and
+    /// began a run there. Stands before the step in progress, in case the run is taken back.
+    #[serde(rename = "g")]
+    Changed {
+        /// The run.
+        run: RunId,
+        /// The checkpoint as it was.
+        checkpoint: Box<Checkpoint>,
+    },
+}
+
+/// What a thread was doing before a run that goes on with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Before {
+    /// The run or edit before.
+    pub run: RunId,
+    /// How it had left the thread.
+    pub status: ThreadStatus,
 }
 
 /// What an execution starts from.
@@ -212,6 +242,8 @@ pub struct Began {
     pub step: i64,
     /// What the caller set for the first run.
     pub settings: Box<RunSettings>,
+    /// Number of the last event of the run that was shown before it.
+    pub events: u64,
 }
 
 /// A step that a child entrypoint made.

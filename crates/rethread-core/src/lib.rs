@@ -27,6 +27,7 @@ pub mod canonical;
 pub mod checkpoint;
 pub mod dead_letter;
 pub mod event;
+pub mod extension;
 pub mod failure;
 pub mod graph;
 pub mod header;

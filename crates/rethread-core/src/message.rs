@@ -166,8 +166,6 @@ impl Action {
 /// may be missing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CommandInput {
-    /// Name of the entrypoint; needed where the thread does not know it yet.
-    pub entrypoint: Option<String>,
     /// Answers to open questions.
     pub answers: Option<Answers>,
     /// What is written, and what is started beside.

@@ -33,7 +33,10 @@ pub fn fields(map: &Payload) -> Option<Vec<(String, Payload)>> {
 
 /// A text; none for a value that is none.
 pub fn text(value: &Payload) -> Option<&str> {
-    let bytes = value.as_bytes();
+    text_in(value.as_bytes())
+}
+
+fn text_in(bytes: &[u8]) -> Option<&str> {
     let head = match bytes.first()? {
         0xa0..=0xbf => 1,
         0xd9 => 2,
@@ -52,7 +55,47 @@ pub fn list<'a>(elements: impl IntoIterator<Item = &'a Payload>) -> Payload {
         body.extend_from_slice(element.as_bytes());
         len += 1;
     }
-    whole(0x90, 0xdc, len, &body)
+    whole(0x90, 0xdc, len, &[&body])
+}
+
+/// A list and further ones behind it, as one; none if one of them is no list.
+///
+/// The elements of the first list are not looked at one by one: what it costs beside copying the
+/// bytes is in proportion to the others.
+pub fn joined(first: &Payload, others: &[&Payload]) -> Option<Payload> {
+    let Shape::Array { head, mut len } = shape_at(first.as_bytes(), 0)? else { return None };
+    let mut bodies = vec![first.as_bytes().get(head..)?];
+    for other in others {
+        let bytes = other.as_bytes();
+        let Shape::Array { head, len: more } = shape_at(bytes, 0)? else { return None };
+        if end_of(bytes, 0)? != bytes.len() {
+            return None;
+        }
+        len += more;
+        bodies.push(&bytes[head..]);
+    }
+    Some(whole(0x90, 0xdc, len, &bodies))
+}
+
+/// Whether a value is a list.
+pub fn is_list(value: &Payload) -> bool {
+    matches!(shape_at(value.as_bytes(), 0), Some(Shape::Array { .. }))
+}
+
+/// The value of a field of a map; none for a value that is no map, or has no such key.
+pub fn field(map: &Payload, name: &str) -> Option<Payload> {
+    let bytes = map.as_bytes();
+    let Shape::Map { head, len } = shape_at(bytes, 0)? else { return None };
+    let mut at = head;
+    for _ in 0..len {
+        let key = end_of(bytes, at)?;
+        let value = end_of(bytes, key)?;
+        if text_in(&bytes[at..key]) == Some(name) {
+            return Some(map.part(key..value));
+        }
+        at = value;
+    }
+    None
 }
 
 /// A map of these entries. A key that comes twice stands in it twice.
@@ -64,7 +107,7 @@ pub fn map<'a>(entries: impl IntoIterator<Item = (&'a Payload, &'a Payload)>) ->
         body.extend_from_slice(value.as_bytes());
         len += 1;
     }
-    whole(0x80, 0xde, len, &body)
+    whole(0x80, 0xde, len, &[&body])
 }
 
 /// A map whose keys are texts.
@@ -95,10 +138,13 @@ pub fn of_text(text: &str) -> Payload {
     Payload::from_bytes(bytes.freeze())
 }
 
+/// Most elements for which room is made before they are seen.
+const RESERVED_MAX: usize = 1_024;
+
 fn values(of: &Payload, head: usize, len: usize) -> Option<Vec<Payload>> {
     let bytes = of.as_bytes();
-    // A list cannot have more elements than bytes, whatever its head says.
-    let mut values = Vec::with_capacity(len.min(bytes.len()));
+    // The head of a value may say anything: it is not trusted with memory.
+    let mut values = Vec::with_capacity(len.min(RESERVED_MAX));
     let mut at = head;
     for _ in 0..len {
         let end = end_of(bytes, at)?;
@@ -109,8 +155,9 @@ fn values(of: &Payload, head: usize, len: usize) -> Option<Vec<Payload>> {
 }
 
 /// A head for `len` values and the values: the small form, or that of 16 or 32 bits.
-fn whole(small: u8, sized: u8, len: usize, body: &[u8]) -> Payload {
-    let mut bytes = BytesMut::with_capacity(body.len() + 5);
+fn whole(small: u8, sized: u8, len: usize, bodies: &[&[u8]]) -> Payload {
+    let size: usize = bodies.iter().map(|body| body.len()).sum();
+    let mut bytes = BytesMut::with_capacity(size + 5);
     match len {
         0..16 => bytes.put_u8(small | narrow::<u8>(len)),
         16..0x1_0000 => {
@@ -122,7 +169,9 @@ fn whole(small: u8, sized: u8, len: usize, body: &[u8]) -> Payload {
             bytes.put_u32(narrow(len));
         }
     }
-    bytes.extend_from_slice(body);
+    for body in bodies {
+        bytes.extend_from_slice(body);
+    }
     Payload::from_bytes(Bytes::from(bytes))
 }
 
@@ -152,6 +201,24 @@ mod tests {
         }
         assert_eq!(elements(&payload("text")), None);
         assert_eq!(elements(&Payload::NULL), None);
+    }
+
+    #[test]
+    fn lists_are_joined_and_fields_found() {
+        for (first, others) in [(0, [0, 1]), (14, [1, 1]), (16, [300, 0]), (70_000, [1, 2])] {
+            let numbers = |from: u32, len: u32| (from..from + len).collect::<Vec<_>>();
+            let lists = [numbers(0, first), numbers(first, others[0]), numbers(7, others[1])];
+            let encoded = lists.clone().map(payload);
+            let joined = joined(&encoded[0], &[&encoded[1], &encoded[2]]);
+            assert_eq!(joined, Some(payload(lists.concat())));
+        }
+        assert_eq!(joined(&payload([1]), &[&payload("text")]), None);
+        assert_eq!(joined(&payload("text"), &[]), None);
+        let map = payload(std::collections::BTreeMap::from([("a", 1), ("b", 2)]));
+        assert_eq!(field(&map, "b"), Some(payload(2)));
+        assert_eq!(field(&map, "c"), None);
+        assert_eq!(field(&payload([1]), "a"), None);
+        assert!(is_list(&payload([1])) && !is_list(&map));
     }
 
     #[test]

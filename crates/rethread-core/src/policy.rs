@@ -183,7 +183,8 @@ impl Default for TaskOptions {
 pub struct EntrypointOptions {
     /// Retry policies of its body, and of the tasks in it that have none of their own.
     pub retry: Vec<Retry>,
-    /// Longest times of one attempt of its body.
+    /// Longest times of one attempt of its body. The body of a graph plays one step: its times
+    /// begin anew with each step, and there is none for a whole run of a graph.
     pub timeouts: Timeouts,
     /// Whether results are reused, its own and those of the tasks in it that do not say.
     pub cache: Option<Cache>,

@@ -1,6 +1,8 @@
 //! What handlers take out of a request, and the refusals of what does not fit.
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::RequestPartsExt;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Request};
 use axum::http::request::Parts;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -130,12 +132,26 @@ fn listed(value: String) -> Vec<String> {
 #[derive(Debug)]
 pub(crate) struct Path<T>(pub(crate) T);
 
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+impl<T: DeserializeOwned + Send + 'static, S: Send + Sync> FromRequestParts<S> for Path<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
-        path.map(|axum::extract::Path(named)| Self(named))
-            .map_err(|rejection| ApiError::invalid(format_args!("path: {}", rejection.body_text())))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let path = parts.extract::<axum::extract::Path<T>>().await;
+        path.map(|axum::extract::Path(named)| Self(named)).map_err(|it| unfit_path(&it))
     }
+}
+
+/// None where the path names nothing.
+impl<T: DeserializeOwned + Send + 'static, S: Send + Sync> OptionalFromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, ApiError> {
+        let path = parts.extract::<Option<axum::extract::Path<T>>>().await;
+        let named = path.map_err(|it| unfit_path(&it))?;
+        Ok(named.map(|axum::extract::Path(named)| Self(named)))
+    }
+}
+
+fn unfit_path(rejection: &PathRejection) -> ApiError {
+    ApiError::invalid(format_args!("path: {}", rejection.body_text()))
 }

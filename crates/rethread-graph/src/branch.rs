@@ -2,11 +2,12 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
-use futures::FutureExt;
 use rethread_core::failure::{Failure, kind};
 use rethread_core::graph::Destination;
 use rethread_core::payload::Payload;
+use rethread_core::replay::{NotInPlace, Scope, in_place};
 
 use crate::route::{IntoRoutes, Way};
 use crate::schema::Field;
@@ -39,6 +40,8 @@ pub struct Branch {
     pub(crate) fields: Option<Vec<Field>>,
     /// From the text of a result to a node.
     pub(crate) map: Option<Vec<(String, String)>>,
+    /// Whether its results name no nodes.
+    pub(crate) needs_map: bool,
     /// Where it may lead, if that is said and no map says it.
     pub(crate) ends: Option<Vec<String>>,
     pub(crate) name: Option<String>,
@@ -48,9 +51,9 @@ impl Branch {
     /// An edge whose path is a function of a state.
     ///
     /// It is called where its node runs, once the node has ended, and sees the state with the
-    /// update of this node and of no other. Paths from the start, and from nodes that are graphs,
-    /// are called in the coordinator, and again on each replay: they must not block or have
-    /// effects.
+    /// update of this node and of no other. Paths from the start, and from nodes that are graphs or
+    /// run inline, are called in the coordinator, and again on each replay: they may only look at
+    /// the state. One that calls, asks or waits for something there is an error.
     pub fn new<M>(path: impl PathFn<M>) -> Self {
         path.into_branch()
     }
@@ -100,22 +103,34 @@ impl Branch {
         self.destinations(ways, node, topology)
     }
 
-    /// Asks a path that does not wait.
+    /// Asks a path where it may only look at the state: in the coordinator, and for updates from
+    /// outside.
     pub(crate) fn ask_now(
         &self,
         state: &Payload,
         node: &str,
         topology: &Topology,
     ) -> Result<Vec<Destination>, Failure> {
-        let waits = || {
-            let message = format!(
-                "the path of a conditional edge from `{node}` waits for something, so its edge \
-                 cannot be taken by an update; update as another node"
-            );
-            Failure::new(kind::INVALID_UPDATE, message)
+        // A path that is no async function runs as a part of this too.
+        let path = async { (self.path)(state, node)?.await };
+        let mut path = std::pin::pin!(path);
+        let ways = match Scope::current() {
+            Ok(around) => in_place(&Scope::ungated(around.info().clone()), path),
+            // An update from outside: what it calls finds no run.
+            Err(_) => match path.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(ways) => Ok(ways),
+                Poll::Pending => Err(NotInPlace::Waits),
+            },
         };
-        let ways = (self.path)(state, node)?.now_or_never().ok_or_else(waits)??;
-        self.destinations(ways, node, topology)
+        let ways = ways.map_err(|not| {
+            let message = format!(
+                "the path of a conditional edge from `{node}` {not} where it may only look at the \
+                 state (from the start, from graphs, and in updates from outside); do that in a \
+                 node before it"
+            );
+            Failure::new(kind::INVALID_GRAPH, message).final_()
+        })?;
+        self.destinations(ways?, node, topology)
     }
 
     fn destinations(
@@ -166,7 +181,9 @@ pub(crate) fn check(
             Destination::Send { node, .. } => (node, true),
         };
         if is_send && name == END {
-            let message = format!("`{node}` sends to the end, which takes no input");
+            let message = format!(
+                "`{node}` sends to the end, which takes no input; name a node, or go there"
+            );
             return Err(Failure::new(kind::INVALID_UPDATE, message).final_());
         }
         let exists = topology.has(name) || (name == END && !is_send);
@@ -214,7 +231,7 @@ where
             let ways = self(I::read(state, node)?).into_routes();
             Ok(Box::pin(std::future::ready(ways)))
         };
-        Branch::of(Arc::new(path), I::fields(), R::DESTINATIONS)
+        Branch::of(Arc::new(path), I::fields(), (R::DESTINATIONS, R::NEEDS_MAP))
     }
 }
 
@@ -230,7 +247,7 @@ where
             let ways = self(I::read(state, node)?);
             Ok(Box::pin(async move { ways.await.into_routes() }))
         };
-        Branch::of(Arc::new(path), I::fields(), R::DESTINATIONS)
+        Branch::of(Arc::new(path), I::fields(), (R::DESTINATIONS, R::NEEDS_MAP))
     }
 }
 
@@ -238,13 +255,13 @@ impl Branch {
     fn of(
         path: Arc<Path>,
         fields: Option<Vec<Field>>,
-        ends: Option<&'static [&'static str]>,
+        (ends, needs_map): (Option<&'static [&'static str]>, bool),
     ) -> Self {
         // A type that lists its destinations is checked as a map is.
         let map =
             ends.map(|nodes| nodes.iter().map(|node| ((*node).to_owned(), (*node).to_owned())));
         let map = map.map(Iterator::collect);
-        Self { path, fields, map, ends: None, name: None }
+        Self { path, fields, map, needs_map, ends: None, name: None }
     }
 }
 

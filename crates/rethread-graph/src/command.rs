@@ -4,6 +4,7 @@ use rethread_core::parts;
 use rethread_core::payload::{Payload, PayloadError};
 use serde::Serialize;
 
+use crate::schema::Field;
 use crate::state::Update;
 use crate::values::Values;
 
@@ -139,6 +140,14 @@ impl Command {
     note = "`#[derive(State)]` on `Essay` makes the type `EssayUpdate`, which sets single fields"
 )]
 pub trait IntoNodeOutput {
+    /// The fields that it may write, as [`Update::fields`].
+    fn fields() -> Option<Vec<Field>>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// What the node came to.
     ///
     /// # Errors
@@ -147,18 +156,30 @@ pub trait IntoNodeOutput {
 }
 
 impl<U: Update> IntoNodeOutput for U {
+    fn fields() -> Option<Vec<Field>> {
+        <U as Update>::fields()
+    }
+
     fn into_node_output(self) -> Result<NodeOutput, Failure> {
         Ok(NodeOutput { updates: vec![self.into_update()?], ..NodeOutput::default() })
     }
 }
 
 impl IntoNodeOutput for () {
+    fn fields() -> Option<Vec<Field>> {
+        Some(Vec::new())
+    }
+
     fn into_node_output(self) -> Result<NodeOutput, Failure> {
         Ok(NodeOutput::default())
     }
 }
 
 impl<R: IntoNodeOutput> IntoNodeOutput for Option<R> {
+    fn fields() -> Option<Vec<Field>> {
+        R::fields()
+    }
+
     fn into_node_output(self) -> Result<NodeOutput, Failure> {
         self.map_or_else(|| Ok(NodeOutput::default()), R::into_node_output)
     }
@@ -226,6 +247,6 @@ pub(crate) fn fields_of(update: &Payload) -> Result<Values, Failure> {
 }
 
 fn no_update() -> Failure {
-    let message = "an update of a state is a map of fields; return a field by its name, or nothing";
+    let message = "an update of a state is a map of fields by their names; return one, or nothing";
     Failure::new(kind::INVALID_UPDATE, message).final_()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rethread_core::canonical::canonical;
 use rethread_core::graph::Node as ShownNode;
 use rethread_core::ids::{CallId, CallKind};
-use rethread_core::payload::Payload;
+use rethread_core::payload::{Payload, PayloadError};
 use rethread_core::policy::{History, TaskOptions};
 use rethread_sdk::TaskDef;
 
@@ -23,6 +23,8 @@ pub(crate) struct Compiled {
     pub(crate) nodes: BTreeMap<String, CompiledNode>,
     /// Conditional edges, by where they start.
     pub(crate) branches: BTreeMap<String, Vec<Branch>>,
+    /// Fields that nodes and paths see which say nothing else.
+    pub(crate) state: BTreeSet<String>,
     /// Fields that an input may have.
     pub(crate) input: BTreeSet<String>,
     /// Fields of a result.
@@ -77,8 +79,12 @@ impl Compiled {
 
     /// What states and checkpoints show.
     pub(crate) fn shown(&self, values: &Values) -> Payload {
-        let saved = self.schema.saved(values);
-        saved.filtered(|field| self.schema.is_written(field)).to_payload()
+        self.streamed(&self.schema.saved(values))
+    }
+
+    /// What streams show: the fields that live for the run, too.
+    pub(crate) fn streamed(&self, values: &Values) -> Payload {
+        values.filtered(|field| self.schema.is_written(field)).to_payload()
     }
 
     /// The graphs that its nodes are.
@@ -104,9 +110,18 @@ impl Compiled {
 impl NodeTask {
     /// The key of what it sees in the cache: by default the values alone, without what only its
     /// paths see.
-    pub(crate) fn cache_key(&self, seen: &Payload) -> Option<Arc<str>> {
-        self.options.cache?;
-        let own = self.cache_key.as_ref().and_then(|key| key(seen));
+    ///
+    /// # Errors
+    /// When the function that makes the key does not take what the node sees.
+    pub(crate) fn cache_key(
+        &self,
+        seen: &Payload,
+        node: &str,
+    ) -> Result<Option<Arc<str>>, PayloadError> {
+        if self.options.cache.is_none() {
+            return Ok(None);
+        }
+        let own = self.cache_key.as_ref().map(|key| key(seen, node)).transpose()?;
         let key = own.unwrap_or_else(|| {
             let version = self.options.version.as_deref().unwrap_or_default();
             let content = CallId::content(
@@ -117,7 +132,7 @@ impl NodeTask {
             );
             format!("{content:032x}")
         });
-        Some(Arc::from(key))
+        Ok(Some(Arc::from(key)))
     }
 }
 

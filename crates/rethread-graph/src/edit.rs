@@ -32,7 +32,8 @@ pub(crate) fn edit(graph: &Compiled, edit: &GraphEdit) -> Result<GraphEdited, Re
         GraphChange::Command(command) => start_beside(graph, edit, command).map_err(refuse),
         GraphChange::Update { kind: UpdateAs::End, updates } => {
             if updates.iter().any(|(values, _)| !values.is_null()) {
-                let reason = "an update as the end takes no values".to_owned();
+                let reason = "an update as the end takes no values; leave them out, or name a node"
+                    .to_owned();
                 return Err(Refusal::InvalidUpdate { reason });
             }
             finish(graph, edit).map_err(refuse)
@@ -70,7 +71,9 @@ fn start_beside(
     let mut point = play::point(graph, edit.previous.as_ref())?;
     branch::check(&command.goto, "the command", &graph.topology)?;
     if let Some(update) = &command.update {
-        let written = Written::new(origin(edit, update), vec![fields_of(update)?]);
+        let fields = fields_of(update)?;
+        graph.schema.check(&fields)?;
+        let written = Written::new(origin(edit, "command", update), vec![fields]);
         point.values = update::apply(&graph.schema, &point.values, &[written], false)?;
     }
     point.start_beside(&graph.topology, &command.goto);
@@ -80,46 +83,61 @@ fn start_beside(
 /// Ends everything that is left to do; what has ended of the step counts.
 fn finish(graph: &Compiled, edit: &GraphEdit) -> Result<GraphEdited, Failure> {
     let mut point = play::point(graph, edit.previous.as_ref())?;
-    let results = results(graph, &point, &edit.results)?;
-    let written: Vec<_> = results.iter().map(|(_, _, written)| written.clone()).collect();
+    let results = results(graph, &point, edit)?;
+    let written: Vec<_> = results.iter().map(|result| result.written.clone()).collect();
     point.values = update::apply(&graph.schema, &point.values, &written, true)?;
     let ended: Vec<_> = point
         .planned(&graph.topology)
         .into_iter()
         .map(|planned| {
-            let result = results.iter().find(|(of, ..)| *of == planned);
-            (planned, result.map(|(_, goto, _)| goto.as_slice()))
+            let result = results.iter().find(|result| result.planned == planned);
+            (planned, result)
         })
         .collect();
     let ended: Vec<_> = ended
         .iter()
-        .map(|(planned, goto)| Ended {
+        .map(|(planned, result)| Ended {
             node: &planned.node,
             was_sent: planned.sent.is_some(),
-            goto: goto.unwrap_or_default(),
-            follows_edges: goto.is_some(),
+            goto: result.map_or(&[], |result| &result.goto),
+            // What handles an error says itself where to go.
+            follows_edges: result.is_some_and(|result| !result.is_handled),
         })
         .collect();
     point.end_step(&graph.topology, &ended);
     edited(graph, &point, Vec::new())
 }
 
-/// The tasks of the planned step that have results, in the order in which they count.
-fn results(
-    graph: &Compiled,
-    point: &Point,
-    recorded: &[TaskResult],
-) -> Result<Vec<(Planned, Vec<Destination>, Written)>, Failure> {
-    let planned = point.planned(&graph.topology).into_iter().zip(recorded);
+/// What a task of the planned step came to.
+struct TaskEnd {
+    planned: Planned,
+    goto: Vec<Destination>,
+    written: Written,
+    is_handled: bool,
+}
+
+/// The tasks of the planned step that have results, in the order in which they count. A result that
+/// leads nowhere was an error of its node, and is none.
+fn results(graph: &Compiled, point: &Point, edit: &GraphEdit) -> Result<Vec<TaskEnd>, Failure> {
+    let planned = point.planned(&graph.topology).into_iter().zip(&edit.results);
     let mut results = Vec::new();
-    for (planned, TaskResult { name, result }) in planned {
+    for (planned, TaskResult { name, result, is_handled }) in planned {
         let Some(result) = result.as_ref().filter(|_| *name == planned.node) else { continue };
         let output = step::output_of(graph, name, result)?;
+        if branch::check(&output.goto, name, &graph.topology).is_err() {
+            continue;
+        }
         let updates: Result<_, _> = output.updates.iter().map(fields_of).collect();
-        let origin = Ids::origin_of(&planned.key(), result.as_bytes());
-        results.push((planned, output.goto, Written::new(origin, updates?)));
+        let origin = origin(edit, &planned.key(), result);
+        let (goto, is_handled) = (output.goto, *is_handled);
+        results.push(TaskEnd {
+            planned,
+            goto,
+            written: Written::new(origin, updates?),
+            is_handled,
+        });
     }
-    in_order_of_updates(&mut results, |(planned, ..)| planned);
+    in_order_of_updates(&mut results, |result| &result.planned);
     Ok(results)
 }
 
@@ -132,7 +150,10 @@ fn in_whose_name(
     let refuse = |reason: String| Err(Refusal::InvalidUpdate { reason });
     let named = updates.iter().map(|(_, name)| match (name, updates.len()) {
         (Some(name), _) if name == START || graph.topology.has(name) => Ok(name.clone()),
-        (Some(name), _) => refuse(format!("graph `{}` has no node `{name}`", graph.name())),
+        (Some(name), _) => {
+            let graph = graph.name();
+            refuse(format!("graph `{graph}` has no node `{name}`; name one of its nodes"))
+        }
         (None, 1) => match (point.ran.first(), point.ran.len()) {
             (None, _) => Ok(START.to_owned()),
             (Some(node), 1) => Ok(node.clone()),
@@ -145,7 +166,9 @@ fn in_whose_name(
                 ))
             }
         },
-        (None, _) => refuse("each of several updates names its node".to_owned()),
+        (None, _) => refuse(
+            "several updates at once are each made in the name of a node; name it".to_owned(),
+        ),
     });
     named.collect()
 }
@@ -164,8 +187,9 @@ fn as_nodes(
     for (place, ((update, _), name)) in updates.iter().zip(names).enumerate() {
         let fields = if update.is_null() { Values::new() } else { fields_of(update)? };
         let fields = if name == START { as_input(graph, fields) } else { fields };
-        let origin = Ids::origin_of(&place.to_string(), origin(edit, update).as_bytes());
-        ways.push(paths(graph, &point, name, &fields, update, origin)?);
+        graph.schema.check(&fields)?;
+        let origin = origin(edit, &place.to_string(), update);
+        ways.push(paths(graph, &point, name, &fields, origin)?);
         let update = Written::new(origin, vec![fields]);
         wrote.push((name.clone(), update.shown(&graph.schema)));
         written.push(update);
@@ -190,7 +214,6 @@ fn paths(
     point: &Point,
     node: &str,
     fields: &Values,
-    update: &Payload,
     origin: CallId,
 ) -> Result<Vec<Destination>, Failure> {
     let mut all = Vec::new();
@@ -199,11 +222,8 @@ fn paths(
     }
     let view = PathView::new(&graph.schema, &point.values, &[fields.to_payload()], origin)?;
     for branch in graph.branches_from(node) {
-        let seen = match graph.nodes.get(node) {
-            Some(node) => view.of(branch, &node.fields),
-            // Those of the start see the input.
-            None => update.clone(),
-        };
+        let fields = graph.nodes.get(node).map_or(&graph.state, |node| &node.fields);
+        let seen = view.of(branch, fields);
         all.extend(branch.ask_now(&seen, node, &graph.topology)?);
     }
     Ok(all)
@@ -218,8 +238,11 @@ fn edited(
     Ok(GraphEdited { output, wrote })
 }
 
-/// Names an edit: equal edits of equal states are the same one.
-fn origin(edit: &GraphEdit, update: &Payload) -> CallId {
+/// Names what an edit writes at a place: the same when it is made again, and another one in any other
+/// edit, of this thread or of another.
+fn origin(edit: &GraphEdit, place: &str, update: &Payload) -> CallId {
+    let run = edit.run.map(|run| run.to_string()).unwrap_or_default();
     let before = edit.previous.as_ref().map_or(&[][..], Payload::as_bytes);
-    Ids::origin_of("edit", &[before, update.as_bytes()].concat())
+    let content = [run.as_bytes(), before, update.as_bytes()].concat();
+    Ids::origin_of(&format!("edit {place}"), &content)
 }

@@ -68,7 +68,10 @@ pub enum GraphError {
         node: String,
     },
     /// Two conditional edges of a node have the same name.
-    #[error("graph `{graph}`: `{node}` has two conditional edges named `{branch}`")]
+    #[error(
+        "graph `{graph}`: `{node}` has two conditional edges named `{branch}`; give one of them \
+         another name"
+    )]
     DuplicateBranch {
         /// The graph.
         graph: String,
@@ -86,7 +89,9 @@ pub enum GraphError {
         field: String,
     },
     /// A schema names a field that does not exist.
-    #[error("graph `{graph}`: {place} names field `{field}`, which the state does not have")]
+    #[error(
+        "graph `{graph}`: {place} names field `{field}`, which the state does not have; add it"
+    )]
     UnknownField {
         /// The graph.
         graph: String,
@@ -95,10 +100,69 @@ pub enum GraphError {
         /// The field.
         field: String,
     },
+    /// An update, or an input, has a field with another type than the state.
+    #[error(
+        "graph `{graph}`: {place} has field `{field}` as `{given}`, which is `{expected}` in the \
+         state; give it the same type in both"
+    )]
+    FieldType {
+        /// The graph.
+        graph: String,
+        /// What has it.
+        place: String,
+        /// The field.
+        field: String,
+        /// Its type there.
+        given: &'static str,
+        /// Its type in the state.
+        expected: &'static str,
+    },
+    /// The value that a field begins with cannot be recorded.
+    #[error("graph `{graph}`: field `{field}` cannot begin with its initial value: {reason}")]
+    InitialValue {
+        /// The graph.
+        graph: String,
+        /// The field.
+        field: String,
+        /// What serde says.
+        reason: String,
+    },
+    /// A path gives values that are no nodes, and nothing says where they lead.
+    #[error(
+        "graph `{graph}`: a conditional edge from `{node}` gives `true` or `false`, which are no \
+         nodes; say where they lead with `Branch::new(path).map([(true, ..), (false, ..)])`"
+    )]
+    NoMap {
+        /// The graph.
+        graph: String,
+        /// Where the edge starts.
+        node: String,
+    },
+    /// A join waits for nothing.
+    #[error("graph `{graph}`: an edge to `{node}` begins nowhere; name the nodes it waits for")]
+    EmptyJoin {
+        /// The graph.
+        graph: String,
+        /// Where it leads.
+        node: String,
+    },
+    /// What is said of a node needs a worker, and the node runs in the coordinator.
+    #[error(
+        "graph `{graph}`: node `{node}` runs inline, which takes no {option}; leave one of the two \
+         out"
+    )]
+    OptionOfInline {
+        /// The graph.
+        graph: String,
+        /// The node.
+        node: String,
+        /// What was set.
+        option: &'static str,
+    },
     /// What is said of a node has no effect on a graph.
     #[error(
         "graph `{graph}`: node `{node}` is a graph, which takes no {option}; set it for the nodes \
-         of that graph"
+         of that graph, or call the graph in a function"
     )]
     OptionOfSubgraph {
         /// The graph.

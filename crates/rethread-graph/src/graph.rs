@@ -3,6 +3,8 @@ use std::sync::Arc;
 
 use rethread_core::event::Refusal;
 use rethread_core::graph::{GraphEdit, GraphEdited};
+use rethread_core::payload::{Payload, PayloadError};
+use rethread_core::replay::BodyFuture;
 use rethread_sdk::{Bundle, Call, Entrypoint, EntrypointRef, RegistryBuilder, Steps, Value};
 
 use crate::compiled::Compiled;
@@ -88,9 +90,9 @@ fn entrypoint<I, O>(graph: &Arc<Compiled>) -> Entrypoint<I, O> {
     let steps: Arc<dyn Steps> = Arc::<Compiled>::clone(graph);
     let outputs = graph.has_own_output.then(|| graph.output.iter().cloned().collect());
     let body = Arc::clone(graph);
-    let start = move |input: &_| {
-        let (graph, input) = (Arc::clone(&body), Clone::clone(input));
-        Box::pin(play::play(graph, input)) as rethread_core::replay::BodyFuture
+    let start = move |input: &Payload| -> Result<BodyFuture, PayloadError> {
+        play::check_input(&body, input)?;
+        Ok(Box::pin(play::play(Arc::clone(&body), input.clone())))
     };
     Entrypoint::from_steps(&graph.name, start, outputs, steps).history(graph.history)
 }

@@ -16,9 +16,11 @@
 //! | draw it | [`Drawing`] |
 //! | build a graph whose fields are known at run time only | [`Field`], [`Reducer`], [`Values`] |
 //!
+//! Import [`Send`] by its name: a glob import of this crate hides the `Send` of std.
+//!
 //! How it works: `play` is the body of a graph, which plays one step each time the engine begins
 //! it; `point` is what a step leaves for the next one; `update` puts updates together; `run` is
-//! what a worker does for a node.
+//! what a worker does for a node, or the coordinator for one that is inline.
 
 mod branch;
 mod command;
@@ -26,16 +28,20 @@ mod compiled;
 mod draw;
 mod edit;
 mod error;
+mod field_type;
 mod graph;
 mod ids;
 mod managed;
 mod mermaid;
 mod message;
+mod message_form;
 mod messages;
 mod node;
+mod node_fn;
 mod number;
 mod play;
 mod point;
+mod recorded;
 mod reducer;
 mod route;
 mod run;
@@ -63,7 +69,8 @@ pub use message::{
     Content, Message, Messages, MessagesState, MessagesStateUpdate, ToolCall, add_messages,
 };
 pub use messages::REMOVE_ALL_MESSAGES;
-pub use node::{IntoNode, Node, NodeError, NodeFn};
+pub use node::{IntoNode, Node, NodeError};
+pub use node_fn::NodeFn;
 pub use reducer::{OwnReducer, Reducer};
 pub use route::{IntoRoutes, Route, Way};
 pub use schema::Field;

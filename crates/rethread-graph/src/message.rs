@@ -1,16 +1,23 @@
 use rethread_core::ids::CallId;
 use rethread_core::payload::Payload;
 use rethread_sdk::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::ids::Ids;
-use crate::messages::{self, REMOVE, REMOVE_ALL_MESSAGES};
+use crate::message_form::{REMOVE, form_of};
+use crate::messages::{self, REMOVE_ALL_MESSAGES};
 use crate::reducer::Reducer;
 use crate::schema::Field;
 use crate::state::{Change, State, Update};
+use crate::tree::Tree;
 
 /// One message of a conversation with a model.
+///
+/// It is read from all forms that the reducer of messages takes: a text is one of a person, a pair
+/// is a type and a content, and a map may have a `role` instead of a `type`, and calls of tools as
+/// the interfaces of models write them.
 ///
 /// ```
 /// use rethread_graph::Message;
@@ -20,30 +27,54 @@ use crate::state::{Change, State, Update};
 /// assert_eq!(answer.text(), "6");
 /// # let _ = question;
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Message {
     /// Who said it: `human`, `ai`, `system`, `tool`; or `remove`.
     #[serde(rename = "type")]
     pub kind: String,
     /// What was said.
-    #[serde(default)]
     pub content: Content,
     /// Names it. One without a name gets a random one when it is put together with others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Who it is by, in a conversation of several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The tools that a model calls.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
     /// The call that the result of a tool answers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<String>,
     /// What else there is.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+impl<'de> Deserialize<'de> for Message {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// The stored form.
+        #[derive(Deserialize)]
+        struct Stored {
+            #[serde(rename = "type")]
+            kind: String,
+            content: Content,
+            id: Option<String>,
+            name: Option<String>,
+            #[serde(default)]
+            tool_calls: Vec<ToolCall>,
+            tool_call_id: Option<String>,
+            #[serde(flatten)]
+            other: Map<String, Value>,
+        }
+        let given = Tree::deserialize(deserializer)?;
+        let given = Payload::encode(&given, "message").map_err(D::Error::custom)?;
+        let form = form_of(&given).map_err(D::Error::custom)?;
+        let stored = form.value.decode("message").map_err(D::Error::custom)?;
+        let Stored { kind, content, id, name, tool_calls, tool_call_id, other } = stored;
+        Ok(Self { kind, content, id, name, tool_calls, tool_call_id, other })
+    }
 }
 
 /// What a message says: a text, or blocks of the form that a model takes.
@@ -117,6 +148,13 @@ impl Message {
     #[must_use]
     pub fn with_id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
+        self
+    }
+
+    /// Sets who it is by, in a conversation of several.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
         self
     }
 
@@ -211,7 +249,7 @@ pub fn add_messages(
     let old = Payload::encode(&messages, "messages")?;
     let update: Messages = added.into_iter().collect();
     let update = Payload::encode(&update, "added messages")?;
-    let merged = messages::merge(Some(&old), &update, &mut Ids::of(fresh_origin()))
+    let merged = messages::merge(Some(&old), [(0, &update)], &mut [Ids::of(fresh_origin())])
         .map_err(|error| Error::from_failure(error.into_failure("messages")))?;
     Ok(merged.decode("messages")?)
 }
@@ -262,8 +300,12 @@ impl State for MessagesState {
     type Update = MessagesStateUpdate;
 
     fn fields() -> Vec<Field> {
-        vec![Field::new("messages", Reducer::Messages)]
+        vec![Field::new("messages", Reducer::Messages).of_type::<Messages>()]
     }
 }
 
-impl Update for MessagesStateUpdate {}
+impl Update for MessagesStateUpdate {
+    fn fields() -> Option<Vec<Field>> {
+        Some(MessagesState::fields())
+    }
+}

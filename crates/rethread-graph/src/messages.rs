@@ -1,38 +1,34 @@
 //! The reducer of messages, on their encoded form.
 //!
-//! A stored message is a map with `type`, `content` and `id`. What else a message has is kept as
-//! it came.
+//! A stored message is a map with `type`, `content` and `id`; `message_form` says what else becomes
+//! one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 
 use rethread_core::failure::{Failure, kind};
 use rethread_core::parts;
 use rethread_core::payload::Payload;
 
 use crate::ids::Ids;
+use crate::message_form::{FormError, form_of};
 
 /// As the id of a message that removes: all messages before it.
 pub const REMOVE_ALL_MESSAGES: &str = "__remove_all__";
 
-/// The type of a message that removes the one with its id.
-pub(crate) const REMOVE: &str = "remove";
-
 /// What messages cannot be put together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MessagesError {
-    #[error("there is no message with the id `{0}` to be removed")]
+    #[error("there is no message with the id `{0}`; remove one that is there")]
     Unknown(String),
-    #[error("{0}")]
-    NoMessage(&'static str),
-    #[error("`{0}` is no type of message: use human, ai, system, tool or remove")]
-    Type(String),
+    #[error(transparent)]
+    Form(#[from] FormError),
 }
 
 impl MessagesError {
     pub(crate) fn into_failure(self, field: &str) -> Failure {
         let kind = match self {
             Self::Unknown(_) => kind::UNKNOWN_MESSAGE,
-            Self::NoMessage(_) | Self::Type(_) => kind::INVALID_UPDATE,
+            Self::Form(_) => kind::INVALID_UPDATE,
         };
         Failure::new(kind, format!("field `{field}`: {self}")).final_()
     }
@@ -45,147 +41,84 @@ struct Stored {
     value: Payload,
 }
 
-/// The messages after an update: one message or a list of them.
-pub(crate) fn merge(
+/// The messages after several updates, one after the other, each one message or a list of them.
+/// Messages without id get those of the place that is named beside their update.
+pub(crate) fn merge<'a>(
     old: Option<&Payload>,
-    update: &Payload,
-    ids: &mut Ids,
+    updates: impl IntoIterator<Item = (usize, &'a Payload)>,
+    ids: &mut [Ids],
 ) -> Result<Payload, MessagesError> {
-    let mut merged = old.map(|old| stored(old, ids)).transpose()?.unwrap_or_default();
-    let update = stored(update, ids)?;
-    let all = update.iter().rposition(|it| it.removes && it.id == REMOVE_ALL_MESSAGES);
-    if let Some(all) = all {
-        return Ok(parts::list(update[all + 1..].iter().map(|message| &message.value)));
+    let mut updates = updates.into_iter().peekable();
+    let first = updates.peek().map_or(0, |(place, _)| *place);
+    let old = old.map(|old| stored(old, &mut ids[first])).transpose()?;
+    let mut merged = Merged::new(old.unwrap_or_default());
+    for (place, update) in updates {
+        merged.take(stored(update, &mut ids[place])?)?;
     }
-    let mut places: BTreeMap<String, usize> =
-        merged.iter().enumerate().map(|(place, message)| (message.id.clone(), place)).collect();
-    let mut removed = BTreeSet::new();
-    for message in update {
-        match (places.get(&message.id), message.removes) {
-            (Some(_), true) => drop(removed.insert(message.id)),
-            (Some(place), false) => {
-                removed.remove(&message.id);
-                merged[*place] = message;
-            }
-            (None, true) => return Err(MessagesError::Unknown(message.id)),
-            (None, false) => {
-                places.insert(message.id.clone(), merged.len());
-                merged.push(message);
+    Ok(parts::list(merged.messages.iter().map(|message| &message.value)))
+}
+
+/// Messages, and where each of them stands.
+struct Merged {
+    messages: Vec<Stored>,
+    places: HashMap<String, usize>,
+}
+
+impl Merged {
+    fn new(messages: Vec<Stored>) -> Self {
+        let places = messages.iter().enumerate();
+        let places = places.map(|(place, message)| (message.id.clone(), place)).collect();
+        Self { messages, places }
+    }
+
+    /// Takes one update.
+    fn take(&mut self, mut update: Vec<Stored>) -> Result<(), MessagesError> {
+        let all = update.iter().rposition(|it| it.removes && it.id == REMOVE_ALL_MESSAGES);
+        if let Some(all) = all {
+            *self = Self::new(update.split_off(all + 1));
+            return Ok(());
+        }
+        let mut removed = HashSet::new();
+        for message in update {
+            match (self.places.get(&message.id), message.removes) {
+                (Some(_), true) => drop(removed.insert(message.id)),
+                (Some(place), false) => {
+                    removed.remove(&message.id);
+                    self.messages[*place] = message;
+                }
+                (None, true) => return Err(MessagesError::Unknown(message.id)),
+                (None, false) => {
+                    self.places.insert(message.id.clone(), self.messages.len());
+                    self.messages.push(message);
+                }
             }
         }
+        if !removed.is_empty() {
+            let mut kept = std::mem::take(&mut self.messages);
+            kept.retain(|message| !removed.contains(&message.id));
+            *self = Self::new(kept);
+        }
+        Ok(())
     }
-    let kept = merged.iter().filter(|message| !removed.contains(&message.id));
-    Ok(parts::list(kept.map(|message| &message.value)))
 }
 
 fn stored(value: &Payload, ids: &mut Ids) -> Result<Vec<Stored>, MessagesError> {
+    let mut store = |message: &Payload| {
+        let form = form_of(message)?;
+        let removes = form.removes();
+        let (id, value) = form.named(|| ids.next().to_string());
+        Ok(Stored { id, removes, value })
+    };
     match parts::elements(value) {
-        Some(messages) => messages.iter().map(|message| store(message, ids)).collect(),
-        None => Ok(vec![store(value, ids)?]),
+        Some(messages) => messages.iter().map(store).collect(),
+        None => Ok(vec![store(value)?]),
     }
-}
-
-/// Brings any accepted form of a message into the stored one.
-fn store(given: &Payload, ids: &mut Ids) -> Result<Stored, MessagesError> {
-    if parts::text(given).is_some() {
-        return Ok(written("human", given.clone(), ids));
-    }
-    if let Some(pair) = parts::elements(given) {
-        let [of, content] = <[Payload; 2]>::try_from(pair).map_err(|_| NOT_A_PAIR)?;
-        let of = parts::text(&of).ok_or(NOT_A_PAIR)?;
-        return Ok(written(type_of(of)?, content, ids));
-    }
-    let Some(mut fields) = parts::fields(given) else {
-        return Err(MessagesError::NoMessage("a message is a text, a pair or a map"));
-    };
-    let text_of = |name| find(&fields, name).and_then(parts::text);
-    let (given_type, role) = (text_of("type"), text_of("role"));
-    let Some(who) = given_type.or(role) else {
-        return Err(MessagesError::NoMessage("a message has a text as its `type` or its `role`"));
-    };
-    let of = type_of(who)?;
-    let removes = of == REMOVE;
-    let has_content = find(&fields, "content").is_some();
-    if !has_content && !removes {
-        return Err(MessagesError::NoMessage("a message has a `content`"));
-    }
-    let id = text_of("id").map(str::to_owned);
-    let calls = find(&fields, "tool_calls").and_then(typed_calls);
-    let is_stored = given_type == Some(of) && role.is_none() && has_content && calls.is_none();
-    let id = match (is_stored, id) {
-        (true, Some(id)) => return Ok(Stored { id, removes, value: given.clone() }),
-        (_, Some(id)) => id,
-        (_, None) => ids.next().to_string(),
-    };
-    if !has_content {
-        fields.push(("content".to_owned(), parts::of_text("")));
-    }
-    if let Some(calls) = calls {
-        set(&mut fields, "tool_calls", calls);
-    }
-    fields.retain(|(name, _)| !matches!(name.as_str(), "type" | "role" | "id"));
-    let (of, id_text) = (parts::of_text(of), parts::of_text(&id));
-    let head = std::iter::once(("type", &of));
-    let value = parts::map_of_fields(head.chain(pairs(&fields)).chain([("id", &id_text)]));
-    Ok(Stored { id, removes, value })
-}
-
-const NOT_A_PAIR: MessagesError =
-    MessagesError::NoMessage("a list in a list of messages is a pair of type and content");
-
-fn written(of: &str, content: Payload, ids: &mut Ids) -> Stored {
-    let id = ids.next().to_string();
-    let fields = [("type", parts::of_text(of)), ("content", content), ("id", parts::of_text(&id))];
-    let value = parts::map_of_fields(fields.iter().map(|(name, value)| (*name, value)));
-    Stored { id, removes: false, value }
-}
-
-/// The type that a type or a role stands for.
-fn type_of(text: &str) -> Result<&'static str, MessagesError> {
-    Ok(match text {
-        "human" | "user" => "human",
-        "ai" | "assistant" => "ai",
-        "system" | "developer" => "system",
-        "tool" => "tool",
-        "function" => "function",
-        REMOVE => REMOVE,
-        other => return Err(MessagesError::Type(other.to_owned())),
-    })
-}
-
-/// The calls of tools with their type; none if nothing is to be added.
-fn typed_calls(calls: &Payload) -> Option<Payload> {
-    let calls = parts::elements(calls)?;
-    let mut is_changed = false;
-    let typed = calls.into_iter().map(|call| match parts::fields(&call) {
-        Some(fields) if find(&fields, "type").is_none() => {
-            is_changed = true;
-            let of = parts::of_text("tool_call");
-            parts::map_of_fields(pairs(&fields).chain([("type", &of)]))
-        }
-        _ => call,
-    });
-    let typed: Vec<_> = typed.collect();
-    is_changed.then(|| parts::list(&typed))
-}
-
-fn find<'a>(fields: &'a [(String, Payload)], name: &str) -> Option<&'a Payload> {
-    let found = fields.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-    found.filter(|value| !value.is_null())
-}
-
-fn set(fields: &mut [(String, Payload)], name: &str, value: Payload) {
-    if let Some((_, old)) = fields.iter_mut().find(|(known, _)| known == name) {
-        *old = value;
-    }
-}
-
-fn pairs(fields: &[(String, Payload)]) -> impl Iterator<Item = (&str, &Payload)> {
-    fields.iter().map(|(name, value)| (name.as_str(), value))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use rethread_core::ids::CallId;
     use serde_json::{Value, json};
 
@@ -194,7 +127,7 @@ mod tests {
     fn merged(old: Value, update: Value) -> Result<Value, MessagesError> {
         let old = Payload::encode(&old, "old").expect("encodes");
         let update = Payload::encode(&update, "update").expect("encodes");
-        let merged = merge(Some(&old), &update, &mut Ids::of(CallId::ANYWHERE))?;
+        let merged = merge(Some(&old), [(0, &update)], &mut [Ids::of(CallId::ANYWHERE)])?;
         Ok(merged.decode("merged").expect("is JSON"))
     }
 
@@ -240,12 +173,15 @@ mod tests {
     }
 
     #[test]
-    fn calls_of_tools_get_their_type_and_what_else_is_there_stays() {
-        let call = json!({ "name": "mul", "args": { "a": 2 }, "id": "c" });
-        let given =
-            json!({ "type": "ai", "content": "", "id": "1", "tool_calls": [call], "x": [1] });
-        let made = merged(json!([]), given).expect("is a message");
-        assert_eq!(made[0]["tool_calls"][0]["type"], "tool_call");
-        assert_eq!(made[0]["x"], json!([1]));
+    fn several_updates_of_a_step_are_taken_one_after_the_other() {
+        let old = Payload::encode(&json!([said("human", "one", "1")]), "old").expect("encodes");
+        let updates = [json!("two"), json!([{ "type": "remove", "id": "1" }]), json!(["three"])];
+        let updates = updates.map(|update| Payload::encode(&update, "update").expect("encodes"));
+        let mut ids = [1, 2, 3].map(|n| Ids::of(CallId::from_bytes([n; 16])));
+        let merged = merge(Some(&old), updates.iter().enumerate(), &mut ids).expect("merges");
+        let merged: Value = merged.decode("merged").expect("is JSON");
+        let said = |n: usize| merged[n]["content"].clone();
+        assert_eq!([said(0), said(1), said(2)], [json!("two"), json!("three"), Value::Null]);
+        assert_ne!(merged[0]["id"], merged[1]["id"]);
     }
 }

@@ -8,13 +8,13 @@ use rethread_core::failure::Failure;
 use rethread_core::graph::NodeOutput;
 use rethread_core::payload::{Payload, PayloadError};
 use rethread_core::policy::Cache;
-use rethread_sdk::__private::Injected;
 use rethread_sdk::{Error, IntoRetries, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::command::IntoNodeOutput;
 use crate::compiled::Compiled;
 use crate::graph::Graph;
+use crate::node_fn::{NodeFn, handle};
 use crate::schema::Field;
 use crate::state::NodeInput;
 
@@ -28,8 +28,8 @@ pub(crate) type Work = dyn Fn(&Payload, &str) -> Result<Running, Failure> + Send
 pub(crate) type Handle =
     dyn Fn(&Payload, NodeError, &str) -> Result<Running, Failure> + Send + Sync;
 
-/// Makes the cache key of what a node sees.
-pub(crate) type CacheKey = dyn Fn(&Payload) -> Option<String> + Send + Sync;
+/// Makes the cache key of what a node sees; its name is for errors.
+pub(crate) type CacheKey = dyn Fn(&Payload, &str) -> Result<String, PayloadError> + Send + Sync;
 
 /// A node of a graph with what is asked of the engine for it.
 ///
@@ -72,13 +72,41 @@ pub struct Node {
     pub(crate) field_names: Option<Vec<String>>,
     /// Carries the options; its own code is never called.
     pub(crate) options: Task<(), ()>,
-    pub(crate) has_retry: bool,
-    pub(crate) has_cache: bool,
-    pub(crate) has_timeout: bool,
+    pub(crate) set: SetOptions,
+    /// The fields that it may write, if its type tells.
+    pub(crate) writes: Option<Vec<Field>>,
+    /// The same of what handles its errors.
+    pub(crate) handler_writes: Option<Vec<Field>>,
+    pub(crate) is_inline: bool,
     pub(crate) cache_key: Option<Arc<CacheKey>>,
     pub(crate) on_error: Option<Arc<Handle>>,
     pub(crate) is_deferred: bool,
     pub(crate) ends: Vec<String>,
+}
+
+/// Which options of workers were set.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SetOptions {
+    pub(crate) queue: bool,
+    pub(crate) retry: bool,
+    pub(crate) timeout: bool,
+    pub(crate) cache: bool,
+    pub(crate) version: bool,
+}
+
+impl SetOptions {
+    /// The name of one that was set.
+    pub(crate) fn any(self) -> Option<&'static str> {
+        let Self { queue, retry, timeout, cache, version } = self;
+        let all = [
+            (queue, "queue"),
+            (retry, "retry"),
+            (timeout, "timeout"),
+            (cache, "cache"),
+            (version, "version"),
+        ];
+        all.into_iter().find(|(is_set, _)| *is_set).map(|(_, name)| name)
+    }
 }
 
 #[derive(Clone)]
@@ -111,9 +139,10 @@ impl Node {
             fields,
             field_names: None,
             options: Task::from_raw("node", nothing),
-            has_retry: false,
-            has_cache: false,
-            has_timeout: false,
+            set: SetOptions::default(),
+            writes: None,
+            handler_writes: None,
+            is_inline: false,
             cache_key: None,
             on_error: None,
             is_deferred: false,
@@ -130,27 +159,28 @@ impl Node {
     /// Sets the queue of its workers, as for a task. A graph has none.
     pub fn queue(mut self, queue: impl AsRef<str>) -> Self {
         self.options = self.options.queue(queue);
+        self.set.queue = true;
         self
     }
 
     /// Sets when failed attempts are repeated, as for a task.
     pub fn retry(mut self, retry: impl IntoRetries) -> Self {
         self.options = self.options.retry(retry);
-        self.has_retry = true;
+        self.set.retry = true;
         self
     }
 
     /// Sets the longest time one attempt may take.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options = self.options.timeout(timeout);
-        self.has_timeout = true;
+        self.set.timeout = true;
         self
     }
 
     /// Sets the longest time one attempt may be silent.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.options = self.options.idle_timeout(timeout);
-        self.has_timeout = true;
+        self.set.timeout = true;
         self
     }
 
@@ -161,7 +191,7 @@ impl Node {
     /// [`Node::cache_key`] and [`Node::sees`].
     pub fn cache(mut self, cache: Cache) -> Self {
         self.options = self.options.cache(cache);
-        self.has_cache = true;
+        self.set.cache = true;
         self
     }
 
@@ -170,16 +200,28 @@ impl Node {
         mut self,
         key: impl Fn(&I) -> String + Send + Sync + 'static,
     ) -> Self {
-        self.cache_key = Some(Arc::new(move |state: &Payload| {
-            let state = I::read(state, "").ok()?;
-            Some(key(&state))
-        }));
+        self.cache_key =
+            Some(Arc::new(move |state: &Payload, node: &str| Ok(key(&I::read(state, node)?))));
+        self.set.cache = true;
         self
     }
 
     /// Sets the version of the code: a new one does not find what the cache has of the old one.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.options = self.options.version(version);
+        self.set.version = true;
+        self
+    }
+
+    /// Has it run in the coordinator, as a part of the step, instead of being ordered from a worker:
+    /// for small functions that only compute an update or where to go.
+    ///
+    /// Its result is recorded and shown as that of any node, and no replay runs it again; after a
+    /// crash it may run once more. All threads of the coordinator wait while it runs. A function
+    /// that calls, asks or waits for something, or writes to the stream, fails with an error that
+    /// says so. It is not retried, timed or cached, so `compile` refuses options for that.
+    pub fn inline(mut self) -> Self {
+        self.is_inline = true;
         self
     }
 
@@ -198,6 +240,7 @@ impl Node {
         E: Into<Error>,
     {
         self.on_error = Some(handle(handler));
+        self.handler_writes = R::fields();
         self
     }
 
@@ -236,94 +279,6 @@ impl From<NodeFailure> for NodeError {
         Self { node, error: Error::from_failure(failure) }
     }
 }
-
-/// A function that can be a node: async, of the state (see [`NodeInput`]) to an update of it (see
-/// [`IntoNodeOutput`]), or of nothing.
-///
-/// Behind the state it may have up to three parameters that are filled: `Context<C>`, `Dep<D>`
-/// and `Store`.
-#[diagnostic::on_unimplemented(
-    message = "this function cannot be a node",
-    label = "expected `async fn(State) -> Result<Update>`",
-    note = "it takes a type that derives `State` (or `Sent<T>`), and returns a `Result` of its \
-            update, of `()`, or of a `Command`"
-)]
-pub trait NodeFn<A>: Send + Sync + 'static {
-    /// The node, without options.
-    fn into_node(self) -> Node;
-}
-
-/// A handler of errors without its types.
-pub(crate) fn handle<I, F, Fut, R, E>(handler: F) -> Arc<Handle>
-where
-    I: NodeInput,
-    F: Fn(I, NodeError) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<R, E>> + Send + 'static,
-    R: IntoNodeOutput,
-    E: Into<Error>,
-{
-    Arc::new(move |state: &Payload, error: NodeError, node: &str| {
-        let running = handler(I::read(state, node)?, error);
-        Ok(Box::pin(async move { output(running.await) }) as Running)
-    })
-}
-
-/// What a node's function returned, in the recorded form.
-fn output<R: IntoNodeOutput, E: Into<Error>>(
-    returned: Result<R, E>,
-) -> Result<NodeOutput, Failure> {
-    returned.map_err(|error| error.into().into_failure())?.into_node_output()
-}
-
-impl<F, Fut, R, E> NodeFn<(R, E)> for F
-where
-    F: Fn() -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<R, E>> + Send + 'static,
-    R: IntoNodeOutput,
-    E: Into<Error>,
-{
-    fn into_node(self) -> Node {
-        let work = move |_: &Payload, _: &str| {
-            let running = self();
-            Ok(Box::pin(async move { output(running.await) }) as Running)
-        };
-        Node::of(Kind::Function(Arc::new(work)), None)
-    }
-}
-
-macro_rules! node_fn {
-    ($($filled:ident)*) => {
-        impl<F, I, $($filled,)* Fut, R, E> NodeFn<(I, $($filled,)* R, E)> for F
-        where
-            F: Fn(I, $($filled),*) -> Fut + Send + Sync + 'static,
-            I: NodeInput,
-            $($filled: Injected + Send + 'static,)*
-            Fut: Future<Output = Result<R, E>> + Send + 'static,
-            R: IntoNodeOutput,
-            E: Into<Error>,
-        {
-            #[allow(non_snake_case, reason = "the type parameters name the variables too")]
-            fn into_node(self) -> Node {
-                let function = Arc::new(self);
-                let work = move |state: &Payload, node: &str| {
-                    let state = I::read(state, node)?;
-                    let function = Arc::clone(&function);
-                    // What is filled is asked for where the node runs.
-                    Ok(Box::pin(async move {
-                        $(let $filled = $filled::inject().map_err(Error::into_failure)?;)*
-                        output(function(state, $($filled),*).await)
-                    }) as Running)
-                };
-                Node::of(Kind::Function(Arc::new(work)), I::fields())
-            }
-        }
-    };
-}
-
-node_fn!();
-node_fn!(A1);
-node_fn!(A1 A2);
-node_fn!(A1 A2 A3);
 
 /// What can be a node: a [`Node`], a function that [`NodeFn`] describes, or a graph.
 pub trait IntoNode<A> {

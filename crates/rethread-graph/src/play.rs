@@ -1,24 +1,24 @@
 //! The body of a graph: it plays one step each time it is begun.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use rethread_core::failure::{Failure, kind};
 use rethread_core::graph::{NodeOutput, Outcomes, START, StepView, TaskView};
 use rethread_core::ids::CallId;
-use rethread_core::payload::Payload;
-use rethread_core::replay::{BodyOutput, CallRequest, Outcome, Scope, ScopeInfo, SlotIndex};
+use rethread_core::payload::{Payload, PayloadError};
+use rethread_core::replay::{BodyOutput, CallRequest, Scope, ScopeInfo};
 
+use crate::branch;
+use crate::command::fields_of;
 use crate::compiled::{Compiled, CompiledKind, CompiledNode, NodeTask};
 use crate::managed;
 use crate::node::NodeFailure;
 use crate::point::{Ended, Planned, Point, start_task};
+use crate::recorded::Recorded;
 use crate::run::{self, PathView};
-use crate::step::{self, Handled, TaskOfStep};
+use crate::step::{self, Found, FoundOut, TaskOfStep};
 use crate::update::{self, Written};
 use crate::values::Values;
 
@@ -61,11 +61,29 @@ pub(crate) fn before_input(graph: &Compiled, point: &mut Point) -> Result<(), Fa
 /// The fields of an input that the graph takes.
 pub(crate) fn input_fields(graph: &Compiled, input: &Payload) -> Result<Values, Failure> {
     let fields = Values::from_payload(input).ok_or_else(|| {
-        let message =
-            format!("the input of graph `{}` is a map of fields of its state", graph.name());
+        let message = format!(
+            "an input of graph `{}` is a map of fields of its state, and something else was given",
+            graph.name()
+        );
         Failure::new(kind::INVALID_UPDATE, message).final_()
     })?;
     Ok(fields.filtered(|field| graph.input.contains(field)))
+}
+
+/// Looks whether the fields of an input are of the types of the state. Null is none: the graph goes
+/// on.
+///
+/// # Errors
+/// For the first field that is of another type.
+pub(crate) fn check_input(graph: &Compiled, input: &Payload) -> Result<(), PayloadError> {
+    match Values::from_payload(input) {
+        Some(fields) => {
+            let taken = fields.filtered(|field| graph.input.contains(field));
+            graph.schema.check(&taken)
+        }
+        // What is no map at all is an error of the run.
+        None => Ok(()),
+    }
 }
 
 async fn play_start(
@@ -78,12 +96,13 @@ async fn play_start(
     before_input(graph, &mut point)?;
     scope.set_view(start_view(graph, &point, None));
     let fields = input_fields(graph, input)?;
-    let mut goto = Vec::new();
-    for branch in graph.branches_from(START) {
-        goto.extend(branch.ask(input, START, &graph.topology).await?);
-    }
     let written = [Written::new(info.calls, vec![fields])];
     let next = update::apply(&graph.schema, &point.values, &written, true)?;
+    let mut goto = Vec::new();
+    let view = PathView::of_input(next.clone(), input);
+    for branch in graph.branches_from(START) {
+        goto.extend(branch.ask_now(&view.of(branch, &graph.state), START, &graph.topology)?);
+    }
     let result = written[0].shown(&graph.schema);
     scope.set_view(start_view(graph, &point, Some(result)));
     point.values = next;
@@ -104,6 +123,7 @@ fn start_view(
     let view = StepView {
         values: graph.shown(&point.values),
         result: graph.result(&point.values),
+        streamed: Payload::NULL,
         changed: false,
         tasks: vec![TaskView {
             name: start_task().name,
@@ -129,14 +149,14 @@ async fn play_nodes(graph: &Arc<Compiled>, scope: &Arc<Scope>) -> Result<BodyOut
     }
     let mut seen = point.values.clone();
     managed::give(&graph.schema, &mut seen, info.steps)?;
-    let handled = Handled::default();
-    let step = Step { graph, scope, seen: &seen, handled: &handled };
+    let found = Found::default();
+    let step = Step { graph, scope, seen: &seen, found: &found };
     let planned = point.planned(&graph.topology);
     let begun: Vec<_> = planned
         .into_iter()
         .map(|planned| step.begin(&planned).map(|call| (planned, call)))
         .collect::<Result<_, _>>()?;
-    scope.set_view(nodes_view(graph, &point.values, &begun, &handled, info.is_root));
+    scope.set_view(nodes_view(graph, &point.values, &begun, &found, info.is_root));
     let mut running: FuturesUnordered<_> = begun
         .into_iter()
         .enumerate()
@@ -178,12 +198,12 @@ fn nodes_view(
     graph: &Arc<Compiled>,
     values: &Values,
     begun: &[(Planned, NodeCall)],
-    handled: &Handled,
+    found: &Found,
     is_root: bool,
 ) -> Arc<dyn Fn(&Outcomes) -> StepView + Send + Sync> {
-    let (graph, values, handled) = (Arc::clone(graph), values.clone(), Arc::clone(handled));
+    let (graph, values, found) = (Arc::clone(graph), values.clone(), Arc::clone(found));
     let planned: Vec<_> = begun.iter().map(|(planned, call)| (planned.clone(), call.id)).collect();
-    Arc::new(move |outcomes| step::view(&graph, &values, &planned, &handled, is_root, outcomes))
+    Arc::new(move |outcomes| step::view(&graph, &values, &planned, &found, is_root, outcomes))
 }
 
 /// Leaves the graph by a command to the one around it: nothing of this run stays of its state.
@@ -209,7 +229,7 @@ struct Step<'a> {
     scope: &'a Arc<Scope>,
     /// The values that nodes see.
     seen: &'a Values,
-    handled: &'a Handled,
+    found: &'a Found,
 }
 
 /// A call that a node is.
@@ -241,7 +261,7 @@ impl Step<'_> {
                     .filter(|paths| planned.sent.is_some() || !paths.is_subset(&node.fields))
                     .map(|paths| self.seen.filtered(|field| paths.contains(field)).to_payload());
                 let input = run::arguments(&seen, state.as_ref());
-                task.request(input, task.cache_key(&seen), &node.shown)
+                task.request(input, task.cache_key(&seen, &planned.node)?, &node.shown)
             }
         };
         let outcome = Recorded::call(self.scope, request, &planned.key());
@@ -254,8 +274,9 @@ impl Step<'_> {
         let id = call.id;
         let (output, is_handled) = match (call.outcome.await, &node.kind) {
             (Ok(recorded), CompiledKind::Graph(_)) => {
-                let output = step::output_of(self.graph, &planned.node, &recorded)?;
-                (self.follow_graph(&planned, output, id).await?, false)
+                let left = self.leave_graph(&planned, &recorded, id);
+                let refused = |failure: &Failure| self.found().refuse(id, failure.clone());
+                (left.inspect_err(refused)?, false)
             }
             (Ok(recorded), CompiledKind::Task(_)) => {
                 (step::output_of(self.graph, &planned.node, &recorded)?, false)
@@ -271,24 +292,34 @@ impl Step<'_> {
         Ok(TaskOfStep { planned, call: id, output: Some(output), is_handled })
     }
 
-    /// Follows the paths that leave a node which is a graph.
-    async fn follow_graph(
+    /// What a node that is a graph came to: its result, or the command by which it was left, and
+    /// where its paths lead.
+    fn leave_graph(
         &self,
         planned: &Planned,
-        mut output: NodeOutput,
+        recorded: &Payload,
         call: CallId,
     ) -> Result<NodeOutput, Failure> {
         let name = &planned.node;
+        let Compiled { schema, topology, .. } = &**self.graph;
+        let mut output = step::output_of(self.graph, name, recorded)?;
+        for update in &output.updates {
+            schema.check(&fields_of(update)?).map_err(|error| run::misfit(name, &error))?;
+        }
+        branch::check(&output.goto, name, topology)?;
         if self.graph.branches_from(name).next().is_none() {
             return Ok(output);
         }
         let fields = &self.node(name)?.fields;
-        let view = PathView::new(&self.graph.schema, self.seen, &output.updates, call)?;
+        let view = PathView::new(schema, self.seen, &output.updates, call)?;
         for branch in self.graph.branches_from(name) {
-            let ways = branch.ask(&view.of(branch, fields), name, &self.graph.topology).await?;
-            output.goto.extend(ways);
+            output.goto.extend(branch.ask_now(&view.of(branch, fields), name, topology)?);
         }
         Ok(output)
+    }
+
+    fn found(&self) -> MutexGuard<'_, FoundOut> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn handle(
@@ -310,10 +341,7 @@ impl Step<'_> {
         };
         let outcome = Recorded::call(self.scope, request, &planned.key());
         let handler = outcome.id();
-        let handled = |map: &Handled| {
-            map.lock().unwrap_or_else(PoisonError::into_inner).insert(call, (handler, failure))
-        };
-        handled(self.handled);
+        self.found().handle(call, handler, failure);
         match outcome.await {
             Ok(recorded) => Ok(recorded.decode("what the handler gave")?),
             Err(mut failure) => {
@@ -341,42 +369,6 @@ impl NodeTask {
             options: Arc::clone(&self.options),
             cache_key,
             node: Some(Arc::clone(shown)),
-        }
-    }
-}
-
-/// The outcome of a call, as it is recorded. Dropping it gives the place up; the call goes on.
-struct Recorded {
-    scope: Arc<Scope>,
-    slot: SlotIndex,
-    is_taken: bool,
-}
-
-impl Recorded {
-    fn call(scope: &Arc<Scope>, request: CallRequest, key: &str) -> Self {
-        let slot = scope.call(request, Some(key));
-        Self { scope: Arc::clone(scope), slot, is_taken: false }
-    }
-
-    fn id(&self) -> CallId {
-        self.scope.call_id(self.slot).unwrap_or(CallId::ANYWHERE)
-    }
-}
-
-impl Future for Recorded {
-    type Output = Outcome;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
-        let outcome = self.scope.poll_slot(self.slot, context);
-        self.is_taken = outcome.is_ready();
-        outcome
-    }
-}
-
-impl Drop for Recorded {
-    fn drop(&mut self) {
-        if !self.is_taken {
-            self.scope.abandon(self.slot);
         }
     }
 }

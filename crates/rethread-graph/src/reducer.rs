@@ -1,10 +1,11 @@
+use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rethread_core::failure::{Failure, kind};
 use rethread_core::parts;
-use rethread_core::payload::Payload;
+use rethread_core::payload::{Payload, PayloadError};
 use rethread_core::replay::panic_failure;
 use rethread_sdk::{Error, Value};
 
@@ -54,11 +55,13 @@ pub enum Reducer {
 #[derive(Clone)]
 pub struct OwnReducer {
     name: Arc<str>,
-    initial: Option<Payload>,
+    /// What it begins with; an error is told when the graph is compiled.
+    initial: Result<Option<Payload>, PayloadError>,
     fold: Arc<Fold>,
 }
 
-type Fold = dyn Fn(&Payload, &Payload) -> Result<Payload, Failure> + Send + Sync;
+/// The value after several updates.
+type Fold = dyn Fn(&Payload, &[&Payload]) -> Result<Payload, Failure> + Send + Sync;
 
 impl Reducer {
     /// A function of the old value and an update, which begins with `initial`. The name tells
@@ -68,8 +71,7 @@ impl Reducer {
         initial: T,
         reduce: impl Fn(T, U) -> Result<T, Error> + Send + Sync + 'static,
     ) -> Self {
-        // What cannot be encoded is told where it is used.
-        let initial = Payload::encode(&initial, "initial value").ok();
+        let initial = Payload::encode(&initial, "initial value").map(Some);
         Self::Own(OwnReducer { initial, ..OwnReducer::new(name.as_ref(), reduce) })
     }
 
@@ -88,7 +90,7 @@ impl Reducer {
             Self::Append | Self::Messages => Some(parts::list([])),
             Self::Add => Some(number::zero()),
             Self::Merge => Some(parts::map([])),
-            Self::Own(own) => own.initial.clone(),
+            Self::Own(own) => own.initial.clone().ok().flatten(),
             Self::Last
             | Self::Ephemeral
             | Self::Untracked
@@ -116,37 +118,55 @@ impl Reducer {
         }
     }
 
-    /// The value after one update of a field that folds.
+    /// Why it cannot be used at all.
+    pub(crate) fn invalid(&self) -> Option<&PayloadError> {
+        match self {
+            Self::Own(own) => own.initial.as_ref().err(),
+            _ => None,
+        }
+    }
+
+    /// The value after the updates of a step to a field that folds; each comes with the place of
+    /// its task among those whose `ids` its messages get.
+    ///
+    /// What it costs grows with the value only as far as its bytes are copied, once, or as the
+    /// function of the user reads all of it.
     pub(crate) fn fold(
         &self,
         field: &str,
         old: Option<&Payload>,
-        update: &Payload,
-        ids: &mut Ids,
+        writes: &[(usize, &Payload)],
+        ids: &mut [Ids],
     ) -> Result<Payload, Failure> {
         let refuse = |why: &str| {
             let message = format!("field `{field}`: {why}");
             Failure::new(kind::INVALID_UPDATE, message).final_()
         };
-        match (self, old) {
-            (Self::Messages, old) => {
-                messages::merge(old, update, ids).map_err(|error| error.into_failure(field))
-            }
-            (_, None) => Ok(update.clone()),
-            (Self::Append, Some(old)) => append(old, update)
+        if matches!(self, Self::Messages) {
+            let merged = messages::merge(old, writes.iter().copied(), ids);
+            return merged.map_err(|error| error.into_failure(field));
+        }
+        let mut updates = writes.iter().map(|(_, update)| *update);
+        let Some(old) = old.or_else(|| updates.next()) else {
+            return Err(refuse("an update writes nothing"));
+        };
+        let updates: Vec<_> = updates.collect();
+        match self {
+            Self::Append => parts::joined(old, &updates)
                 .ok_or_else(|| refuse("an update of a list that is appended to is a list")),
-            (Self::Add, Some(old)) => number::add(old, update).map_err(refuse),
-            (Self::Merge, Some(old)) => merge(old, update)
+            Self::Add => updates
+                .into_iter()
+                .try_fold(old.clone(), |sum, update| number::add(&sum, update))
+                .map_err(refuse),
+            Self::Merge => merge(old, &updates)
                 .ok_or_else(|| refuse("an update of a map that is merged is a map")),
-            (Self::Own(own), Some(old)) => own.call(old, update),
-            (
-                Self::Last
-                | Self::Ephemeral
-                | Self::Untracked
-                | Self::RemainingSteps
-                | Self::IsLastStep,
-                Some(_),
-            ) => Ok(update.clone()),
+            Self::Own(own) => own.call(old, &updates),
+            Self::Messages
+            | Self::Last
+            | Self::Ephemeral
+            | Self::Untracked
+            | Self::RemainingSteps
+            | Self::IsLastStep => Ok(updates.last().copied().unwrap_or(old).clone()),
         }
     }
 }
@@ -156,34 +176,41 @@ impl OwnReducer {
         name: &str,
         reduce: impl Fn(T, U) -> Result<T, Error> + Send + Sync + 'static,
     ) -> Self {
-        let fold = move |old: &Payload, update: &Payload| -> Result<Payload, Failure> {
-            let old = old.decode("value of the field")?;
-            let update = update.decode("update of the field")?;
-            let new = reduce(old, update).map_err(Error::into_failure)?;
-            Ok(Payload::encode(&new, "value of the field")?)
+        let fold = move |old: &Payload, updates: &[&Payload]| -> Result<Payload, Failure> {
+            let mut value: T = old.decode("value of the field")?;
+            for update in updates {
+                let update = update.decode("update of the field")?;
+                value = reduce(value, update).map_err(Error::into_failure)?;
+            }
+            Ok(Payload::encode(&value, "value of the field")?)
         };
-        Self { name: Arc::from(name), initial: None, fold: Arc::new(fold) }
+        Self { name: Arc::from(name), initial: Ok(None), fold: Arc::new(fold) }
     }
 
     /// A panic is its failure: it is called where nobody else catches one.
-    fn call(&self, old: &Payload, update: &Payload) -> Result<Payload, Failure> {
-        catch_unwind(AssertUnwindSafe(|| (self.fold)(old, update)))
+    fn call(&self, old: &Payload, updates: &[&Payload]) -> Result<Payload, Failure> {
+        if updates.is_empty() {
+            return Ok(old.clone());
+        }
+        catch_unwind(AssertUnwindSafe(|| (self.fold)(old, updates)))
             .unwrap_or_else(|panic| Err(panic_failure(panic.as_ref())))
     }
 }
 
-fn append(old: &Payload, update: &Payload) -> Option<Payload> {
-    let (old, update) = (parts::elements(old)?, parts::elements(update)?);
-    Some(parts::list(old.iter().chain(&update)))
-}
-
-/// Entries keep their places; those of the update replace equal keys, new ones come last.
-fn merge(old: &Payload, update: &Payload) -> Option<Payload> {
+/// Entries keep their places; those of the updates replace equal keys, new ones come last.
+fn merge(old: &Payload, updates: &[&Payload]) -> Option<Payload> {
     let mut merged = parts::entries(old)?;
-    for (key, value) in parts::entries(update)? {
-        match merged.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, old)) => *old = value,
-            None => merged.push((key, value)),
+    let places = merged.iter().enumerate().map(|(place, (key, _))| (key.clone(), place));
+    let mut places: HashMap<Payload, usize> = places.collect();
+    for update in updates {
+        for (key, value) in parts::entries(update)? {
+            match places.get(&key) {
+                Some(place) => merged[*place].1 = value,
+                None => {
+                    places.insert(key.clone(), merged.len());
+                    merged.push((key, value));
+                }
+            }
         }
     }
     Some(parts::map(merged.iter().map(|(key, value)| (key, value))))

@@ -50,6 +50,9 @@ pub trait IntoRoutes {
     /// Where it may lead, if the type says so.
     const DESTINATIONS: Option<&'static [&'static str]> = None;
 
+    /// Whether it names no nodes, so that the branch must have a map. `compile` refuses one without.
+    const NEEDS_MAP: bool = false;
+
     /// The ways.
     ///
     /// # Errors
@@ -101,6 +104,8 @@ impl IntoRoutes for Goto {
 
 /// `true` and `false` in the map.
 impl IntoRoutes for bool {
+    const NEEDS_MAP: bool = true;
+
     fn into_routes(self) -> Result<Vec<Way>, Failure> {
         Ok(vec![Way::To(self.to_string())])
     }
@@ -119,6 +124,7 @@ impl IntoRoutes for serde_json::Value {
 
 impl<R: IntoRoutes> IntoRoutes for Option<R> {
     const DESTINATIONS: Option<&'static [&'static str]> = R::DESTINATIONS;
+    const NEEDS_MAP: bool = R::NEEDS_MAP;
 
     fn into_routes(self) -> Result<Vec<Way>, Failure> {
         self.map_or_else(|| Ok(Vec::new()), R::into_routes)
@@ -127,6 +133,7 @@ impl<R: IntoRoutes> IntoRoutes for Option<R> {
 
 impl<R: IntoRoutes> IntoRoutes for Vec<R> {
     const DESTINATIONS: Option<&'static [&'static str]> = R::DESTINATIONS;
+    const NEEDS_MAP: bool = R::NEEDS_MAP;
 
     fn into_routes(self) -> Result<Vec<Way>, Failure> {
         let mut all = Vec::with_capacity(self.len());
@@ -139,6 +146,7 @@ impl<R: IntoRoutes> IntoRoutes for Vec<R> {
 
 impl<R: IntoRoutes, const N: usize> IntoRoutes for [R; N] {
     const DESTINATIONS: Option<&'static [&'static str]> = R::DESTINATIONS;
+    const NEEDS_MAP: bool = R::NEEDS_MAP;
 
     fn into_routes(self) -> Result<Vec<Way>, Failure> {
         Vec::from(self).into_routes()
@@ -147,6 +155,7 @@ impl<R: IntoRoutes, const N: usize> IntoRoutes for [R; N] {
 
 impl<R: IntoRoutes, E: Into<Error>> IntoRoutes for Result<R, E> {
     const DESTINATIONS: Option<&'static [&'static str]> = R::DESTINATIONS;
+    const NEEDS_MAP: bool = R::NEEDS_MAP;
 
     fn into_routes(self) -> Result<Vec<Way>, Failure> {
         self.map_err(|error| error.into().into_failure())?.into_routes()

@@ -41,6 +41,8 @@ pub(crate) struct Around {
     pub(crate) topology: Arc<Topology>,
     /// The fields that it sees, and its paths too which say nothing else.
     pub(crate) fields: BTreeSet<String>,
+    /// Whether the types of its updates are known, and were found to be those of the fields.
+    pub(crate) is_checked: bool,
 }
 
 /// The arguments of a node's task: what it sees, and the state for its paths where that is
@@ -118,9 +120,12 @@ impl Around {
     /// Refuses updates that are none, and destinations that do not exist.
     fn check(&self, output: &NodeOutput, node: &str) -> Result<(), Failure> {
         for update in &output.updates {
-            fields_of(update)?;
+            let fields = fields_of(update)?;
+            if !output.to_parent && !self.is_checked {
+                self.schema.check(&fields).map_err(|error| misfit(node, &error))?;
+            }
         }
-        // Where a command to the parent goes is the parent's to know.
+        // What a command to the parent writes, and where it goes, is the parent's to know.
         if output.to_parent { Ok(()) } else { branch::check(&output.goto, node, &self.topology) }
     }
 
@@ -136,6 +141,11 @@ impl Around {
     }
 }
 
+/// The failure of a node whose update does not fit the fields.
+pub(crate) fn misfit(node: &str, error: &PayloadError) -> Failure {
+    Failure::new(kind::INVALID_UPDATE, format!("update of node `{node}`: {error}")).final_()
+}
+
 impl NodeCode {
     /// Where the paths lead that leave the node.
     async fn follow(
@@ -147,7 +157,7 @@ impl NodeCode {
         if self.branches.is_empty() {
             return Ok(all);
         }
-        let Around { schema, topology, fields } = &self.around;
+        let Around { schema, topology, fields, .. } = &self.around;
         let origin = Scope::current().map_or(CallId::ANYWHERE, |scope| scope.info().scope);
         let state = Values::from_payload(state).unwrap_or_default();
         let view = PathView::new(schema, &state, &output.updates, origin)?;
@@ -180,6 +190,11 @@ impl PathView {
         };
         let fresh = update::apply(schema, state, &[Written::new(origin, updates)], false)?;
         Ok(Self { fresh, update })
+    }
+
+    /// What the paths of the start see: the state with the input, and what else the input has.
+    pub(crate) fn of_input(fresh: Values, input: &Payload) -> Self {
+        Self { fresh, update: Values::from_payload(input).unwrap_or_default() }
     }
 
     /// For one of the paths of a node that sees these fields.

@@ -1,5 +1,9 @@
 use std::collections::BTreeMap;
 
+use rethread_core::payload::PayloadError;
+use serde::de::DeserializeOwned;
+
+use crate::field_type::FieldType;
 use crate::reducer::Reducer;
 use crate::values::Values;
 
@@ -15,12 +19,13 @@ use crate::values::Values;
 pub struct Field {
     name: String,
     reducer: Reducer,
+    ty: Option<FieldType>,
 }
 
 impl Field {
     /// A field with this reducer.
     pub fn new(name: impl Into<String>, reducer: Reducer) -> Self {
-        Self { name: name.into(), reducer }
+        Self { name: name.into(), reducer, ty: None }
     }
 
     /// A plain field: see [`Reducer::Last`].
@@ -48,6 +53,29 @@ impl Field {
         Self::new(name, Reducer::Messages)
     }
 
+    /// Sets the type of what is written to it: inputs, updates from outside and updates whose types
+    /// are not known are refused if they do not fit. `#[derive(State)]` sets it.
+    #[must_use]
+    pub fn of_type<T: DeserializeOwned + 'static>(mut self) -> Self {
+        self.ty = Some(FieldType::of::<T, T>());
+        self
+    }
+
+    /// The same where an update holds the type without the `Option` around it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_optional_type<T: 'static>(mut self) -> Self
+    where
+        Option<T>: DeserializeOwned,
+    {
+        self.ty = Some(FieldType::of::<T, Option<T>>());
+        self
+    }
+
+    pub(crate) fn ty(&self) -> Option<&FieldType> {
+        self.ty.as_ref()
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -61,7 +89,15 @@ impl Field {
 
 /// All fields of a graph.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Schema(BTreeMap<String, Reducer>);
+pub(crate) struct Schema(BTreeMap<String, Known>);
+
+/// What a graph knows of a field.
+#[derive(Debug, Clone)]
+struct Known {
+    reducer: Reducer,
+    /// The type that the first who named the field gave it.
+    ty: Option<FieldType>,
+}
 
 /// Two schemas want different reducers for one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,19 +109,28 @@ impl Schema {
     /// Joins a field: where one schema has a reducer and another one says nothing, the reducer
     /// counts.
     pub(crate) fn join(&mut self, field: &Field) -> Result<(), Disagreement> {
-        match self.0.get_mut(field.name()) {
-            None => drop(self.0.insert(field.name.clone(), field.reducer.clone())),
-            Some(known) if known.is_same(&field.reducer) => {}
-            Some(known @ Reducer::Last) => known.clone_from(&field.reducer),
-            Some(_) if matches!(field.reducer, Reducer::Last) => {}
-            Some(_) => return Err(Disagreement { field: field.name.clone() }),
+        let Some(known) = self.0.get_mut(field.name()) else {
+            let known = Known { reducer: field.reducer.clone(), ty: field.ty };
+            self.0.insert(field.name.clone(), known);
+            return Ok(());
+        };
+        match &mut known.reducer {
+            known if known.is_same(&field.reducer) => {}
+            known @ Reducer::Last => known.clone_from(&field.reducer),
+            _ if matches!(field.reducer, Reducer::Last) => {}
+            _ => return Err(Disagreement { field: field.name.clone() }),
         }
         Ok(())
     }
 
     /// How updates of a field are put together; none for a field that is not known.
     pub(crate) fn reducer(&self, field: &str) -> Option<&Reducer> {
-        self.0.get(field)
+        self.0.get(field).map(|known| &known.reducer)
+    }
+
+    /// The type of what is written to a field, as far as it is known.
+    pub(crate) fn ty(&self, field: &str) -> Option<&FieldType> {
+        self.0.get(field)?.ty.as_ref()
     }
 
     /// Whether nodes may write it.
@@ -94,7 +139,20 @@ impl Schema {
     }
 
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &Reducer)> {
-        self.0.iter().map(|(name, reducer)| (name.as_str(), reducer))
+        self.0.iter().map(|(name, known)| (name.as_str(), &known.reducer))
+    }
+
+    /// Looks whether values are of the types of their fields, as far as those are known.
+    ///
+    /// # Errors
+    /// For the first field that has a value of another type.
+    pub(crate) fn check(&self, update: &Values) -> Result<(), PayloadError> {
+        for (field, value) in update.iter() {
+            if let Some(Known { reducer, ty: Some(ty) }) = self.0.get(field) {
+                ty.check(field, reducer, value)?;
+            }
+        }
+        Ok(())
     }
 
     /// The values of a new thread.
@@ -113,9 +171,20 @@ impl Schema {
         }
     }
 
+    /// The fields that live for the run only.
+    pub(crate) fn untracked_fields(&self) -> impl Iterator<Item = &str> {
+        let untracked = self.fields().filter(|(_, it)| matches!(it, Reducer::Untracked));
+        untracked.map(|(name, _)| name)
+    }
+
     /// What checkpoints have and states show.
     pub(crate) fn saved(&self, values: &Values) -> Values {
         values.filtered(|name| !matches!(self.reducer(name), Some(Reducer::Untracked)))
+    }
+
+    /// What does not live for a step only.
+    pub(crate) fn lasting(&self, values: &Values) -> Values {
+        values.filtered(|name| !matches!(self.reducer(name), Some(Reducer::Ephemeral)))
     }
 
     /// What lives for the run only.

@@ -1,4 +1,5 @@
 use rethread_core::failure::Failure;
+use rethread_core::parts;
 use rethread_core::payload::{Payload, PayloadError};
 use rethread_sdk::Value;
 use serde::de::DeserializeOwned;
@@ -6,6 +7,8 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::command::update_of;
+use crate::message_form::form_of;
+use crate::reducer::Reducer;
 use crate::schema::Field;
 use crate::update::OVERWRITE;
 use crate::values::Values;
@@ -46,13 +49,16 @@ use crate::values::Values;
 /// | `add` | numbers are added, texts joined |
 /// | `merge` | maps are merged, the update wins |
 /// | `messages` | [`Messages`](crate::Messages): equal ids replace, others are appended |
-/// | `reduce = f` | `f(old, update)`, which may return a `Result`; from the default value, or with an `Option` from the first update |
+/// | `reduce = f` | `f(old, update)`, which may return a `Result`; from the default value, or with an `Option` from the first update. Two types that have the same field name the same function: `reduce = f, name = "longest"` where their paths to it differ |
 /// | `ephemeral` | seen by the next step only |
 /// | `untracked` | lives for the run and is in no checkpoint |
 /// | `remaining_steps`, `is_last_step` | given by the engine, never written |
 ///
 /// A field has no value until something was written to it, unless its reducer begins with one. So
 /// plain fields are `Option`s, or the struct is `#[serde(default)]`.
+///
+/// The fields of a graph have the types of its state: inputs, edits and updates of nodes that do not
+/// fit are refused, by [`compile`](crate::StateGraph::compile) where types tell.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the state of a graph",
     note = "derive it: `#[derive(Default, Serialize, Deserialize, State)]`"
@@ -68,6 +74,16 @@ pub trait State: Value {
 /// A partial state: the fields that something writes. `#[derive(State)]` makes a type that is
 /// one; a [`Values`] is one too.
 pub trait Update: Serialize {
+    /// The fields that it may write, with their types; none where that is known at run time only.
+    /// A graph whose node returns it is refused by `compile` if it does not have one of them, or
+    /// has it with another type.
+    fn fields() -> Option<Vec<Field>>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// The map of fields.
     ///
     /// # Errors
@@ -128,8 +144,28 @@ impl<S: State> NodeInput for S {
     }
 
     fn read(input: &Payload, node: &str) -> Result<Self, PayloadError> {
-        input.decode(format_args!("state of node `{node}`"))
+        let decode = |input: &Payload| input.decode(format_args!("state of node `{node}`"));
+        decode(input).or_else(|error| match with_lists_of_messages::<S>(input) {
+            Some(input) => decode(&input),
+            None => Err(error),
+        })
     }
+}
+
+/// A state that no reducer has seen (an input, as paths from the start see it, or what was sent)
+/// may have one message where it has a list; none if it has not.
+fn with_lists_of_messages<S: State>(input: &Payload) -> Option<Payload> {
+    let mut values = Values::from_payload(input)?;
+    let mut is_changed = false;
+    for field in <S as State>::fields() {
+        let value = values.get(field.name()).filter(|value| !parts::is_list(value));
+        if let (Reducer::Messages, Some(value)) = (field.reducer(), value) {
+            let list = parts::list([&form_of(value).ok()?.value]);
+            values.set(field.name(), list);
+            is_changed = true;
+        }
+    }
+    is_changed.then(|| values.to_payload())
 }
 
 impl NodeInput for Values {

@@ -25,8 +25,27 @@ pub(crate) struct TaskOfStep {
     pub(crate) is_handled: bool,
 }
 
-/// Errors that were handled, by the call of the node: the call of the handler, and the failure.
-pub(crate) type Handled = Arc<Mutex<BTreeMap<CallId, (CallId, Failure)>>>;
+/// What the body found out about the calls of a step besides what is recorded of them.
+#[derive(Debug, Default)]
+pub(crate) struct FoundOut {
+    /// Errors that were handled, by the call of the node: the call of the handler, and the failure.
+    handled: BTreeMap<CallId, (CallId, Failure)>,
+    /// Results of graphs that cannot be taken: they count as failures.
+    refused: BTreeMap<CallId, Failure>,
+}
+
+/// Shared by the body and the view of its step.
+pub(crate) type Found = Arc<Mutex<FoundOut>>;
+
+impl FoundOut {
+    pub(crate) fn handle(&mut self, call: CallId, handler: CallId, failure: Failure) {
+        self.handled.insert(call, (handler, failure));
+    }
+
+    pub(crate) fn refuse(&mut self, call: CallId, failure: Failure) {
+        self.refused.insert(call, failure);
+    }
+}
 
 /// What a recorded result of a node is: for a function what it gave, for a graph its result, as
 /// far as this graph has its fields.
@@ -70,13 +89,19 @@ pub(crate) fn end(
 ) -> Result<BodyOutput, Failure> {
     in_order_of_updates(&mut tasks, |task| &task.planned);
     let written = written(&tasks)?;
-    point.values = update::apply(&graph.schema, &point.values, &written, true)?;
+    let next = update::apply(&graph.schema, &point.values, &written, true)?;
+    let before = std::mem::replace(&mut point.values, next);
     let ended: Vec<_> = tasks.iter().filter_map(TaskOfStep::ended).collect();
     point.end_step(&graph.topology, &ended);
     let ran = tasks.iter().map(|task| task.planned.node.as_str());
-    output(graph, &point, has_changed(graph, &written, is_root), true, |next| {
-        is_breakpoint(graph, breakpoints, ran, next)
-    })
+    let changed = has_changed(graph, &written, is_root);
+    let mut output =
+        output(graph, &point, changed, true, |next| is_breakpoint(graph, breakpoints, ran, next))?;
+    if !changed {
+        // The result is what was shown last: fields that lived for the step are still in it.
+        output.value = graph.result(&before);
+    }
+    Ok(output)
 }
 
 impl TaskOfStep {
@@ -147,19 +172,20 @@ pub(crate) fn view(
     graph: &Compiled,
     values: &Values,
     planned: &[(Planned, CallId)],
-    handled: &Handled,
+    found: &Found,
     is_root: bool,
     outcomes: &Outcomes,
 ) -> StepView {
-    let handled = handled.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = found.lock().unwrap_or_else(PoisonError::into_inner);
     let tasks: Vec<_> = planned
         .iter()
         .map(|(planned, call)| {
-            let by_handler = handled.get(call).map(|(handler, _)| *handler);
+            let by_handler = found.handled.get(call).map(|(handler, _)| *handler);
             let recorded = by_handler.and_then(|handler| outcomes.get(&handler));
             let recorded = recorded.or_else(|| outcomes.get(call));
             let output = recorded.and_then(|it| output_of(graph, &planned.node, it).ok());
-            let output = output.filter(|output| !output.to_parent);
+            let is_refused = found.refused.contains_key(call);
+            let output = output.filter(|output| !output.to_parent && !is_refused);
             let task = TaskOfStep {
                 planned: planned.clone(),
                 call: *call,
@@ -172,13 +198,20 @@ pub(crate) fn view(
     let of_step: Vec<_> = tasks.iter().map(|(task, _)| task.clone()).collect();
     // Updates that cannot be put together leave the values as they were: the step has failed.
     let written = written(&of_step).unwrap_or_default();
-    // What lives for a step ends with the first task that has ended.
+    let changed = has_changed(graph, &written, is_root);
+    let streamed = match changed {
+        true => update::apply(&graph.schema, values, &written, true).ok(),
+        false => None,
+    };
+    let streamed = streamed.unwrap_or_else(|| values.clone());
+    // What lives for a step ends with the first task that has ended, as a state shows it.
     let has_ended = of_step.iter().any(|task| task.output.is_some());
-    let live = update::apply(&graph.schema, values, &written, has_ended);
-    let live = live.unwrap_or_else(|_| values.clone());
+    let live = if has_ended { graph.schema.lasting(&streamed) } else { streamed.clone() };
     let shown = tasks.iter().map(|(task, by_handler)| {
         let result = task.output.as_ref().and_then(|_| task.written().ok());
-        let failure = handled.get(&task.call).map(|(_, failure)| failure.clone());
+        let handled = found.handled.get(&task.call).map(|(_, failure)| failure);
+        let handled = handled.filter(|_| task.output.is_some());
+        let failure = handled.or(found.refused.get(&task.call)).cloned();
         TaskView {
             name: task.planned.node.clone(),
             sent: task.planned.sent.is_some(),
@@ -186,7 +219,7 @@ pub(crate) fn view(
             // Without a result of the handler its failure is the newest.
             call: Some(by_handler.unwrap_or(task.call)),
             result: result.map(|written| written.shown(&graph.schema)),
-            failure: failure.filter(|_| task.output.is_some()),
+            failure,
             has_own_state: graph
                 .nodes
                 .get(&task.planned.node)
@@ -195,8 +228,9 @@ pub(crate) fn view(
     });
     StepView {
         values: graph.shown(&live),
-        result: graph.result(&live),
-        changed: has_changed(graph, &written, is_root),
+        result: graph.result(&streamed),
+        streamed: graph.streamed(&streamed),
+        changed,
         tasks: shown.collect(),
     }
 }

@@ -29,7 +29,8 @@ pub(crate) struct Join {
 impl Join {
     /// Under which name a checkpoint keeps it: the same for the same edge.
     pub(crate) fn key(&self) -> String {
-        let mut sources = self.sources.clone();
+        // No node has a bar or a colon in its name.
+        let mut sources: Vec<_> = self.sources.iter().map(|node| node.replace('+', "|")).collect();
         sources.sort();
         format!("{}:{}", sources.join("+"), self.target)
     }

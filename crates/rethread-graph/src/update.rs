@@ -103,8 +103,8 @@ fn single(field: &str, writes: &[(usize, &Payload)]) -> Result<Payload, Failure>
         [(_, value)] => Ok((*value).clone()),
         several => {
             let message = format!(
-                "field `{field}` was written {} times in one step and takes one value; give it a \
-                 reducer to take several",
+                "field `{field}` was written {} times in one step and takes one value; let one node \
+                 write it, or give it a reducer",
                 several.len()
             );
             Err(Failure::new(kind::INVALID_UPDATE, message).final_())
@@ -124,19 +124,18 @@ fn fold(
         [] => {}
         [value] => return Ok(value.clone()),
         _ => {
-            let message = format!("field `{field}` was overwritten twice in one step");
+            let message = format!(
+                "field `{field}` was overwritten {} times in one step; let one node overwrite it",
+                overwrites.len()
+            );
             return Err(Failure::new(kind::INVALID_UPDATE, message).final_());
         }
     }
-    let mut value = old.cloned();
-    for (place, update) in writes {
-        value = Some(reducer.fold(field, value.as_ref(), update, &mut ids[*place])?);
-    }
-    value.ok_or_else(|| Failure::new(kind::INVALID_UPDATE, "an update without a write"))
+    reducer.fold(field, old, writes, ids)
 }
 
 /// The value that an update puts in the place of the old one.
-fn overwritten(update: &Payload) -> Option<Payload> {
+pub(crate) fn overwritten(update: &Payload) -> Option<Payload> {
     // Few updates are maps of one entry, and only those are taken apart.
     if update.as_bytes().first() != Some(&0x81) {
         return None;
@@ -234,6 +233,15 @@ mod tests {
         for update in [json!({ "log": 7 }), json!({ "sum": "x" }), json!({ "seen": [] })] {
             assert_eq!(step(json!({}), &[update]), Err(kind::INVALID_UPDATE.to_owned()));
         }
+    }
+
+    #[test]
+    fn a_field_without_a_value_begins_with_the_first_update() {
+        let longest = |update: &str| json!({ "longest": update });
+        let new = step(json!({}), &[longest("a"), longest("ccc"), longest("bb")]).expect("folds");
+        assert_eq!(new["longest"], "ccc");
+        let new = step(json!({ "log": [1] }), &[json!({ "log": [] }), json!({ "log": [2, 3] })]);
+        assert_eq!(new.expect("folds")["log"], json!([1, 2, 3]));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rethread_sdk::TaskDef;
 use crate::branch::Branch;
 use crate::compiled::{Compiled, CompiledKind, CompiledNode, NodeTask};
 use crate::error::GraphError;
+use crate::field_type::FieldType;
 use crate::node::{Kind, Node};
 use crate::run::{self, Around, HandlerCode, NodeCode};
 use crate::schema::{Field, Schema};
@@ -23,6 +24,8 @@ pub(crate) fn compile(parts: &Parts) -> Result<Arc<Compiled>, GraphError> {
     check_edges(parts, &topology)?;
     check_branches(parts, &topology)?;
     check_breakpoints(parts, &topology)?;
+    check_ends(parts, &topology)?;
+    check_types(parts, &schema)?;
     let written = |fields: &[Field]| names(fields, |field| !field.reducer().is_managed());
     let all = schema.fields().filter(|(_, reducer)| !reducer.is_managed());
     let all: BTreeSet<_> = all.map(|(name, _)| name.to_owned()).collect();
@@ -43,8 +46,8 @@ pub(crate) fn compile(parts: &Parts) -> Result<Arc<Compiled>, GraphError> {
             (None, Some(fields)) => names(fields, |_| true),
             (None, None) => state.clone(),
         };
-        let around =
-            Around { schema: Arc::clone(&schema), topology: Arc::clone(&topology), fields };
+        let (schema, topology) = (Arc::clone(&schema), Arc::clone(&topology));
+        let around = Around { schema, topology, fields, is_checked: node.writes.is_some() };
         nodes.insert(name.clone(), compile_node(parts, name, node, around)?);
     }
     Ok(Arc::new(Compiled {
@@ -54,6 +57,7 @@ pub(crate) fn compile(parts: &Parts) -> Result<Arc<Compiled>, GraphError> {
         topology,
         nodes,
         branches: parts.branches.clone(),
+        state,
         input,
         output,
         interrupt_before: parts.interrupt_before.clone(),
@@ -131,6 +135,9 @@ fn check_edges(parts: &Parts, topology: &Topology) -> Result<(), GraphError> {
         let place = format!("the edge from `{}` to `{}`", join.sources.join("`, `"), join.target);
         join.sources.iter().map(move |from| (from, &join.target, place.clone()))
     });
+    if let Some(join) = parts.joins.iter().find(|join| join.sources.is_empty()) {
+        return Err(GraphError::EmptyJoin { graph: graph(), node: join.target.clone() });
+    }
     for (from, to, place) in edges.chain(joins) {
         if from == END {
             return Err(GraphError::FromEnd { graph: graph(), place });
@@ -170,6 +177,9 @@ fn check_branches(parts: &Parts, topology: &Topology) -> Result<(), GraphError> 
                 let (node, branch) = (from.clone(), name.clone());
                 return Err(GraphError::DuplicateBranch { graph: graph(), node, branch });
             }
+            if branch.needs_map && branch.map.is_none() {
+                return Err(GraphError::NoMap { graph: graph(), node: from.clone() });
+            }
             let ends = branch.map.iter().flatten().map(|(_, node)| node);
             for node in ends.chain(branch.ends.iter().flatten()) {
                 if node == START {
@@ -180,6 +190,81 @@ fn check_branches(parts: &Parts, topology: &Topology) -> Result<(), GraphError> 
                     return Err(GraphError::UnknownNode { graph: graph(), place, node });
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// Looks whether the types of inputs, updates and results of graphs that are nodes are those of the
+/// state.
+fn check_types(parts: &Parts, schema: &Schema) -> Result<(), GraphError> {
+    for (field, reducer) in schema.fields() {
+        if let Some(error) = reducer.invalid() {
+            let (graph, field, reason) = (parts.name.clone(), field.to_owned(), error.to_string());
+            return Err(GraphError::InitialValue { graph, field, reason });
+        }
+    }
+    if let Some(Names::Fields(fields)) = &parts.input {
+        check_writes(parts, schema, "the input", fields)?;
+    }
+    for (name, node) in &parts.nodes {
+        let place = format!("the update of node `{name}`");
+        check_writes(parts, schema, &place, node.writes.iter().flatten())?;
+        let place = format!("the update of the error handler of node `{name}`");
+        check_writes(parts, schema, &place, node.handler_writes.iter().flatten())?;
+        if let Kind::Graph(graph) = &node.work {
+            let place = format!("the result of node `{name}`");
+            for field in graph.output.iter().filter(|field| schema.is_written(field)) {
+                check_type(parts, schema, &place, field, graph.schema.ty(field))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_writes<'a>(
+    parts: &Parts,
+    schema: &Schema,
+    place: &str,
+    fields: impl IntoIterator<Item = &'a Field>,
+) -> Result<(), GraphError> {
+    for field in fields {
+        if schema.reducer(field.name()).is_none() {
+            let (graph, place) = (parts.name.clone(), place.to_owned());
+            let field = field.name().to_owned();
+            return Err(GraphError::UnknownField { graph, place, field });
+        }
+        check_type(parts, schema, place, field.name(), field.ty())?;
+    }
+    Ok(())
+}
+
+fn check_type(
+    parts: &Parts,
+    schema: &Schema,
+    place: &str,
+    field: &str,
+    given: Option<&FieldType>,
+) -> Result<(), GraphError> {
+    match (schema.ty(field), given) {
+        (Some(expected), Some(given)) if !expected.may_take(given) => Err(GraphError::FieldType {
+            graph: parts.name.clone(),
+            place: place.to_owned(),
+            field: field.to_owned(),
+            given: given.name(),
+            expected: expected.name(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Looks whether what the nodes say of their commands names nodes.
+fn check_ends(parts: &Parts, topology: &Topology) -> Result<(), GraphError> {
+    for (name, node) in &parts.nodes {
+        let unknown = node.ends.iter().find(|end| *end != END && !topology.has(end));
+        if let Some(node) = unknown.cloned() {
+            let (graph, place) = (parts.name.clone(), format!("`ends` of node `{name}`"));
+            return Err(GraphError::UnknownNode { graph, place, node });
         }
     }
     Ok(())
@@ -214,19 +299,22 @@ fn compile_node(
     });
     let is_graph = matches!(node.work, Kind::Graph(_));
     let handle = node.on_error.as_ref().or(parts.defaults.on_error.as_ref().filter(|_| !is_graph));
+    let untracked: Vec<_> = around.schema.untracked_fields().map(str::to_owned).collect();
     let shown = |fields: Option<Vec<String>>, is_handler: bool| {
         let handled = handle.is_some() && !is_handler;
-        Arc::new(ShownNode { name: name.to_owned(), fields, handled, is_handler })
+        Arc::new(ShownNode {
+            name: name.to_owned(),
+            fields,
+            handled,
+            is_handler,
+            untracked: untracked.clone(),
+        })
     };
     let work = match &node.work {
         Kind::Graph(graph) => {
-            let options = [
-                (node.has_retry, "retry"),
-                (node.has_cache, "cache"),
-                (node.has_timeout, "timeout"),
-                (node.on_error.is_some(), "error handler"),
-            ];
-            if let Some((_, option)) = options.into_iter().find(|(is_set, _)| *is_set) {
+            let others = [(node.on_error.is_some(), "error handler"), (node.is_inline, "`inline`")];
+            let other = others.into_iter().find(|(is_set, _)| *is_set).map(|(_, name)| name);
+            if let Some(option) = node.set.any().or(other) {
                 let (graph, node) = (parts.name.clone(), name.to_owned());
                 return Err(GraphError::OptionOfSubgraph { graph, node, option });
             }
@@ -237,16 +325,20 @@ fn compile_node(
         }
         Kind::Function(work) => Arc::clone(work),
     };
+    if let Some(option) = node.set.any().filter(|_| node.is_inline) {
+        let (graph, node) = (parts.name.clone(), name.to_owned());
+        return Err(GraphError::OptionOfInline { graph, node, option });
+    }
     let task = format!("{}:{name}", parts.name);
     let defaults = &parts.defaults;
     let mut options = node.options.clone();
     for (is_own, default) in [
-        (node.has_retry, &defaults.retry),
-        (node.has_timeout, &defaults.timeout),
-        (node.has_cache, &defaults.cache),
+        (node.set.retry, &defaults.retry),
+        (node.set.timeout, &defaults.timeout),
+        (node.set.cache, &defaults.cache),
     ] {
         options = match default {
-            Some(set) if !is_own => set(options),
+            Some(set) if !is_own && !node.is_inline => set(options),
             Some(_) | None => options,
         };
     }
@@ -254,7 +346,7 @@ fn compile_node(
         let code = Arc::new(HandlerCode {
             name: name.to_owned(),
             handle: Arc::clone(handle),
-            around: around.clone(),
+            around: Around { is_checked: node.handler_writes.is_some(), ..around.clone() },
         });
         let start = move |input: &_| run::start_handler(&code, input);
         let def = options.with_raw(format!("{task}:on_error"), start).uncached();
@@ -265,6 +357,7 @@ fn compile_node(
     let work = Arc::new(NodeCode { name: name.to_owned(), work, branches, around });
     let def = options.with_raw(task, move |input| run::start(&work, input));
     let def = TaskDef::from(def);
+    let def = if node.is_inline { def.inline() } else { def };
     let task = NodeTask {
         options: def.shared_options(),
         def,

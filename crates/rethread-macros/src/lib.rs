@@ -12,6 +12,7 @@ mod duration;
 mod errors;
 mod expand;
 mod route;
+mod serde_rules;
 mod signature;
 mod state;
 mod types;
@@ -125,7 +126,8 @@ pub fn entrypoint(attributes: TokenStream, item: TokenStream) -> TokenStream {
 /// the attributes of fields.
 ///
 /// It stands beside serde's derives, and knows `#[serde(rename = "..")]` and `#[serde(skip)]` of
-/// fields. `#[state(crate = path)]` says where the crate `rethread` is.
+/// fields; attributes of serde that would give a state or a field another encoding are refused.
+/// `#[state(crate = path)]` says where the crate `rethread` is.
 #[proc_macro_derive(State, attributes(state))]
 pub fn state(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -8,6 +8,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Field, Fields, LitStr, Path, Type};
 
 use crate::errors::Errors;
+use crate::serde_rules::{NOT_OF_FIELDS, NOT_OF_STATES, each_of_serde, refused, skip_value};
 use crate::types::arguments_of;
 
 /// Expands `#[derive(State)]`.
@@ -52,17 +53,12 @@ impl Container {
             }
             Err(meta.error("expected `crate = path`"))
         });
-        for attribute in attrs.iter().filter(|attribute| attribute.path().is_ident("serde")) {
-            // What does not parse is for serde to tell.
-            let _ = attribute.parse_nested_meta(|meta| {
-                if meta.path.is_ident("rename_all") {
-                    let message =
-                        "fields of a state are renamed one by one: `#[serde(rename = ..)]`";
-                    errors.add(&meta.path, message);
-                }
-                skip_value(&meta)
-            });
-        }
+        each_of_serde(attrs, |meta| {
+            if let Some(why) = refused(&meta, &NOT_OF_STATES) {
+                errors.add(&meta.path, why);
+            }
+            skip_value(&meta)
+        });
         container
     }
 
@@ -88,18 +84,27 @@ enum Kind {
     Single(&'static str),
     /// A variant for fields that fold.
     Folding(&'static str),
-    Own(Box<Path>),
+    /// A function, and its name if it is given one.
+    Own(Box<Path>, Option<LitStr>),
     Managed(&'static str),
 }
 
 const KINDS: &str = "expected `last`, `append`, `add`, `merge`, `messages`, `reduce = path`, \
                      `ephemeral`, `untracked`, `remaining_steps` or `is_last_step`";
 
+const NEW: &str = "the type of updates has a function of this name: call the field something else, \
+                   and record it as `#[serde(rename = \"new\")]`";
+
 impl StateField {
     fn parse(field: &Field, errors: &mut Errors) -> Option<Self> {
         let ident = field.ident.clone()?;
         let mut kind = None;
+        let mut reducer_name = None;
         each(&field.attrs, "state", errors, |meta| {
+            if meta.path.is_ident("name") {
+                reducer_name = Some((meta.path.clone(), meta.value()?.parse::<LitStr>()?));
+                return Ok(());
+            }
             let parsed = Kind::parse(&meta)?;
             if kind.replace(parsed).is_some() {
                 return Err(meta.error("a field has one reducer"));
@@ -107,24 +112,46 @@ impl StateField {
             Ok(())
         });
         let mut name = ident.unraw().to_string();
+        if name == "new" {
+            errors.add(&ident, NEW);
+        }
         let mut is_skipped = false;
-        for attribute in field.attrs.iter().filter(|it| it.path().is_ident("serde")) {
-            let _ = attribute.parse_nested_meta(|meta| {
-                if meta.path.is_ident("skip") {
-                    is_skipped = true;
-                }
-                if meta.path.is_ident("flatten") {
-                    errors.add(&meta.path, "fields of a state cannot be flattened");
-                }
-                if meta.path.is_ident("rename") && meta.input.peek(syn::Token![=]) {
+        each_of_serde(&field.attrs, |meta| {
+            is_skipped |= meta.path.is_ident("skip");
+            if let Some(why) = refused(&meta, &NOT_OF_FIELDS) {
+                errors.add(&meta.path, why);
+            }
+            if meta.path.is_ident("rename") {
+                if meta.input.peek(syn::Token![=]) {
                     name = meta.value()?.parse::<LitStr>()?.value();
                     return Ok(());
                 }
-                skip_value(&meta)
-            });
+                errors.add(&meta.path, "a field of a state has one name: `rename = \"name\"`");
+            }
+            skip_value(&meta)
+        });
+        if is_skipped && kind.is_some() {
+            errors
+                .add(&ident, "a field that is skipped is no part of the state, and has no reducer");
         }
-        let kind = kind.unwrap_or(Kind::Single("Last"));
+        let mut kind = kind.unwrap_or(Kind::Single("Last"));
+        match (&mut kind, reducer_name) {
+            (Kind::Own(_, named), Some((_, name))) => *named = Some(name),
+            (_, Some((path, _))) => errors.add(path, "only a `reduce` function has a name"),
+            (_, None) => {}
+        }
         (!is_skipped).then(|| Self { ident, name, ty: field.ty.clone(), kind })
+    }
+
+    /// The field with its reducer and its type.
+    fn field(&self, private: &TokenStream) -> TokenStream {
+        let (name, reducer, ty) = (&self.name, self.reducer(private), self.update_type());
+        let typed = match (&self.kind, arguments_of(ty, "Option").as_deref()) {
+            (Kind::Managed(_), _) => quote!(),
+            (Kind::Single(_), Some([inner])) => quote!(.of_optional_type::<#inner>()),
+            _ => quote!(.of_type::<#ty>()),
+        };
+        quote!(#private::Field::new(#name, #reducer) #typed)
     }
 
     /// How the reducer is made.
@@ -134,12 +161,15 @@ impl StateField {
                 let variant = Ident::new(variant, Span::call_site());
                 quote!(#private::Reducer::#variant)
             }
-            Kind::Own(path) => {
-                let name = quote!(::core::concat!(
-                    ::core::module_path!(),
-                    "::",
-                    ::core::stringify!(#path)
-                ));
+            Kind::Own(path, name) => {
+                let name = match name {
+                    Some(name) => quote!(#name),
+                    None => quote!(::core::concat!(
+                        ::core::module_path!(),
+                        "::",
+                        ::core::stringify!(#path)
+                    )),
+                };
                 let value = self.update_type();
                 let reduce = quote_spanned! {path.span()=>
                     |old: #value, new: #value| #private::Reduced::<#value>::reduced(#path(old, new))
@@ -156,7 +186,7 @@ impl StateField {
 
     /// Whether the first update is the first value.
     fn is_optional(&self) -> bool {
-        matches!(self.kind, Kind::Own(_)) && arguments_of(&self.ty, "Option").is_some()
+        matches!(self.kind, Kind::Own(..)) && arguments_of(&self.ty, "Option").is_some()
     }
 
     /// The type of one update.
@@ -172,7 +202,7 @@ impl StateField {
         let ty = self.update_type();
         match self.kind {
             Kind::Single(_) => Some(quote!(#ty)),
-            Kind::Folding(_) | Kind::Own(_) => Some(quote!(#private::Change<#ty>)),
+            Kind::Folding(_) | Kind::Own(..) => Some(quote!(#private::Change<#ty>)),
             Kind::Managed(_) => None,
         }
     }
@@ -191,7 +221,7 @@ impl Kind {
             "messages" => Self::Folding("Messages"),
             "remaining_steps" => Self::Managed("RemainingSteps"),
             "is_last_step" => Self::Managed("IsLastStep"),
-            "reduce" => Self::Own(Box::new(meta.value()?.parse()?)),
+            "reduce" => Self::Own(Box::new(meta.value()?.parse()?), None),
             _ => return Err(meta.error(KINDS)),
         })
     }
@@ -209,10 +239,7 @@ impl State<'_> {
         let Self { input, private, fields } = self;
         let ident = &input.ident;
         let update = format_ident!("{}Update", ident);
-        let all = fields.iter().map(|field| {
-            let (name, reducer) = (&field.name, field.reducer(private));
-            quote!(#private::Field::new(#name, #reducer))
-        });
+        let all = fields.iter().map(|field| field.field(private));
         let update_type = self.update(&update);
         quote! {
             #[automatically_derived]
@@ -263,6 +290,7 @@ impl State<'_> {
                 }
             }
         });
+        let fields_written = written.iter().map(|(field, _)| field.field(private));
         let shown = written.iter().map(|(StateField { ident, name, .. }, _)| {
             quote!(if self.#ident.is_some() { shown.entry(&#name); })
         });
@@ -290,7 +318,11 @@ impl State<'_> {
             }
 
             #[automatically_derived]
-            impl #private::Update for #update {}
+            impl #private::Update for #update {
+                fn fields() -> ::core::option::Option<::std::vec::Vec<#private::Field>> {
+                    ::core::option::Option::Some(::std::vec![#(#fields_written),*])
+                }
+            }
         }
         .into_iter()
         .chain(self.default_of(update, written.iter().map(|(field, _)| &field.ident)))
@@ -336,16 +368,4 @@ pub(crate) fn each(
             errors.append(error);
         }
     }
-}
-
-/// Passes over the value of a key that is not looked at.
-fn skip_value(meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
-    if meta.input.peek(syn::Token![=]) {
-        meta.value()?.parse::<syn::Expr>()?;
-    } else if meta.input.peek(syn::token::Paren) {
-        let inner;
-        syn::parenthesized!(inner in meta.input);
-        inner.parse::<TokenStream>()?;
-    }
-    Ok(())
 }

@@ -25,8 +25,8 @@ impl History {
         }
     }
 
-    /// The server says that this is the last commit. A rollback is told once: what was found
-    /// counts from then on.
+    /// The server says that this is the last commit, or was when another owner took over. A rollback
+    /// is told once: what was found counts from then on.
     pub(crate) fn check(&self, partition: PartitionId, found: u64) -> Result<()> {
         let Some(last) = self.0.get(usize::from(partition.0)) else { return Ok(()) };
         let expected = last.load(Ordering::Acquire);

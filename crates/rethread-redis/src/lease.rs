@@ -39,7 +39,13 @@ impl RedisStorage {
             "HELD" => {
                 let by = NodeId::new(reply::text(next(), what)?)
                     .map_err(|error| malformed(what, error.to_string()))?;
-                Ok(Acquisition::Held { by, expires_in_ms: reply::number(next(), what)? })
+                let expires_in_ms = reply::number(next(), what)?;
+                // The holder may have written beyond what was lost; it began behind that.
+                let began = reply::text(next(), what)?;
+                if let Ok(began) = began.parse() {
+                    self.history().check(partition, began)?;
+                }
+                Ok(Acquisition::Held { by, expires_in_ms })
             }
             other => Err(malformed(what, format!("`{other}` is not a state"))),
         }

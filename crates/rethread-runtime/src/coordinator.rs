@@ -134,6 +134,8 @@ pub(crate) struct Left {
     pub(crate) thread: ThreadKey,
     pub(crate) actor: ActorId,
     pub(crate) in_flight: OpenCalls,
+    /// Whether more may be in flight, of which only a newer version knows.
+    pub(crate) in_doubt: bool,
     pub(crate) due: Option<Millis>,
 }
 
@@ -387,14 +389,15 @@ impl CoordinatorState {
     fn leave(&mut self, myself: &ActorRef<CoordinatorMessage>) {
         let Some(machine) = &self.machine else { return };
         let (thread, actor) = (self.key, myself.get_id());
-        let (in_flight, due) = (machine.in_flight(), machine.poll_timeout());
+        let (in_flight, in_doubt) = (machine.in_flight(), machine.is_in_doubt());
+        let due = machine.poll_timeout();
         // Loaded again it would ask for its jobs a second time.
         let waits_for_job = machine.is_running() && !self.jobs.is_empty();
         let answer = if waits_for_job || machine.is_bound_to_memory() {
             OwnerMessage::Stays { thread, actor }
         } else {
             myself.stop(None);
-            OwnerMessage::Left(Left { thread, actor, in_flight, due })
+            OwnerMessage::Left(Left { thread, actor, in_flight, in_doubt, due })
         };
         if self.owner.cast(answer).is_err() {
             myself.stop(None);

@@ -92,11 +92,12 @@ impl<I, O> Entrypoint<I, O> {
         Self { reference, def }
     }
 
-    /// A graph: an entrypoint whose body takes its recorded input as it is and makes steps.
+    /// A graph: an entrypoint whose body takes its recorded input as it is and makes steps. It is
+    /// begun with a null input where it goes on.
     #[doc(hidden)]
     pub fn from_steps(
         name: impl AsRef<str>,
-        start: impl Fn(&Payload) -> BodyFuture + Send + Sync + 'static,
+        start: impl Fn(&Payload) -> Result<BodyFuture, PayloadError> + Send + Sync + 'static,
         outputs: Option<Vec<String>>,
         steps: Arc<dyn Steps>,
     ) -> Self {
@@ -106,7 +107,7 @@ impl<I, O> Entrypoint<I, O> {
             cache_key: None,
             schemas: Arc::default(),
             invalid: None,
-            start: Arc::new(move |input| Ok(start(input))),
+            start: Arc::new(start),
             steps: Some(steps),
         };
         Self { reference: EntrypointRef::named(name), def }

@@ -11,7 +11,7 @@ use rethread_core::graph::{GraphEdit, GraphEdited};
 use rethread_core::ids::{ID_BYTES_MAX, Millis};
 use rethread_core::payload::{Payload, PayloadError};
 use rethread_core::policy::EntrypointOptions;
-use rethread_core::replay::{self, BodyFuture, Program, panic_failure};
+use rethread_core::replay::{self, BodyFuture, InlineFuture, Program, panic_failure};
 
 use crate::entrypoint::{Entrypoint, EntrypointDef};
 use crate::options::OptionError;
@@ -64,6 +64,15 @@ pub enum RegistryError {
     /// Two entrypoints have the same name.
     #[error("two entrypoints are named `{name}`; register each once, or give one another name")]
     DuplicateEntrypoint {
+        /// The name.
+        name: String,
+    },
+    /// Two graphs have the same name, or one was built twice.
+    #[error(
+        "two graphs are named `{name}`; each `compile` makes one of its own, so build it once and \
+         register clones of it, or give one of them another name"
+    )]
+    DuplicateGraph {
         /// The name.
         name: String,
     },
@@ -185,6 +194,15 @@ impl Program for Registry {
         self.entrypoints.get(entrypoint).is_some_and(|known| known.steps().is_some())
     }
 
+    fn start_inline(
+        &self,
+        task: &str,
+        input: &Payload,
+    ) -> Option<Result<InlineFuture, Failure>> {
+        let task = self.tasks.get(task).filter(|task| task.is_inline())?;
+        Some(task.start(input))
+    }
+
     fn edit(&self, entrypoint: &str, edit: &GraphEdit) -> Result<GraphEdited, Refusal> {
         let known = self.known(entrypoint)?;
         let Some(steps) = known.steps() else {
@@ -254,8 +272,13 @@ impl RegistryBuilder {
     #[must_use]
     pub fn graph_parts<I, O>(mut self, graph: Entrypoint<I, O>, tasks: Vec<TaskDef>) -> Self {
         let (name, def) = graph.clone().into_parts();
-        if self.registry.entrypoints.get(&name).is_some_and(|known| known.is_same_graph(&def)) {
-            return self;
+        match self.registry.entrypoints.get(&name) {
+            Some(known) if known.is_same_graph(&def) => return self,
+            Some(known) if known.steps().is_some() => {
+                self.fail(RegistryError::DuplicateGraph { name: name.to_string() });
+                return self;
+            }
+            Some(_) | None => {}
         }
         self = self.entrypoint(graph);
         for task in tasks {

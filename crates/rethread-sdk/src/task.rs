@@ -236,6 +236,7 @@ pub struct TaskDef {
     options: Arc<TaskOptions>,
     predicates: Predicates,
     invalid: Option<OptionError>,
+    is_inline: bool,
     start: Arc<StartTask>,
 }
 
@@ -280,6 +281,18 @@ impl TaskDef {
         Arc::clone(&self.options)
     }
 
+    /// The same as one that runs in the coordinator, where it is called, and not on a worker.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn inline(mut self) -> Self {
+        self.is_inline = true;
+        self
+    }
+
+    pub(crate) fn is_inline(&self) -> bool {
+        self.is_inline
+    }
+
     pub(crate) fn shared_name(&self) -> Arc<str> {
         Arc::clone(&self.name)
     }
@@ -293,6 +306,7 @@ impl<A, T> From<Task<A, T>> for TaskDef {
             options: Arc::clone(&callee.options),
             invalid: callee.invalid.clone(),
             predicates: task.predicates,
+            is_inline: false,
             start: task.start,
         }
     }

@@ -12,6 +12,7 @@ use rethread_sdk::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::graph::graph;
 use crate::link::Link;
 use crate::program::{Op, Program, conclude, fold, shared_value, value_of};
 use crate::random::mix;
@@ -40,12 +41,19 @@ pub(crate) struct Question {
 
 /// What a body is called with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Step {
+pub(crate) struct Step {
     execution: u64,
     id: u32,
     /// What it depends on: a duration, a number of failures, a key.
     n: u64,
     ops: Vec<Op>,
+}
+
+impl Step {
+    /// One that depends on nothing.
+    pub(crate) fn plain(execution: u64, id: u32) -> Self {
+        Self { execution, id, n: 0, ops: Vec::new() }
+    }
 }
 
 /// What a body gives: the value, and a number that no other start of a body has.
@@ -76,6 +84,7 @@ pub(crate) fn registry(post: Post) -> Result<Registry, RegistryError> {
         .task(Task::new("caught", caught))
         .task(Task::new("cached", cached).cache(Cache::forever()).cache_key(cache_key))
         .task(Task::new("nested", nested))
+        .graph(&graph().expect("invariant: the graph of programs is well formed"))
         .provide(post)
         .build()
 }
@@ -143,7 +152,8 @@ async fn run(ops: &[Op], execution: u64) -> Result<u64> {
     Ok(fold(results))
 }
 
-fn run_op(op: &Op, execution: u64) -> BoxFuture<'_, Result<u64>> {
+/// Does one step, in the body that calls it.
+pub(crate) fn run_op(op: &Op, execution: u64) -> BoxFuture<'_, Result<u64>> {
     Box::pin(async move {
         let call = |name: &str, id: u32, n: u64, ops: &[Op]| {
             let step = Step { execution, id, n, ops: ops.to_vec() };
@@ -218,7 +228,7 @@ fn got(execution: u64, id: u32, result: Stamped) -> Result<u64> {
 }
 
 /// The body of a task starts.
-fn begin(step: &Step) -> Result<u64> {
+pub(crate) fn begin(step: &Step) -> Result<u64> {
     let scope = Scope::current().map_err(|_| Error::new("Sim", "outside of a run"))?;
     let info = scope.info();
     let post = post()?;
@@ -235,6 +245,7 @@ fn begin(step: &Step) -> Result<u64> {
     }))
 }
 
-fn post() -> Result<Arc<Post>> {
+/// Where the body runs.
+pub(crate) fn post() -> Result<Arc<Post>> {
     dep::<Post>()
 }

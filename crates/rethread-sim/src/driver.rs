@@ -8,11 +8,13 @@ use std::time::Duration;
 use futures::join;
 use rethread_core::event::{Event, EventKind, Interrupt, Refusal, RunOutcome};
 use rethread_core::failure::kind;
+use rethread_core::graph::Breakpoints;
 use rethread_core::header::ThreadHeader;
 use rethread_core::ids::{InterruptId, OpId, RunId, ThreadId};
 use rethread_core::message::{Action, Answers, Cancel, Command, InboxMessage, Multitask};
 use rethread_core::payload::Payload;
 use rethread_core::record::Record;
+use rethread_core::settings::RunSettings;
 use rethread_storage::memory::MemoryStorage;
 use rethread_storage::{Storage, StorageError};
 use tokio::time::timeout;
@@ -21,7 +23,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::app::{BROKEN, ENTRYPOINT, Question};
 use crate::goals::Goal;
-use crate::plan::{Plan, Scene, Second};
+use crate::graph::{GRAPH, PAUSES, Played, input};
+use crate::plan::{Plan, Scene, Second, ThreadPlan};
 use crate::program::{Program, answer_to};
 use crate::random::{Random, mix};
 use crate::storage::FaultyStorage;
@@ -61,6 +64,8 @@ struct State {
     logs: BTreeMap<RunId, (usize, u64, u64)>,
     /// Threads that were removed.
     deleted: BTreeSet<usize>,
+    /// Runs of graphs that may pause.
+    pausing: BTreeSet<RunId>,
     /// What each thread waits for.
     waits: BTreeMap<usize, String>,
 }
@@ -70,6 +75,8 @@ struct Thread<'a> {
     driver: &'a Driver,
     nth: usize,
     id: ThreadId,
+    /// Whether its programs are played by a graph.
+    is_graph: bool,
     /// What the last execution saved.
     previous: Option<u64>,
     /// Whatever executions may have saved.
@@ -125,9 +132,10 @@ impl Driver {
     }
 
     /// Drives a thread through its scenes.
-    pub(crate) async fn drive(&self, nth: usize, scenes: Vec<Scene>) {
-        let id = self.threads[nth].clone();
-        let mut thread = Thread { driver: self, nth, id, previous: None, saved: vec![None] };
+    pub(crate) async fn drive(&self, nth: usize, plan: ThreadPlan) {
+        let ThreadPlan { is_graph, scenes } = plan;
+        let (id, saved) = (self.threads[nth].clone(), vec![None]);
+        let mut thread = Thread { driver: self, nth, id, is_graph, previous: None, saved };
         for scene in scenes {
             if thread.play(scene).await.is_err() {
                 break;
@@ -178,7 +186,9 @@ impl Thread<'_> {
                 let cancel = Action::Cancel(Cancel { run: Some(run), roll_back: false });
                 let cancel = self.submit(cancel, Multitask::Reject).await;
                 let (outcome, _) = join!(self.outcome(run), self.outcome(cancel));
-                self.go_on(&program, run, outcome?).await
+                let outcome = outcome?;
+                self.reach_in_graph(&outcome, RunOutcome::Cancelled, Goal::GraphCancelled);
+                self.go_on(&program, run, outcome).await
             }
             Scene::Second { first, second, how, after_ms } => {
                 self.play_second(&first, &second, how, after_ms).await
@@ -212,12 +222,15 @@ impl Thread<'_> {
             return self.go_on(first, one, outcome).await;
         }
         match &outcome {
+            // Given up by the second, too.
+            RunOutcome::Done(value) if self.has_paused(first, one, value) => {}
             RunOutcome::Done(value) => self.done(first, value)?,
             RunOutcome::Cancelled if how == Second::Interrupt => {
                 self.driver.witness.reach(Goal::InterruptedBySecond);
             }
             RunOutcome::Cancelled if how == Second::Rollback => {
                 self.driver.witness.reach(Goal::RolledBackBySecond);
+                self.reach_in_graph(&outcome, RunOutcome::Cancelled, Goal::GraphRolledBack);
             }
             // Given up by the second.
             RunOutcome::Interrupted(_) | RunOutcome::Failed(_) => {}
@@ -235,8 +248,32 @@ impl Thread<'_> {
         let saved: Vec<_> =
             self.saved.iter().map(|saved| Some(program.expected(*saved).1)).collect();
         self.saved.extend(saved);
-        let input = Payload::encode(program, "a program").expect("invariant: programs encode");
-        self.submit(Action::Start { entrypoint: ENTRYPOINT.into(), input }, multitask).await
+        let (entrypoint, input) = match self.is_graph {
+            true => (GRAPH, Payload::encode(&input(program), "an input")),
+            false => (ENTRYPOINT, Payload::encode(program, "a program")),
+        };
+        let input = input.expect("invariant: programs encode");
+        self.submit(Action::Start { entrypoint: entrypoint.into(), input }, multitask).await
+    }
+
+    /// Where a run of a graph pauses: some do that, if others do not depend on how they end.
+    fn breakpoints(&self, multitask: Multitask) -> Breakpoints {
+        if !self.is_graph || multitask != Multitask::Reject {
+            return Breakpoints::default();
+        }
+        self.driver.random(|random| {
+            let mut some = |permille| {
+                let nodes = PAUSES.iter().filter(|_| random.permille(permille));
+                nodes.map(ToString::to_string).collect()
+            };
+            Breakpoints { before: some(100), after: some(50) }
+        })
+    }
+
+    fn reach_in_graph(&self, outcome: &RunOutcome, wanted: RunOutcome, goal: Goal) {
+        if self.is_graph && *outcome == wanted {
+            self.driver.witness.reach(goal);
+        }
     }
 
     /// Submits a request until it is accepted, always the same.
@@ -245,10 +282,14 @@ impl Thread<'_> {
         let run = driver.random(|random| (random.next(), random.next()));
         let run = RunId::from_uuid(Uuid::from_u64_pair(run.0, run.1));
         self.note("submit", run, || format!("{action:?} {multitask:?}"));
+        let breakpoints = self.breakpoints(multitask);
+        if !breakpoints.is_empty() {
+            driver.state().pausing.insert(run);
+        }
         let command = Command {
             thread: self.id.clone(),
             run,
-            settings: Box::default(),
+            settings: Box::new(RunSettings { breakpoints, ..RunSettings::default() }),
             at: None,
             is_lenient: false,
             multitask,
@@ -330,6 +371,10 @@ impl Thread<'_> {
     ) -> Told<()> {
         for _ in 0..RUNS_MAX {
             run = match outcome {
+                RunOutcome::Done(value) if self.has_paused(program, run, &value) => {
+                    self.driver.witness.reach(Goal::GraphPaused);
+                    self.submit(Action::Retry, Multitask::Reject).await
+                }
                 RunOutcome::Done(value) => return self.done(program, &value),
                 RunOutcome::Interrupted(asks) => self.answer(program, &asks).await?,
                 RunOutcome::Failed(failure)
@@ -337,6 +382,9 @@ impl Thread<'_> {
                         || failure.kind == kind::POISONED && !self.driver.is_calm =>
                 {
                     self.driver.witness.reach(Goal::Retried);
+                    if self.is_graph {
+                        self.driver.witness.reach(Goal::GraphRetried);
+                    }
                     self.submit(Action::Retry, Multitask::Reject).await
                 }
                 RunOutcome::Cancelled => self.submit(Action::Retry, Multitask::Reject).await,
@@ -376,6 +424,11 @@ impl Thread<'_> {
     /// Answers open questions, some or all of them, sometimes twice.
     async fn answer(&mut self, program: &Program, asks: &[Interrupt]) -> Told<RunId> {
         self.driver.witness.reach(Goal::Interrupted);
+        if self.is_graph {
+            self.driver.witness.reach(Goal::GraphAsked);
+            let in_child = asks.iter().any(|ask| ask.path.len() > 1);
+            self.driver.witness.reach_times(Goal::InnerGraphAsked, in_child.into());
+        }
         let (all, twice) = self.driver.random(|r| (r.permille(600), r.permille(250)));
         let answers = self.answers(program, if all { asks } else { &asks[..1] })?;
         if !twice {
@@ -448,10 +501,26 @@ impl Thread<'_> {
         Ok(None)
     }
 
+    /// Whether a run of a graph has ended at a breakpoint.
+    fn has_paused(&self, program: &Program, run: RunId, value: &Payload) -> bool {
+        let played = value.decode::<Played>("a state").unwrap_or_default();
+        let may_pause = self.driver.state().pausing.contains(&run);
+        self.is_graph && may_pause && played.ended != program.execution
+    }
+
+    /// The result in what an execution has given.
+    fn result(&self, program: &Program, given: &Payload) -> Option<u64> {
+        if !self.is_graph {
+            return given.decode("a result").ok();
+        }
+        let played = given.decode::<Played>("a state").ok()?;
+        (played.ended == program.execution).then_some(played.value)
+    }
+
     /// The execution has completed with this value.
     fn done(&mut self, program: &Program, value: &Payload) -> Told<()> {
         let (expected, saved) = program.expected(self.previous);
-        let found = value.decode::<u64>("a result").ok();
+        let found = self.result(program, value);
         if found != Some(expected) {
             let what = format!(
                 "execution {} gave {found:?} instead of {expected}, previous {:?}",
@@ -493,8 +562,11 @@ impl Thread<'_> {
                     wait(500).await;
                 }
                 Err(GivenUp) => wait(500).await,
+                Ok(RunOutcome::Done(value)) if self.has_paused(&program, run, &value) => {
+                    self.saved.truncate(known);
+                }
                 Ok(RunOutcome::Done(value)) => {
-                    let found = value.decode::<u64>("a result").ok();
+                    let found = self.result(&program, &value);
                     let is_right = |saved: &Option<u64>| Some(program.expected(*saved).0) == found;
                     if !self.saved.iter().any(is_right) {
                         self.driver.witness.complain("I5", || {

@@ -96,6 +96,24 @@ goals! {
     Deleted = "thread deleted",
     /// A task was given up because no worker survived it.
     Poisoned = "poison",
+    /// Nodes of a graph ran beside each other.
+    NodesBeside = "graph: nodes beside each other",
+    /// A graph asked people.
+    GraphAsked = "graph: question",
+    /// A graph in a graph did, or what its nodes had called.
+    InnerGraphAsked = "graph: question further inside",
+    /// A graph paused at a breakpoint.
+    GraphPaused = "graph: breakpoint",
+    /// A step of a graph failed and was tried again in a further run.
+    GraphRetried = "graph: step tried again",
+    /// A graph was cancelled and went on.
+    GraphCancelled = "graph: cancelled",
+    /// A second run took back one of a graph.
+    GraphRolledBack = "graph: rolled back",
+    /// A graph in a graph made a step.
+    InnerStep = "graph: step of an inner graph",
+    /// Another owner made the next step of a run.
+    StepTakenOver = "graph: next step by another owner",
     /// Deliveries of a lost connection were given again.
     DeliveryLost = "lost delivery found again",
 }

@@ -12,9 +12,12 @@
 //!               └── MemoryStorage ──► Witness ──► violations, goals, trace
 //! ```
 
+extern crate rethread_graph as rethread;
+
 mod app;
 mod driver;
 mod goals;
+mod graph;
 mod hand;
 mod host;
 mod link;

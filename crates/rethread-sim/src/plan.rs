@@ -12,7 +12,7 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) partitions: u16,
     pub(crate) hosts: Vec<HostPlan>,
-    pub(crate) threads: Vec<Vec<Scene>>,
+    pub(crate) threads: Vec<ThreadPlan>,
     pub(crate) rates: Rates,
     /// Faults in the order of their times.
     pub(crate) faults: Vec<Fault>,
@@ -75,6 +75,15 @@ pub(crate) enum FaultKind {
     Rollback,
 }
 
+/// One thread.
+#[derive(Debug, Clone)]
+pub(crate) struct ThreadPlan {
+    /// Whether its programs are played by a graph.
+    pub(crate) is_graph: bool,
+    /// What happens on it, one after the other.
+    pub(crate) scenes: Vec<Scene>,
+}
+
 /// What happens on a thread.
 #[derive(Debug, Clone)]
 pub(crate) enum Scene {
@@ -115,7 +124,7 @@ impl Plan {
         Self {
             seed,
             partitions: random.pick(&[1, 2, 3, 4]),
-            threads: threads(random),
+            threads: threads(random, &mut Random::of(&[seed, 7])),
             rates,
             is_calm,
             faults,
@@ -152,21 +161,35 @@ fn hosts(random: &mut Random) -> Vec<HostPlan> {
     hosts
 }
 
-fn threads(random: &mut Random) -> Vec<Vec<Scene>> {
-    let threads = random.between(1, 4);
+fn threads(random: &mut Random, graphs: &mut Random) -> Vec<ThreadPlan> {
+    let count = random.between(1, 4);
     let mut next_execution = 0;
-    let mut scenes = Vec::new();
-    for _ in 0..threads {
-        let count = random.pick(&[1, 1, 2, 3]);
-        scenes.push((0..count).map(|_| scene(random, &mut next_execution)).collect());
+    let mut threads = Vec::new();
+    for _ in 0..count {
+        threads.push(thread(random, &mut next_execution, false));
     }
-    scenes
+    // One of them is a graph's, in some worlds.
+    if graphs.permille(400)
+        && let Some(last) = threads.last_mut()
+    {
+        *last = thread(graphs, &mut next_execution, true);
+    }
+    threads
 }
 
-fn scene(random: &mut Random, next_execution: &mut u64) -> Scene {
+fn thread(random: &mut Random, next_execution: &mut u64, is_graph: bool) -> ThreadPlan {
+    let count = random.pick(&[1, 1, 2, 3]);
+    let scenes = (0..count).map(|_| scene(random, next_execution, is_graph)).collect();
+    ThreadPlan { is_graph, scenes }
+}
+
+fn scene(random: &mut Random, next_execution: &mut u64, is_graph: bool) -> Scene {
     let mut program = |random: &mut Random| {
         *next_execution += 1;
-        Program::random(random, *next_execution, 10)
+        match is_graph {
+            true => Program::random_graph(random, *next_execution, 6),
+            false => Program::random(random, *next_execution, 10),
+        }
     };
     let after_ms = if random.permille(500) { random.below(60) } else { random.below(1_500) };
     match random.below(100) {

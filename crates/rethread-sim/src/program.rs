@@ -19,7 +19,7 @@ const STORE_KEYS: u64 = 2;
 const CACHE_KEYS: u64 = 3;
 
 /// A program: the input of one execution.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Program {
     /// Names the execution within the world.
     pub(crate) execution: u64,
@@ -94,6 +94,17 @@ impl Program {
         let mut ops = Vec::new();
         while left > 0 {
             ops.push(maker.op(&mut left, Place::Root, 0));
+        }
+        Self { execution, ops }
+    }
+
+    /// The same, for a graph: its steps leave alone what only the body of an entrypoint can do.
+    pub(crate) fn random_graph(random: &mut Random, execution: u64, ops_max: u64) -> Self {
+        let mut left = random.between(1, ops_max);
+        let mut maker = Maker { random, next_id: 1 };
+        let mut ops = Vec::new();
+        while left > 0 {
+            ops.push(maker.op(&mut left, Place::Task, 0));
         }
         Self { execution, ops }
     }

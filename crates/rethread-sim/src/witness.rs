@@ -73,6 +73,10 @@ pub(crate) struct Facts {
     /// How far the log of each run goes, and whether it has ended.
     logs: BTreeMap<RunId, (u64, bool)>,
     answered: BTreeMap<ThreadKey, BTreeSet<InterruptId>>,
+    /// Executions that have begun: of a graph each step is one.
+    begun: BTreeSet<ExecutionId>,
+    /// The run that made the newest step of each thread, and the epoch in which it did.
+    steps: BTreeMap<ThreadKey, (RunId, u64)>,
     /// Runs whose end by a cancel is written.
     cancelled: BTreeSet<RunId>,
     /// Whether something was put back to an earlier state.
@@ -321,7 +325,7 @@ impl Witness {
             for events in &write.events {
                 self.see_events(&mut facts, events.run, events.first_seq, &events.records);
             }
-            self.see_journal(&mut facts, write.thread, &write.journal);
+            self.see_journal(&mut facts, write.thread, token.epoch, &write.journal);
         }
         for order in &commit.orders {
             let Ok(order) = TaskOrder::from_record(&order.order) else {
@@ -378,7 +382,13 @@ impl Witness {
         }
     }
 
-    fn see_journal(&self, facts: &mut Facts, thread: ThreadKey, write: &JournalWrite) {
+    fn see_journal(
+        &self,
+        facts: &mut Facts,
+        thread: ThreadKey,
+        epoch: u64,
+        write: &JournalWrite,
+    ) {
         let (records, is_replaced) = match write {
             JournalWrite::Append(records) => (records, false),
             JournalWrite::Replace(records) => (records, true),
@@ -387,22 +397,34 @@ impl Witness {
         if is_replaced {
             facts.answered.remove(&thread);
         }
-        let before = facts.executions.get(&thread).copied();
-        for (record, nth) in records.iter().zip(0..) {
-            let Ok(entry) = Entry::from_record(record) else {
-                self.complain("I13", || "a journal entry cannot be read".into());
-                continue;
-            };
+        let entries: Vec<_> =
+            records.iter().filter_map(|record| Entry::from_record(record).ok()).collect();
+        if entries.len() < records.len() {
+            self.complain("I13", || "a journal entry cannot be read".into());
+        }
+        // The step in progress; what stands before it is kept in case the run is taken back.
+        let in_progress = entries.iter().rev().find_map(|entry| match &entry.fact {
+            Fact::Began(began) => Some(began.execution),
+            _ => None,
+        });
+        if let Some(execution) = in_progress.filter(|it| is_replaced && facts.begun.contains(it)) {
+            // The thread was put back: what it lost by that runs again.
+            facts.recorded.retain(|_, result| result.execution != execution);
+            facts.was_put_back = true;
+        }
+        for entry in entries {
             match entry.fact {
                 Fact::Began(began) => {
-                    let execution = began.execution;
-                    facts.executions.insert(thread, execution);
-                    if nth == 0 && is_replaced && before == Some(execution) {
-                        // The thread was put back: what it lost by that runs again.
-                        facts.recorded.retain(|_, result| result.execution != execution);
-                        facts.was_put_back = true;
+                    facts.executions.insert(thread, began.execution);
+                    let is_new = facts.begun.insert(began.execution);
+                    if is_new && began.goes_on {
+                        let before = facts.steps.insert(thread, (began.run, epoch));
+                        if before.is_some_and(|(run, in_)| run == began.run && in_ != epoch) {
+                            self.reach(Goal::StepTakenOver);
+                        }
                     }
                 }
+                Fact::Stepped(_) => self.reach(Goal::InnerStep),
                 Fact::Answered { interrupt, .. }
                     if !facts.answered.entry(thread).or_default().insert(interrupt) =>
                 {

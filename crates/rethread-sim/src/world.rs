@@ -92,11 +92,11 @@ impl World {
         let link = FaultyStorage(Arc::new(link));
         let driver = Arc::new(Driver::new(Arc::new(link), Arc::clone(&witness), &plan));
         let driving = Arc::new(AtomicUsize::new(plan.threads.len()));
-        for (nth, scenes) in plan.threads.iter().enumerate() {
+        for (nth, thread) in plan.threads.iter().enumerate() {
             let (driver, driving) = (Arc::clone(&driver), Arc::clone(&driving));
-            let scenes = scenes.clone();
+            let thread = thread.clone();
             clients.runtime.spawn(async move {
-                driver.drive(nth, scenes).await;
+                driver.drive(nth, thread).await;
                 driving.fetch_sub(1, Ordering::Relaxed);
             });
         }

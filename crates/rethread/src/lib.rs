@@ -48,7 +48,7 @@
 //! | to | use |
 //! |---|---|
 //! | write tasks and entrypoints | [`task`], [`entrypoint`], [`prelude`] |
-//! | write graphs | [`StateGraph`], [`State`], [`graph`] |
+//! | write graphs | [`StateGraph`], [`State`], [`graph`], where its `Node` and `Send` stand |
 //! | run them in this process | [`Embedded`] |
 //! | offer them as services | [`App::main`] |
 //! | serve them over HTTP | [`Embedded::gateway`], or `gateway` and `dev --http` of [`App::main`] |
@@ -85,8 +85,9 @@ pub use rethread_core::ids::NodeId;
 pub use rethread_core::thread::Limits;
 pub use rethread_gateway::{self as gateway, Gateway, GatewayOptions};
 pub use rethread_graph::{
-    self as graph, Command, END, Graph, GraphError, Message, MessagesState, MessagesStateUpdate,
-    Overwrite, Route, START, Sent, State, StateGraph, add_messages,
+    self as graph, Branch, Command, END, Field, Graph, GraphError, Message, Messages,
+    MessagesState, MessagesStateUpdate, Overwrite, Reducer, Route, START, Sent, State, StateGraph,
+    ToolCall, Values, add_messages,
 };
 pub use rethread_runtime::{Node, NodeError, NodeOptions, PoolOptions};
 pub use rethread_sdk::*;
@@ -102,6 +103,8 @@ struct Readme;
 pub use rethread_graph::__private as __graph;
 
 /// What programs name all the time: `use rethread::prelude::*`.
+///
+/// Nothing in it hides a name of std: the `Send` of graphs is [`graph::Send`](crate::graph::Send).
 pub mod prelude {
     pub use rethread_graph::{Command, END, START, State, StateGraph};
     pub use rethread_sdk::prelude::*;

@@ -5,6 +5,7 @@
 //! server that speaks OpenAI's chat completions ([`OpenAi`]).
 
 mod chat;
+mod messages;
 mod openai;
 mod openai_stream;
 mod scripted;

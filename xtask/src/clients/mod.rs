@@ -22,10 +22,12 @@ use std::path::Path;
 use crate::Result;
 use crate::repo::{Repo, run};
 use form::Running;
-use node::Node;
 use suite::{Count, Suite};
 
 pub(crate) use form::Form;
+pub(crate) use node::Node;
+pub(crate) use processes::{free_address, redis_server};
+pub(crate) use python::{install, requirements};
 pub(crate) use schemathesis::{Options as Fuzzing, schemathesis};
 
 /// What is run.

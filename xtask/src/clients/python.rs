@@ -6,17 +6,20 @@ use crate::repo::{Repo, run, stdout_of};
 
 /// A Python with the packages of the suite, set up if it is not there.
 pub(super) fn set_up(repo: &Repo, home: &Path) -> Result<PathBuf> {
-    let requirements = repo.root.join("tests/clients/python/requirements.txt");
-    let wanted = std::fs::read(&requirements)
+    requirements(&repo.root.join("tests/clients/python/requirements.txt"), &home.join("python"))
+}
+
+/// A Python with the packages that a file lists, set up in a folder if it is not there.
+pub(crate) fn requirements(requirements: &Path, folder: &Path) -> Result<PathBuf> {
+    let wanted = std::fs::read(requirements)
         .map_err(|error| format!("{}: {error}", requirements.display()))?;
-    let folder = home.join("python");
     let installed = folder.join("installed.txt");
     let python = folder.join("bin").join("python");
     if std::fs::read(&installed).is_ok_and(|text| text == wanted) {
         return Ok(python);
     }
     println!("==> Python packages, into {}", folder.display());
-    environment(&folder, &["-r", &requirements.display().to_string()])?;
+    environment(folder, &["-r", &requirements.display().to_string()])?;
     std::fs::write(&installed, wanted)
         .map_err(|error| format!("{}: {error}", installed.display()))?;
     Ok(python)
@@ -40,6 +43,11 @@ fn virtual_environment(folder: &Path) -> Result<()> {
 
 /// Debian has Python, and what makes environments, in packages that a small system lacks.
 fn install_python() -> Result<()> {
+    install(&["python3", "python3-venv"])
+}
+
+/// Installs packages of Debian.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let is_root = stdout_of(Command::new("id").arg("-u"))?.trim() == "0";
     let apt_get = |args: &[&str]| {
         let mut command = Command::new(if is_root { "apt-get" } else { "sudo" });
@@ -50,5 +58,5 @@ fn install_python() -> Result<()> {
         run(command.env("DEBIAN_FRONTEND", "noninteractive").args(args))
     };
     apt_get(&["update", "-q"])?;
-    apt_get(&["install", "-q", "-y", "--no-install-recommends", "python3", "python3-venv"])
+    apt_get(&[&["install", "-q", "-y", "--no-install-recommends"], packages].concat())
 }

@@ -8,7 +8,7 @@ use rethread_core::ids::{Millis, ThreadId};
 use rethread_core::outlook::{OpenCallOutlook, Outlook, WaitsFor};
 
 use crate::admin::situation::{Answer, PlacedOrder, Situation};
-use crate::admin::{Admin, Explanation, Finding, FindingKind, OwnerInfo};
+use crate::admin::{Admin, Explanation, Finding, FindingKind, OwnerInfo, span};
 use crate::error::Result;
 
 impl Admin {
@@ -311,18 +311,6 @@ fn until(at: Millis, now: Millis) -> String {
     match at.0.checked_sub(now.0) {
         Some(left) if left > 0 => format!("in {}", span(Duration::from_millis(left))),
         _ => "now".to_owned(),
-    }
-}
-
-/// A duration for people.
-fn span(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0 => format!("{} ms", duration.as_millis()),
-        1..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
     }
 }
 

@@ -12,6 +12,7 @@ mod explanation;
 mod overview;
 mod runs;
 mod situation;
+mod span;
 mod threads;
 
 use std::fmt;
@@ -25,6 +26,7 @@ pub use dead_letters::{DeadLetterInfo, DeadLetterKind, DeadLetterName};
 pub use explanation::{Explanation, Finding, FindingKind};
 pub use overview::{OwnerInfo, PartitionInfo, QueueInfo, WorkerInfo};
 pub use runs::{EventInfo, RunInfo};
+pub use span::span;
 pub use threads::{ThreadCursor, ThreadInfo, ThreadList, ThreadQuery};
 
 /// What operators see and do; see [`Client::admin`].

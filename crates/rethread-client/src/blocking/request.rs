@@ -22,6 +22,30 @@ macro_rules! forwards {
     )*};
 }
 
+/// What can be said of any run.
+macro_rules! describes_a_run {
+    () => {
+        forwards! {
+            /// Attaches a fact to the run.
+            metadata(key: impl Into<String>, value: impl Into<Scalar>);
+            /// Gives the bodies of the run a value by name.
+            configurable(key: impl Into<String>, value: impl Serialize);
+            /// Adds a word to find the run by.
+            tag(tag: impl Into<String>);
+            /// Gives the bodies of the run a context object.
+            context(context: impl Serialize);
+            /// Limits how many tasks of the run are queued or running at a time.
+            max_concurrency(max: u32);
+            /// Limits the steps of a graph, or how deep calls may be nested.
+            recursion_limit(max: u32);
+            /// Lets the run of a graph pause before each step that runs one of these nodes.
+            interrupt_before(nodes: impl IntoIterator<Item = impl Into<String>>);
+            /// Lets the run of a graph pause after each step that ran one of these nodes.
+            interrupt_after(nodes: impl IntoIterator<Item = impl Into<String>>);
+        }
+    };
+}
+
 /// A request to run something on a thread. Nothing happens until it is sent, started or
 /// streamed. See [`Request`](crate::Request), also for the settings.
 #[must_use = "a request does nothing until it is sent, started or streamed"]
@@ -36,25 +60,11 @@ impl<O: Send + 'static> Request<O> {
         Self { request, runtime }
     }
 
+    describes_a_run!();
+
     forwards! {
-        /// Attaches a fact to the run.
-        metadata(key: impl Into<String>, value: impl Into<Scalar>);
-        /// Gives the bodies of the run a value by name.
-        configurable(key: impl Into<String>, value: impl Serialize);
-        /// Adds a word to find the run by.
-        tag(tag: impl Into<String>);
-        /// Gives the bodies of the run a context object.
-        context(context: impl Serialize);
         /// Chooses which checkpoints of the run are kept.
         durability(durability: RunDurability);
-        /// Limits how many tasks of the run are queued or running at a time.
-        max_concurrency(max: u32);
-        /// Limits the steps of a graph, or how deep calls may be nested.
-        recursion_limit(max: u32);
-        /// Lets the run of a graph pause before each step that runs one of these nodes.
-        interrupt_before(nodes: impl IntoIterator<Item = impl Into<String>>);
-        /// Lets the run of a graph pause after each step that ran one of these nodes.
-        interrupt_after(nodes: impl IntoIterator<Item = impl Into<String>>);
         /// Works from a checkpoint of the thread instead of the newest.
         at(checkpoint: CheckpointId);
         /// Chooses the id of the run.
@@ -171,23 +181,9 @@ impl<O: Send + 'static> EphemeralRequest<O> {
         Self { request, runtime }
     }
 
+    describes_a_run!();
+
     forwards! {
-        /// Attaches a fact to the run.
-        metadata(key: impl Into<String>, value: impl Into<Scalar>);
-        /// Gives the bodies of the run a value by name.
-        configurable(key: impl Into<String>, value: impl Serialize);
-        /// Adds a word to find the run by.
-        tag(tag: impl Into<String>);
-        /// Gives the bodies of the run a context object.
-        context(context: impl Serialize);
-        /// Limits how many tasks of the run are queued or running at a time.
-        max_concurrency(max: u32);
-        /// Limits the steps of a graph, or how deep calls may be nested.
-        recursion_limit(max: u32);
-        /// Lets the run of a graph pause before each step that runs one of these nodes.
-        interrupt_before(nodes: impl IntoIterator<Item = impl Into<String>>);
-        /// Lets the run of a graph pause after each step that ran one of these nodes.
-        interrupt_after(nodes: impl IntoIterator<Item = impl Into<String>>);
         /// Shows the events of child entrypoints in [`EphemeralRequest::stream`] as well.
         subgraphs(subgraphs: bool);
     }

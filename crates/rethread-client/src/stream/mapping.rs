@@ -9,6 +9,7 @@ use rethread_core::event::{ChildStart, Event, EventKind, Interrupt, RunOutcome};
 use rethread_core::failure::Failure;
 use rethread_core::graph::GraphProgress;
 use rethread_core::ids::{CallId, CheckpointId, Millis};
+use rethread_core::parts;
 use rethread_core::payload::Payload;
 use rethread_core::policy::History;
 
@@ -38,8 +39,12 @@ pub(super) struct Mapping {
     written: Written,
     /// The facts that the checkpoints of the run show.
     metadata: BTreeMap<String, AnyValue>,
+    /// The value of the thread when the run of an entrypoint began.
+    saved: Option<Payload>,
     /// The result, once the entrypoint of the run has given it.
     result: Option<Payload>,
+    /// What all checkpoints of the run show as their parent, if only its last one is kept.
+    kept_parent: Option<Option<CheckpointId>>,
     /// What a graph had come to when the run stopped within a step.
     stopped: Option<Box<GraphProgress>>,
     /// Whether the events before the place where the reader begins were looked at.
@@ -62,7 +67,9 @@ impl Mapping {
             held: Held::default(),
             written: Written::default(),
             metadata: BTreeMap::new(),
+            saved: None,
             result: None,
+            kept_parent: None,
             stopped: None,
             shown: VecDeque::new(),
             end: Ok(()),
@@ -121,6 +128,17 @@ impl Mapping {
             }
             _ => None,
         };
+        if let (EventKind::RunStarted { is_exit: true, unkept, .. }, Some(checkpoint)) =
+            (&kind, &checkpoint)
+        {
+            self.kept_parent = Some(match (unkept, checkpoint.parent) {
+                (Some(_), Some(before)) => {
+                    let before = self.reader.thread().read_checkpoint(before).await?;
+                    before.and_then(|before| before.parent)
+                }
+                _ => checkpoint.parent,
+            });
+        }
         let view = self.view.clone();
         let mut sheet = Sheet::new(&view, at);
         self.show(kind, checkpoint, &mut sheet);
@@ -239,11 +257,12 @@ impl Mapping {
     fn started(&mut self, started: Started, checkpoint: Option<Checkpoint>, sheet: &mut Sheet<'_>) {
         let Started { entrypoint, root, continues, before } = started;
         let step = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step + 1);
-        let run = self.scopes.begin(root, entrypoint, step);
+        let run = self.scopes.begin(root, entrypoint, step, self.kept_parent);
         began(sheet, &run);
         self.held.is_expected = continues;
         // A checkpoint that is gone, with a thread that was deleted or of a run that kept none.
         let Some(mut checkpoint) = checkpoint else { return };
+        checkpoint.parent = run.shown_parent(checkpoint.parent);
         if !checkpoint.tasks.is_empty() {
             self.graph_started(&run, checkpoint, continues, &before, sheet);
             return;
@@ -252,6 +271,7 @@ impl Mapping {
             let value = value_of(&run, checkpoint.values.clone());
             sheet.show(Mode::Values, &run, || StreamData::Value(value));
         }
+        self.saved = Some(checkpoint.values.clone());
         let input = checkpoint.input.take();
         let shown = Shown::from(checkpoint);
         self.metadata = shown.metadata.clone();
@@ -368,7 +388,7 @@ impl Mapping {
     fn child_snapshot(&self, run: &Run, made: ChildCheckpoint, at: Millis) -> StreamData {
         let shown = Shown {
             checkpoint: made.id,
-            parent: made.parent,
+            parent: run.shown_parent(made.parent),
             created_at: at,
             source: made.source,
             step: made.step,
@@ -386,7 +406,8 @@ impl Mapping {
     /// The run has its result, and the checkpoint of it was made.
     fn completed(&mut self, checkpoint: Option<Checkpoint>, sheet: &mut Sheet<'_>) {
         self.show_result(sheet);
-        if let (Some(checkpoint), Some(run)) = (checkpoint, self.scopes.root()) {
+        if let (Some(mut checkpoint), Some(run)) = (checkpoint, self.scopes.root()) {
+            checkpoint.parent = run.shown_parent(checkpoint.parent);
             let step = checkpoint.step;
             sheet.show_checkpoint(step, run, || snapshot(Shown::from(checkpoint).at_rest()));
         }
@@ -433,7 +454,7 @@ impl Mapping {
                         node_waits(sheet, &run, call, &node, &open, value);
                     }
                     (_, Some(_)) => {}
-                    (_, None) => waits(sheet, &run, &open),
+                    (_, None) => waits(sheet, &run, &open, self.value_beside(&run)),
                 }
                 of_run.extend(open);
             }
@@ -441,6 +462,13 @@ impl Mapping {
                 ended_child(sheet, &run, || TaskEnd::Interrupted(of_run));
             }
         }
+    }
+
+    /// What is shown beside the questions of the run's entrypoint: as in LangGraph, the value of the
+    /// thread if that is a map.
+    fn value_beside(&self, run: &Run) -> Option<AnyValue> {
+        let value = self.saved.as_ref().filter(|_| run.depth == 0)?;
+        parts::fields(value).map(|_| value_of(run, value.clone()))
     }
 
     /// The end of the entrypoint, which has no event of its own but for a result.
@@ -506,10 +534,15 @@ fn finished(
     });
 }
 
-fn waits(sheet: &mut Sheet<'_>, run: &Run, open: &[OpenInterrupt]) {
-    for mode in [Mode::Updates, Mode::Values] {
-        sheet.show(mode, run, || StreamData::Interrupts(open.to_vec()));
-    }
+fn waits(sheet: &mut Sheet<'_>, run: &Run, open: &[OpenInterrupt], value: Option<AnyValue>) {
+    sheet.show(Mode::Updates, run, || StreamData::Interrupts(open.to_vec()));
+    sheet.show(Mode::Values, run, || {
+        let interrupts = open.to_vec();
+        match value {
+            Some(value) => StreamData::Paused { value, interrupts },
+            None => StreamData::Interrupts(interrupts),
+        }
+    });
     finished(sheet, run, run.call, &run.name, || TaskEnd::Interrupted(open.to_vec()));
 }
 

@@ -50,6 +50,8 @@ pub(super) struct Run {
     pub(super) checkpoint: Option<CheckpointId>,
     /// For a graph within another: the fields that are shown, if those are not all.
     pub(super) outputs: Option<Vec<String>>,
+    /// What all its checkpoints show as their parent, if only its last one is kept.
+    pub(super) kept_parent: Option<Option<CheckpointId>>,
     /// The run of the entrypoint that it is called in.
     parent: Option<Arc<Run>>,
 }
@@ -59,6 +61,12 @@ impl Run {
     pub(super) fn is_within(&self, call: CallId) -> bool {
         let mut runs = std::iter::successors(Some(self), |run| run.parent.as_deref());
         runs.any(|run| run.call == call)
+    }
+
+    /// The parent that a checkpoint of it shows. As in LangGraph, those of a run that keeps its last
+    /// one only show the parent of the one that it began at.
+    pub(super) fn shown_parent(&self, parent: Option<CheckpointId>) -> Option<CheckpointId> {
+        self.kept_parent.unwrap_or(parent)
     }
 
     /// The run that it is called in.
@@ -137,7 +145,13 @@ pub(super) struct Scopes {
 
 impl Scopes {
     /// The entrypoint of the run began.
-    pub(super) fn begin(&mut self, call: CallId, name: String, step: i64) -> Arc<Run> {
+    pub(super) fn begin(
+        &mut self,
+        call: CallId,
+        name: String,
+        step: i64,
+        kept_parent: Option<Option<CheckpointId>>,
+    ) -> Arc<Run> {
         let path = Ns::default().with([segment(&name, call)]);
         let ns = Ns::default();
         let run = Arc::new(Run {
@@ -148,6 +162,7 @@ impl Scopes {
             step,
             checkpoint: None,
             outputs: None,
+            kept_parent,
             parent: None,
         });
         let scope = Scope {
@@ -317,6 +332,7 @@ fn child_of(caller: &Scope, made: &Made<'_>) -> Run {
         step: kept.map_or(0, |child| child.step + 1),
         checkpoint: kept.map(|child| child.checkpoint),
         outputs: made.child.and_then(|child| child.outputs.clone()),
+        kept_parent: caller.run.kept_parent.and(kept.map(|child| child.parent)),
         parent: Some(Arc::clone(&caller.run)),
     }
 }

@@ -21,8 +21,7 @@ async fn a_command_says_all_it_asks_for() {
         .goto("a")
         .send("b", 7)
         .goto("c")
-        .resume_by_id([(interrupt_id(1), "yes")])
-        .entrypoint("g");
+        .resume_by_id([(interrupt_id(1), "yes")]);
     let script = async {
         let command = coordinator.command().await;
         coordinator.answer(&command, done("done")).await;
@@ -33,7 +32,6 @@ async fn a_command_says_all_it_asks_for() {
     assert_eq!(outcome.expect("runs").done(), Some("done".to_owned()));
     let by_id = [(interrupt_id(1), payload("yes"))];
     let expected = message::CommandInput {
-        entrypoint: Some("g".into()),
         answers: Some(Answers::ById(by_id.into())),
         command: GraphCommand {
             update: Some(payload([1])),

@@ -144,7 +144,8 @@ pub(crate) fn started(entrypoint: &str) -> EventKind {
     let root = CallId::root(run_id(1).into());
     let entrypoint = entrypoint.into();
     let before = Progress::default();
-    EventKind::RunStarted { entrypoint, root, checkpoint, continues: false, before, unkept: None }
+    let (continues, unkept, is_exit) = (false, None, false);
+    EventKind::RunStarted { entrypoint, root, checkpoint, continues, before, unkept, is_exit }
 }
 
 pub(crate) fn checkpoint_id(nth: u64) -> CheckpointId {

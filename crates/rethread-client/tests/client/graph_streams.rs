@@ -155,6 +155,7 @@ async fn a_resume_shows_the_step_again_with_what_had_ended() {
             continues: true,
             before,
             unkept: None,
+            is_exit: false,
         },
         runs(0, 1, "z"),
         runs(0, 2, "m"),

@@ -103,7 +103,8 @@ pub(crate) fn but(
 }
 
 pub(crate) fn node(name: &str) -> Node {
-    Node { name: name.into(), fields: None, handled: false, is_handler: false }
+    let untracked = Vec::new();
+    Node { name: name.into(), fields: None, handled: false, is_handler: false, untracked }
 }
 
 /// A graph begins to run a node that is a task.
@@ -229,7 +230,7 @@ pub(crate) fn task(nth: u8, name: &str, result: Option<Value>) -> TaskView {
 /// What a step has come to.
 pub(crate) fn view(values: Payload, tasks: Vec<TaskView>) -> StepView {
     let changed = tasks.iter().any(|task| task.result.is_some());
-    StepView { result: values.clone(), values, changed, tasks }
+    StepView { result: values.clone(), streamed: values.clone(), values, changed, tasks }
 }
 
 pub(crate) fn in_step(view: StepView, children: Vec<ChildGraph>) -> Box<GraphProgress> {

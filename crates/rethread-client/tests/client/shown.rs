@@ -83,6 +83,7 @@ pub(crate) fn begun_again(continues: bool, before: Progress) -> EventKind {
         continues,
         before,
         unkept: None,
+        is_exit: false,
     }
 }
 

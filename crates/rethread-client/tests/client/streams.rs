@@ -140,6 +140,7 @@ async fn a_thread_with_nothing_to_do_shows_what_it_has() {
         continues: true,
         before: Progress::default(),
         unkept: None,
+        is_exit: false,
     };
     let end = ended(RunOutcome::Done(payload("cats")));
     let (run, _coordinator) = run_with(vec![begun, end]).await;
@@ -306,6 +307,7 @@ async fn a_checkpoint_that_is_gone_is_passed_over() {
         continues: true,
         before: Progress::default(),
         unkept: None,
+        is_exit: false,
     };
     let end =
         [updated(0, "main", "cats"), EventKind::Checkpointed { checkpoint: checkpoint_id(9) }];
@@ -329,6 +331,7 @@ async fn a_checkpoint_that_is_not_kept_is_in_the_event() {
         continues: false,
         before: Progress::default(),
         unkept: Some(Box::new(input_checkpoint(8, run_id(1), "cat"))),
+        is_exit: false,
     };
     let kinds = [begun].into_iter().chain(completed()).collect();
     let (run, _coordinator) = run_with(kinds).await;

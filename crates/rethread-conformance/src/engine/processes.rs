@@ -19,6 +19,9 @@ const CASE: &str = "RETHREAD_TEST_CASE";
 const COUNTERS: &str = "RETHREAD_TEST_COUNTERS";
 /// Says that entrypoints are replayed within a run.
 const EVICTING: &str = "RETHREAD_TEST_EVICTING";
+
+/// Set for services whose nodes run in coordinators.
+const INLINE: &str = "RETHREAD_TEST_INLINE";
 /// The first arguments that make this program a service.
 const ROLES: [&str; 2] = ["coordinator", "worker"];
 
@@ -40,6 +43,9 @@ impl Processes {
         for role in ROLES {
             let log = File::create(processes.log(role))?;
             let mut command = Command::new(&program);
+            if world.is_inline {
+                command.env(INLINE, "yes");
+            }
             if world.is_evicting {
                 command.env(EVICTING, "yes").env("RETHREAD_EVICT_AFTER_MS", "0");
             }
@@ -102,5 +108,7 @@ fn world() -> Result<World> {
     let source: Arc<str> = fs::read_to_string(std::env::var(CASE)?)?.into();
     let case = Arc::new(Case::read(&source)?);
     let counters = Counters::connect(&std::env::var(COUNTERS)?)?;
-    Ok(World { case, source, counters, is_evicting: std::env::var_os(EVICTING).is_some() })
+    let is_set = |name| std::env::var_os(name).is_some();
+    let (is_evicting, is_inline) = (is_set(EVICTING), is_set(INLINE));
+    Ok(World { case, source, counters, is_evicting, is_inline })
 }

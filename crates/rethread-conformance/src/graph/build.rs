@@ -99,6 +99,9 @@ fn function(place: Place) -> Node {
 }
 
 fn with_options(mut node: Node, spec: &NodeSpec, place: &Place) -> Node {
+    if place.world.is_inline && spec.may_be_inline() {
+        node = node.inline();
+    }
     if let Some(fields) = &spec.input {
         node = node.sees(fields);
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::case::{CacheSpec, Checkpointer, OneOrMany, Ordered, RetrySpec};
 use crate::expr::Expr;
-use crate::statement::Block;
+use crate::statement::{Block, Statement};
 
 /// A graph.
 #[derive(Debug, Clone, Deserialize)]
@@ -85,6 +85,17 @@ pub(crate) struct NodeSpec {
     pub(crate) ends: Vec<String>,
     /// Runs when the node has failed for good.
     pub(crate) on_error: Option<Block>,
+}
+
+impl NodeSpec {
+    /// Whether the node may run in the coordinator: it only computes, and asks nothing of workers.
+    pub(super) fn may_be_inline(&self) -> bool {
+        self.graph.is_none()
+            && self.cache.is_none()
+            && self.timeout_ms.is_none()
+            && self.retry.as_slice().is_empty()
+            && self.body.iter().all(Statement::is_pure)
+    }
 }
 
 /// A conditional edge.

@@ -148,7 +148,7 @@ impl Session<'_> {
             Begin::ResumeMap(answers) => {
                 thread.resume_by_id(self.answers(common, answers)?).typed()
             }
-            Begin::Command(spec) => thread.command(command(spec, self.entry(common))?).typed(),
+            Begin::Command(spec) => thread.command(command(spec)?).typed(),
             Begin::Continue => thread.retry().typed(),
         };
         request = configured!(request, common).lenient();
@@ -189,8 +189,8 @@ impl Session<'_> {
 }
 
 /// A command as input.
-fn command(spec: &CommandSpec, entry: &str) -> Result<CommandInput, Stop> {
-    let mut command = CommandInput::new().entrypoint(entry);
+fn command(spec: &CommandSpec) -> Result<CommandInput, Stop> {
+    let mut command = CommandInput::new();
     if let Some(update) = &spec.update {
         command = command.update(Data(update.clone()));
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Observed, Session, Stop, object, trace};
 use crate::case::Object;
+use crate::graph::GraphSpec;
 use crate::operation::{At, Common, UpdateSpec, scalar};
 
 impl Session<'_> {
@@ -18,7 +19,25 @@ impl Session<'_> {
             return Ok(object(json!({ "state": { "checkpoint": null } })));
         };
         self.report(common, &state.interrupts)?;
-        Ok(object(json!({ "state": trace::state(&state)? })))
+        let mut row = trace::state(&state)?;
+        let graph = self.world.case.graph(self.entry(common)).filter(|_| subgraphs);
+        if let Some(graph) = graph.filter(|_| common.path.is_empty()) {
+            self.show_unbegun(&mut row, graph);
+        }
+        Ok(object(json!({ "state": row })))
+    }
+
+    /// Tasks that are graphs and have not begun have a state without a checkpoint.
+    fn show_unbegun(&self, state: &mut Value, graph: &GraphSpec) {
+        for task in state["tasks"].as_array_mut().into_iter().flatten() {
+            let node = task["name"].as_str().and_then(|name| graph.nodes.get(name));
+            let within = node.and_then(|node| self.world.case.graph(node.graph.as_deref()?));
+            match (within, task.get_mut("state")) {
+                (Some(within), Some(state)) => self.show_unbegun(state, within),
+                (Some(_), None) => task["state"] = json!({ "checkpoint": null }),
+                (None, _) => {}
+            }
+        }
     }
 
     pub(super) async fn history(

@@ -11,7 +11,7 @@ use crate::replay::program::{BodyFuture, BodyOutput};
 use crate::replay::scope::{Outcome, Scope, SlotIndex};
 
 /// How often in a row a body may wake itself before it is made to yield.
-const SELF_WAKES_MAX: u32 = 64;
+pub(super) const SELF_WAKES_MAX: u32 = 64;
 
 /// Called when something outside of the engine wakes a body, at most once per rest.
 pub type OnWake = Arc<dyn Fn() + Send + Sync>;
@@ -104,11 +104,13 @@ impl Body {
         self.signal.woken.load(Ordering::SeqCst)
     }
 
-    /// Delivers an outcome without telling the outside that the body woke.
-    pub fn deliver(&self, slot: SlotIndex, outcome: Outcome) {
+    /// Delivers an outcome without telling the outside that the body woke; false if the body does
+    /// not wait for it there.
+    pub fn deliver(&self, slot: SlotIndex, outcome: Outcome) -> bool {
         self.signal.attended.store(true, Ordering::SeqCst);
-        self.scope.deliver(slot, outcome);
+        let is_awaited = self.scope.deliver(slot, outcome);
         self.signal.attended.store(false, Ordering::SeqCst);
+        is_awaited
     }
 
     /// Polls until the body rests. A panic of the body is its failure.

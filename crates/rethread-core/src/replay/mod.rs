@@ -13,12 +13,14 @@
 //! equal input may change places. `biased;` or an explicit key closes it.
 
 mod body;
+mod in_place;
 mod mismatch;
 mod program;
 mod scope;
 
 pub use body::{Body, OnWake, Rest, Woken, panic_failure};
+pub use in_place::{NotInPlace, in_place};
 pub use mismatch::ReplayMismatch;
 pub(crate) use program::start_caught;
-pub use program::{BodyFuture, BodyOutput, Program, Provided};
+pub use program::{BodyFuture, BodyOutput, InlineFuture, Program, Provided};
 pub use scope::{Ask, CallRequest, Outcome, OutsideRun, Scope, ScopeInfo, SlotIndex};

@@ -61,6 +61,16 @@ pub trait Program: Debug + Send + Sync {
         Err(Refusal::InvalidUpdate { reason })
     }
 
+    /// Begins a task that runs inline: in the coordinator, where its call is made, instead of being
+    /// ordered from a worker. None for all other tasks, and those that are not known.
+    ///
+    /// It must end at once and ask for nothing ([`in_place`](crate::replay::in_place)), and it is
+    /// run again if a crash comes before its result is recorded.
+    fn start_inline(&self, task: &str, input: &Payload) -> Option<Result<InlineFuture, Failure>> {
+        let _ = (task, input);
+        None
+    }
+
     /// What bodies may ask for by type; opaque here.
     fn provided(&self) -> Option<Provided> {
         None
@@ -85,6 +95,9 @@ pub(crate) fn start_caught(
 
 /// The body of an entrypoint, running.
 pub type BodyFuture = Pin<Box<dyn Future<Output = Result<BodyOutput, Failure>> + Send>>;
+
+/// A task that runs inline, running.
+pub type InlineFuture = Pin<Box<dyn Future<Output = Result<Payload, Failure>> + Send>>;
 
 /// What an entrypoint gave.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -183,8 +183,14 @@ pub enum Ask {
 }
 
 /// Names the place of one outcome in a scope.
+///
+/// It knows its call too: a body that was begun anew may have made another one at the same place,
+/// or none, and must not get what the one before it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SlotIndex(usize);
+pub struct SlotIndex {
+    place: usize,
+    call: CallId,
+}
 
 /// How a call ended, as its caller sees it.
 pub type Outcome = Result<Payload, Failure>;
@@ -211,8 +217,8 @@ struct State {
 }
 
 struct Slot {
-    /// The call, for slots of calls.
-    call: Option<CallId>,
+    /// The call, or what stands for a question.
+    call: CallId,
     /// The question, for slots of questions that were not answered from the start.
     question: Option<InterruptId>,
     outcome: SlotState,
@@ -291,7 +297,7 @@ impl Scope {
         let id = CallId::nth(content, *occurrence);
         *occurrence += 1;
         state.made = state.made.wrapping_add(id.low_bits());
-        let slot = state.new_slot(Some(id), SlotState::Waiting);
+        let slot = state.new_slot(id, SlotState::Waiting);
         state.asks.push(Ask::Call { slot, id, request });
         slot
     }
@@ -302,13 +308,13 @@ impl Scope {
         let index = state.questions;
         state.questions += 1;
         let id = self.info.scope.interrupt(index);
-        let call = Some(CallId::of_interrupt(id));
+        let call = CallId::of_interrupt(id);
         if let Some(answer) = self.info.answers.get(index as usize) {
             let outcome = Ok(answer.clone());
             return state.new_slot(call, SlotState::Open(outcome));
         }
         let slot = state.new_slot(call, SlotState::Waiting);
-        state.slots[slot.0].question = Some(id);
+        state.slots[slot.place].question = Some(id);
         state.asks.push(Ask::Interrupt { slot, id, index, value });
         slot
     }
@@ -327,9 +333,9 @@ impl Scope {
     pub fn cancel(&self, slot: SlotIndex) {
         let mut state = self.state();
         let State { slots, asks, .. } = &mut *state;
-        let entry = &slots[slot.0];
-        if let (Some(call), SlotState::Waiting) = (entry.call, &entry.outcome) {
-            asks.push(Ask::Cancel(call));
+        let entry = &slots[slot.place];
+        if matches!(entry.outcome, SlotState::Waiting) {
+            asks.push(Ask::Cancel(entry.call));
         }
     }
 
@@ -349,7 +355,7 @@ impl Scope {
     pub fn poll_slot(&self, slot: SlotIndex, context: &Context<'_>) -> Poll<Outcome> {
         let mut state = self.state();
         let State { slots, wanting, .. } = &mut *state;
-        let entry = &mut slots[slot.0];
+        let entry = &mut slots[slot.place];
         match mem::replace(&mut entry.outcome, SlotState::Taken) {
             SlotState::Open(outcome) => Poll::Ready(outcome),
             SlotState::Delivered(_, outcome) if !self.gated => Poll::Ready(outcome),
@@ -373,7 +379,7 @@ impl Scope {
         let waker = {
             let mut state = self.state();
             let State { slots, wanting, asks, .. } = &mut *state;
-            let entry = &mut slots[slot.0];
+            let entry = &mut slots[slot.place];
             match entry.outcome {
                 SlotState::Delivered(order, _) => {
                     wanting.remove(&(order, slot));
@@ -386,30 +392,34 @@ impl Scope {
         drop(waker);
     }
 
-    /// The call whose outcome the slot holds; none for a question.
+    /// The call whose outcome the slot holds, or what stands for a question.
     pub fn call_id(&self, slot: SlotIndex) -> Option<CallId> {
-        self.state().slots[slot.0].call
+        Some(slot.call)
     }
 
     /// Whether the outcome of a slot has been delivered.
     pub fn is_delivered(&self, slot: SlotIndex) -> bool {
-        !matches!(self.state().slots[slot.0].outcome, SlotState::Waiting)
+        !matches!(self.state().slots[slot.place].outcome, SlotState::Waiting)
     }
 
-    /// Delivers an outcome and wakes whoever waits for it.
-    pub fn deliver(&self, slot: SlotIndex, outcome: Outcome) {
+    /// Delivers an outcome and wakes whoever waits for it. False if the body has made no such call
+    /// at that place, or has its outcome already: then nothing changes.
+    pub fn deliver(&self, slot: SlotIndex, outcome: Outcome) -> bool {
         let waker = {
             let mut state = self.state();
-            state.deliveries += 1;
-            let order = state.deliveries;
-            let entry = &mut state.slots[slot.0];
-            debug_assert!(matches!(entry.outcome, SlotState::Waiting), "delivered twice");
-            entry.outcome = SlotState::Delivered(order, outcome);
+            let State { slots, deliveries, .. } = &mut *state;
+            let waits = |entry: &&mut Slot| {
+                entry.call == slot.call && matches!(entry.outcome, SlotState::Waiting)
+            };
+            let Some(entry) = slots.get_mut(slot.place).filter(waits) else { return false };
+            *deliveries += 1;
+            entry.outcome = SlotState::Delivered(*deliveries, outcome);
             entry.waker.take()
         };
         if let Some(waker) = waker {
             waker.wake();
         }
+        true
     }
 
     /// Lets the earliest delivered outcome that is waited for turn ready; says if there was one.
@@ -418,7 +428,7 @@ impl Scope {
             let mut state = self.state();
             let State { slots, wanting, .. } = &mut *state;
             let Some((_, slot)) = wanting.pop_first() else { return false };
-            let entry = &mut slots[slot.0];
+            let entry = &mut slots[slot.place];
             if let SlotState::Delivered(_, outcome) =
                 mem::replace(&mut entry.outcome, SlotState::Taken)
             {
@@ -491,9 +501,9 @@ impl Scope {
 }
 
 impl State {
-    fn new_slot(&mut self, call: Option<CallId>, outcome: SlotState) -> SlotIndex {
+    fn new_slot(&mut self, call: CallId, outcome: SlotState) -> SlotIndex {
         self.slots.push(Slot { call, question: None, outcome, waker: None });
-        SlotIndex(self.slots.len() - 1)
+        SlotIndex { place: self.slots.len() - 1, call }
     }
 }
 

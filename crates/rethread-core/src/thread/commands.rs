@@ -7,12 +7,13 @@ use crate::event::{EventKind, Refusal, RunOutcome};
 use crate::graph::{StepEnd, StepTask};
 use crate::header::{ThreadHeader, ThreadStatus};
 use crate::ids::{CallId, CheckpointId, ExecutionId, Millis, RunId};
-use crate::journal::{Began, Entry, Fact};
+use crate::journal::{Before, Began, Entry, Fact};
 use crate::message::{Action, Answers, Command};
 use crate::payload::Payload;
 use crate::replay::start_caught;
 use crate::settings::RunSettings;
 use crate::thread::answers::{match_answers, only_answer};
+use crate::thread::behind::Behind;
 use crate::thread::graphs::{as_result, input_shown};
 use crate::thread::turn::RunLog;
 use crate::thread::{State, ThreadMachine, index, limits};
@@ -23,7 +24,16 @@ pub(super) struct Request {
     pub(super) settings: Box<RunSettings>,
     /// The checkpoint to work from instead of the newest.
     pub(super) at: Option<Box<Checkpoint>>,
+    /// That checkpoint as a command changed it, for this run only.
+    pub(super) commanded: Option<Box<Checkpoint>>,
     pub(super) is_lenient: bool,
+}
+
+impl Request {
+    /// The checkpoint that was named, with what a command changed of it.
+    pub(super) fn works_from(&self) -> Option<&Checkpoint> {
+        self.commanded.as_deref().or(self.at.as_deref())
+    }
 }
 
 /// What a new checkpoint is made from.
@@ -72,7 +82,7 @@ impl ThreadMachine {
             return self.enqueue(command);
         }
         let Command { thread: _, run, settings, at, is_lenient, multitask: _, action } = command;
-        let request = Request { run, settings, at, is_lenient };
+        let request = Request { run, settings, at, commanded: None, is_lenient };
         match action {
             Action::Start { entrypoint, input } => self.start(now, request, entrypoint, input),
             Action::Resume(answers) => self.resume(now, request, answers),
@@ -201,7 +211,7 @@ impl ThreadMachine {
 
     /// Goes on with what the thread has left to do, if anything.
     pub(super) fn go_on(&mut self, now: Millis, request: Request) -> Result<(), Refusal> {
-        if let Some(at) = &request.at {
+        if let Some(at) = request.works_from() {
             if at.input.is_some() {
                 return self.run_again(now, request, None);
             }
@@ -244,7 +254,7 @@ impl ThreadMachine {
         request: Request,
         answer: Option<Payload>,
     ) -> Result<(), Refusal> {
-        let Some(at) = &request.at else { return Err(Refusal::EmptyInput) };
+        let Some(at) = request.works_from() else { return Err(Refusal::EmptyInput) };
         let Some(input) = at.input.clone() else {
             let reason = "no run starts there".to_owned();
             return Err(Refusal::InvalidCheckpoint { checkpoint: at.id, reason });
@@ -260,7 +270,7 @@ impl ThreadMachine {
     }
 
     /// The checkpoint that was named, if it is not the newest.
-    fn older_checkpoint<'a>(&self, request: &'a Request) -> Option<&'a Checkpoint> {
+    pub(super) fn older_checkpoint<'a>(&self, request: &'a Request) -> Option<&'a Checkpoint> {
         let head = self.header.as_ref().map(|header| header.head);
         request.at.as_deref().filter(|at| Some(at.id) != head)
     }
@@ -321,7 +331,8 @@ impl ThreadMachine {
             values: origin.values,
             goes_on,
             tasks,
-            steps: 0,
+            // The checkpoint that a fork makes counts as a step.
+            steps: u32::from(source == Source::Fork),
             took_input: !goes_on,
             carried: None,
             is_changed: false,
@@ -332,12 +343,9 @@ impl ThreadMachine {
             parent: origin.parent,
             step,
             settings: request.settings.clone(),
+            events: 1,
         };
         let first = Self::first_checkpoint(&began, now, Progress::default());
-        if goes_on {
-            self.turn.set_base(checkpoint);
-            self.base = Some(first.clone());
-        }
         let made = self.header.as_ref().map_or(0, |header| header.checkpoints_made);
         self.header = Some(ThreadHeader {
             thread: self.setup.thread.clone(),
@@ -354,6 +362,7 @@ impl ThreadMachine {
             updated_at: now,
         });
         self.turn.drop_journal();
+        self.behind = Behind::default();
         self.in_doubt = false;
         self.turn.put_checkpoint(first);
         let entry = Entry { at: now, fact: Fact::Began(Box::new(began)) };
@@ -382,15 +391,27 @@ impl ThreadMachine {
         reopened: Vec<CallId>,
         facts: Vec<Fact>,
     ) {
-        let Request { run, settings, .. } = request;
+        let run = request.run;
+        let began = self.further_run(&request, reopened);
         let (mut journal, in_flight) = self.take_rest();
-        let began = Fact::RunBegan { run, reopened, settings };
         for fact in std::iter::once(began).chain(facts) {
             let entry = Entry { at: now, fact };
             self.turn.append(entry.clone());
             journal.push(entry);
         }
         self.begin_run(now, run, journal, in_flight, true);
+    }
+
+    /// The entry with which a run begins that goes on with the execution.
+    pub(super) fn further_run(&self, request: &Request, reopened: Vec<CallId>) -> Fact {
+        let Request { run, settings, .. } = request;
+        let header = self.header.as_ref();
+        let before = Before {
+            run: header.map_or(*run, |header| header.run),
+            status: header.map_or(ThreadStatus::Idle, |header| header.status.clone()),
+        };
+        let (settings, before) = (settings.clone(), Box::new(before));
+        Fact::RunBegan { run: *run, reopened, settings, before }
     }
 
     /// Nothing is left to do: gives the value that the thread has.
@@ -405,6 +426,7 @@ impl ThreadMachine {
             continues: true,
             before: Progress::default(),
             unkept: None,
+            is_exit: false,
         };
         let mut log = RunLog::new(run);
         self.turn.event(&mut log, now, started);

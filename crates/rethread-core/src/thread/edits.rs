@@ -10,6 +10,7 @@ use crate::journal::{Entry, Fact};
 use crate::message::{ThreadCopy, Update, UpdateAs};
 use crate::payload::Payload;
 use crate::replay::start_caught;
+use crate::thread::behind::Behind;
 use crate::thread::commands::{Beginning, Origin, Request};
 use crate::thread::graph_edits::GraphUpdate;
 use crate::thread::turn::RunLog;
@@ -92,7 +93,7 @@ impl ThreadMachine {
     /// Goes on from an older checkpoint in which nothing is left to be done: only a fork is made,
     /// and its value is given.
     pub(super) fn fork_finished(&mut self, now: Millis, request: Request) {
-        let Some(at) = &request.at else { return };
+        let Some(at) = request.works_from() else { return };
         let entrypoint = at.entrypoint.clone();
         let origin = self.origin(Some(at));
         self.finish_at(now, &request, origin, Source::Fork, entrypoint);
@@ -130,6 +131,7 @@ impl ThreadMachine {
         let in_flight = self.in_flight();
         let began = self.lay_out_execution(now, request, origin, beginning);
         self.state = State::Resting { journal: vec![began], in_flight };
+        self.settle_in_step();
         id
     }
 
@@ -181,6 +183,7 @@ impl ThreadMachine {
         self.turn.set_activity(Activity::Parked);
         self.header = Some(header);
         self.turn.drop_journal();
+        self.behind = Behind::default();
         self.turn.put_checkpoint(checkpoint.clone());
         self.turn.set_base(id);
         self.base = Some(checkpoint);
@@ -208,8 +211,12 @@ impl ThreadMachine {
 
     /// Removes the thread. What it has queued is taken back; what runs of it is dropped.
     pub(super) fn delete(&mut self, now: Millis, run: RunId) {
-        for execution in self.in_flight().keys().map(|open| open.execution).collect::<BTreeSet<_>>()
-        {
+        let mut executions: BTreeSet<_> =
+            self.in_flight().keys().map(|open| open.execution).collect();
+        let doubted = self.header.as_ref().filter(|_| self.is_in_doubt());
+        executions.extend(doubted.and_then(|header| header.execution));
+        self.in_doubt = false;
+        for execution in executions {
             self.turn.withdraw(execution);
         }
         self.turn.delete();
@@ -217,6 +224,7 @@ impl ThreadMachine {
         self.header = None;
         self.base = None;
         self.log = None;
+        self.behind = Behind::default();
         self.state = State::at_rest(Vec::new());
         self.end_edit(now, run, None);
     }
@@ -247,6 +255,8 @@ impl ThreadMachine {
             return Err(Refusal::ThreadExists);
         }
         let ThreadCopy { mut header, journal, checkpoints } = copy;
+        // What stands before the step in progress is of no use.
+        let (_, journal) = Behind::split(journal, header.run);
         if header.status == ThreadStatus::Running {
             return Err(Refusal::Busy { run: header.run });
         }

@@ -3,7 +3,7 @@
 use crate::checkpoint::{Checkpoint, Progress, Source};
 use crate::event::{EventKind, RunOutcome};
 use crate::failure::Failure;
-use crate::graph::{STEPS_MAX, StepCount, StepEnd, too_many_steps};
+use crate::graph::{GraphProgress, StepCount, StepEnd, StepView, too_many_steps};
 use crate::header::ThreadStatus;
 use crate::ids::{Millis, RunId};
 use crate::journal::{Began, Entry, Fact};
@@ -11,6 +11,7 @@ use crate::message::OpenCalls;
 use crate::payload::Payload;
 use crate::replay::{BodyOutput, ReplayMismatch};
 use crate::settings::{RunDurability, RunSettings};
+use crate::thread::behind::Behind;
 use crate::thread::execution::{Ending, StepRecord};
 use crate::thread::graphs::with_carried;
 use crate::thread::{Activity, State, ThreadMachine, index};
@@ -68,29 +69,41 @@ impl ThreadMachine {
             progress.graph = Some(graph);
             is_graph.then_some(asked)
         });
+        let graph = progress.graph.as_mut();
+        let streamed = graph.map(|graph| std::mem::take(&mut graph.view.streamed));
         let fact = Fact::RunStopped { run: header.run, progress: progress.clone() };
         let stopped = Entry { at: now, fact };
         self.turn.append(stopped.clone());
         journal.push(stopped);
         progress.interrupts = asked.unwrap_or(progress.interrupts);
         if is_graph {
-            self.show_stop(now, &progress, &outcome);
+            self.show_stop(now, &progress, streamed.unwrap_or_default(), &outcome);
         }
         if let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() {
             let checkpoint = self.checkpoint_of(began, *at, progress);
             self.turn.put_checkpoint(checkpoint);
         }
         self.state = State::Resting { journal, in_flight };
+        self.settle_in_step();
         self.end_run(now, status, outcome);
     }
 
     /// Tells readers what the step of a graph had come to when the run stopped in it.
-    fn show_stop(&mut self, now: Millis, progress: &Progress, outcome: &RunOutcome) {
+    fn show_stop(
+        &mut self,
+        now: Millis,
+        progress: &Progress,
+        streamed: Payload,
+        outcome: &RunOutcome,
+    ) {
         let is_shown = matches!(outcome, RunOutcome::Interrupted(_) | RunOutcome::Done(_));
         if let (Some(log), Some(graph)) = (&mut self.log, &progress.graph)
             && is_shown
         {
-            self.turn.event(log, now, EventKind::StoppedInStep(graph.clone()));
+            let StepView { values, result, changed, .. } = graph.view.clone();
+            let view = StepView { values, result, streamed, changed, tasks: Vec::new() };
+            let shown = GraphProgress { view, children: Vec::new() };
+            self.turn.event(log, now, EventKind::StoppedInStep(Box::new(shown)));
         }
     }
 
@@ -114,6 +127,7 @@ impl ThreadMachine {
             journal.push(stopped);
         }
         self.state = State::Resting { journal, in_flight };
+        self.settle_in_step();
         self.end_run(now, ThreadStatus::Cancelled, RunOutcome::Cancelled);
     }
 
@@ -124,7 +138,7 @@ impl ThreadMachine {
         if let State::Running(execution) = &mut self.state {
             execution.cancel_attempts(now, &mut self.turn);
             let id = execution.id();
-            if in_flight.keys().any(|open| open.execution == id) {
+            if execution.is_in_doubt() || in_flight.keys().any(|open| open.execution == id) {
                 self.turn.withdraw(id);
                 in_flight.retain(|open, _| open.execution != id);
             }
@@ -143,9 +157,11 @@ impl ThreadMachine {
 
     /// Ends a run whose code does not fit its journal; only reports that came are written.
     pub(super) fn park(&mut self, now: Millis, mismatch: ReplayMismatch) {
+        self.in_doubt = self.is_in_doubt();
         let in_flight = self.in_flight();
         let journal = self.end_execution();
         self.state = State::Resting { journal, in_flight };
+        self.settle_in_step();
         self.end_run(now, ThreadStatus::Parked(mismatch.clone()), RunOutcome::Parked(mismatch));
     }
 
@@ -215,6 +231,7 @@ impl ThreadMachine {
 
     /// The thread has come to the end of an execution.
     fn arrive_at(&mut self, checkpoint: Checkpoint) {
+        self.behind = Behind::default();
         if let Some(header) = &mut self.header {
             header.execution = None;
             header.head = checkpoint.id;
@@ -273,10 +290,7 @@ fn exceeds_steps(
     step: &StepEnd,
 ) -> Option<Failure> {
     let is_first_run = run == began.run;
-    let count = StepCount {
-        limit: settings.recursion_limit.unwrap_or(STEPS_MAX),
-        made: if is_first_run { began.steps } else { 0 } + u32::from(step.counts),
-        took_input: is_first_run && began.took_input,
-    };
+    let made = if is_first_run { began.steps } else { 0 } + u32::from(step.counts);
+    let count = StepCount::of_run(settings, made, is_first_run && began.took_input);
     (step.counts && count.is_exceeded()).then(|| too_many_steps(count.limit))
 }

@@ -2,14 +2,15 @@
 
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::event::Refusal;
-use crate::graph::{GraphChange, GraphCommand, GraphEdit, GraphEdited, StepEnd, TaskView};
+use crate::graph::{GraphChange, GraphCommand, GraphEdit, TaskView};
 use crate::header::ThreadStatus;
-use crate::ids::{CallId, ExecutionId, Millis};
+use crate::ids::{CallId, ExecutionId, Millis, RunId};
 use crate::journal::{Began, Entry, Fact};
 use crate::message::CommandInput;
 use crate::payload::Payload;
+use crate::thread::behind::Behind;
 use crate::thread::commands::Request;
-use crate::thread::graphs::edit_caught;
+use crate::thread::graphs::{Edited, edit_caught};
 use crate::thread::{State, ThreadMachine, index};
 
 impl ThreadMachine {
@@ -20,9 +21,15 @@ impl ThreadMachine {
         mut request: Request,
         input: CommandInput,
     ) -> Result<(), Refusal> {
-        let CommandInput { entrypoint: _, answers, command } = input;
+        let CommandInput { answers, command } = input;
+        // Answers at the newest checkpoint are for what is open there.
+        if answers.is_some() && self.older_checkpoint(&request).is_none() {
+            request.at = None;
+        }
         if let Some(at) = request.at.take() {
-            request.at = Some(Box::new(self.commanded_checkpoint(*at, command)?));
+            request.commanded =
+                Some(Box::new(self.commanded_checkpoint(&at, request.run, command)?));
+            request.at = Some(at);
             return match answers {
                 Some(answers) => self.resume(now, request, answers),
                 None => self.go_on(now, request),
@@ -39,7 +46,7 @@ impl ThreadMachine {
             _ => {
                 // What would be refused must not change anything.
                 self.check_answers(answers.as_ref(), request.is_lenient)?;
-                self.command_the_step(command)?;
+                self.command_the_step(now, &request, command)?;
             }
         }
         let status = self.header.as_ref().map(|header| &header.status);
@@ -51,21 +58,30 @@ impl ThreadMachine {
         }
     }
 
-    /// Changes the step that the thread rests in.
-    fn command_the_step(&mut self, command: GraphCommand) -> Result<(), Refusal> {
+    /// Changes the step that the thread rests in. The journal keeps it as it was, too, until the
+    /// run that is to follow has ended.
+    fn command_the_step(
+        &mut self,
+        now: Millis,
+        request: &Request,
+        command: GraphCommand,
+    ) -> Result<(), Refusal> {
         let State::Resting { journal, .. } = &self.state else { return Err(self.busy()) };
-        let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() else {
+        let Some(Entry { fact: Fact::Began(began), .. }) = journal.first() else {
             return Err(self.nothing_to_continue());
         };
-        let (at, mut began) = (*at, (**began).clone());
-        let edited =
-            self.commanded(&began.entrypoint, (&began.previous, &began.values), command)?;
-        let StepEnd { values, tasks, .. } = edited.output.step.map(|it| *it).unwrap_or_default();
-        began.previous = Some(edited.output.save.unwrap_or(edited.output.value));
-        (began.values, began.is_changed) = (values, true);
+        let mut began = (**began).clone();
+        let edited = self.commanded(
+            &began.entrypoint,
+            (&began.previous, &began.values),
+            request.run,
+            command,
+        )?;
+        began.previous = Some(edited.saved);
+        (began.values, began.is_changed) = (edited.values, true);
         // An input that stands ready is still to be taken.
         if began.goes_on {
-            began.tasks = tasks;
+            began.tasks = edited.tasks;
         }
         let mut progress = index::last_progress(journal);
         if let Some(graph) = &mut progress.graph {
@@ -77,17 +93,17 @@ impl ThreadMachine {
             let new: Vec<_> = shown.into_iter().filter(is_new).collect();
             graph.view.tasks.extend(new);
         }
-        if began.goes_on {
-            let Began { previous, values, tasks, .. } = began.clone();
-            let base = self.checkpoint_of(&began, at, Progress::default());
-            self.base = Some(Checkpoint { saved: previous, values, tasks, ..base });
+        let beginning = Entry { at: now, fact: self.further_run(request, Vec::new()) };
+        self.turn.append(beginning.clone());
+        if let State::Resting { journal, .. } = &mut self.state {
+            let mut kept = journal.clone();
+            kept.push(beginning);
+            self.behind.keep(kept);
+            if let Some(first) = journal.first_mut() {
+                first.fact = Fact::Began(Box::new(began));
+            }
         }
-        if let State::Resting { journal, .. } = &mut self.state
-            && let Some(first) = journal.first_mut()
-        {
-            first.fact = Fact::Began(Box::new(began));
-        }
-        self.write_again(progress, None);
+        self.write_step(progress, None);
         Ok(())
     }
 
@@ -102,13 +118,13 @@ impl ThreadMachine {
             return Err(self.nothing_to_continue());
         };
         let previous = base.previous().cloned();
-        let edited = self.commanded(&header.entrypoint, (&previous, &base.values), command)?;
-        let StepEnd { values, tasks, .. } = edited.output.step.map(|it| *it).unwrap_or_default();
-        let saved = Some(edited.output.save.unwrap_or_else(|| edited.output.value.clone()));
-        let changed = Checkpoint { values, saved, ..base.clone() };
-        self.turn.put_checkpoint(changed.clone());
-        self.base = Some(changed.clone());
+        let edited =
+            self.commanded(&header.entrypoint, (&previous, &base.values), request.run, command)?;
+        let Edited { saved, values, tasks, .. } = edited;
+        let changed = Checkpoint { values, saved: Some(saved), ..base.clone() };
         if tasks.is_empty() {
+            self.turn.put_checkpoint(changed.clone());
+            self.base = Some(changed);
             self.give_value(now, request.run);
             return Ok(());
         }
@@ -119,6 +135,8 @@ impl ThreadMachine {
             progress: Progress::default(),
             ..changed.clone()
         };
+        let fact = Fact::Changed { run: request.run, checkpoint: Box::new(base.clone()) };
+        let before = Entry { at: now, fact };
         let execution = ExecutionId::from(request.run);
         let began = Began {
             run: request.run,
@@ -141,14 +159,16 @@ impl ThreadMachine {
             parent: changed.parent,
             step: changed.step,
             settings: request.settings,
+            events: 1,
         };
         let in_flight = self.in_flight();
         if let Some(header) = &mut self.header {
             header.execution = Some(execution);
         }
-        self.turn.put_checkpoint(first.clone());
-        self.base = Some(first);
+        self.turn.put_checkpoint(first);
         self.turn.drop_journal();
+        self.turn.append(before.clone());
+        self.behind = Behind::of(vec![before]);
         let entry = Entry { at: now, fact: Fact::Began(Box::new(began)) };
         self.turn.append(entry.clone());
         self.begin_run(now, request.run, vec![entry], in_flight, true);
@@ -158,25 +178,32 @@ impl ThreadMachine {
     /// An older checkpoint with a command for the step that starts there.
     fn commanded_checkpoint(
         &self,
-        at: Checkpoint,
+        at: &Checkpoint,
+        run: RunId,
         command: GraphCommand,
     ) -> Result<Checkpoint, Refusal> {
         let previous = at.previous().cloned();
-        let edited = self.commanded(&at.entrypoint, (&previous, &at.values), command)?;
-        let StepEnd { values, tasks, .. } = edited.output.step.map(|it| *it).unwrap_or_default();
+        let edited = self.commanded(&at.entrypoint, (&previous, &at.values), run, command)?;
+        let changed = Checkpoint { values: edited.values, saved: Some(edited.saved), ..at.clone() };
+        // An input that stands ready there is still to be taken.
+        if at.input.is_some() && !at.goes_on {
+            return Ok(changed);
+        }
+        let tasks = edited.tasks;
         let goes_on = !tasks.is_empty();
-        let saved = Some(edited.output.save.unwrap_or(edited.output.value));
         let input = goes_on.then_some(Payload::NULL);
-        Ok(Checkpoint { values, saved, tasks, goes_on, input, ..at })
+        Ok(Checkpoint { tasks, goes_on, input, ..changed })
     }
 
     fn commanded(
         &self,
         entrypoint: &str,
         (previous, values): (&Option<Payload>, &Payload),
+        run: RunId,
         command: GraphCommand,
-    ) -> Result<GraphEdited, Refusal> {
+    ) -> Result<Edited, Refusal> {
         let edit = GraphEdit {
+            run: Some(run),
             previous: previous.clone(),
             values: values.clone(),
             results: Vec::new(),

@@ -1,19 +1,18 @@
 //! Edits of the state of graphs, made by their code.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checkpoint::{Checkpoint, Progress, Source};
 use crate::event::{Interrupt, Refusal};
-use crate::graph::{
-    GraphChange, GraphEdit, GraphProgress, StepEnd, StepView, TaskResult, TaskView,
-};
+use crate::graph::{GraphChange, GraphEdit, GraphProgress, StepView, TaskResult, TaskView};
 use crate::header::ThreadStatus;
 use crate::ids::{CallId, CheckpointId, Millis};
 use crate::journal::{Entry, Fact, Stepped};
 use crate::message::UpdateAs;
 use crate::payload::Payload;
+use crate::thread::behind::Behind;
 use crate::thread::commands::{Beginning, Origin, Request};
-use crate::thread::graphs::edit_caught;
+use crate::thread::graphs::{Edited, edit_caught};
 use crate::thread::index::JournalIndex;
 use crate::thread::{State, ThreadMachine, index};
 
@@ -41,17 +40,17 @@ impl ThreadMachine {
             _ => Vec::new(),
         };
         let edit = GraphEdit {
+            run: Some(request.run),
             previous: origin.previous.clone(),
             values: origin.values.clone(),
             results,
             change: GraphChange::Update { kind, updates },
         };
         let edited = edit_caught(&*self.setup.program, &entrypoint, &edit)?;
-        let step = edited.output.step.map(|step| *step).unwrap_or_default();
-        let previous = Some(edited.output.save.unwrap_or(edited.output.value));
-        self.show_written(request.at.as_deref(), &edited.wrote);
-        let origin = Origin { previous, values: step.values, ..origin };
-        if step.tasks.is_empty() {
+        let Edited { saved, values, result: _, tasks, wrote } = edited;
+        self.show_written(request.at.as_deref(), &wrote);
+        let origin = Origin { previous: Some(saved), values, ..origin };
+        if tasks.is_empty() {
             return Ok(self.finish_at(now, request, origin, Source::Update, entrypoint));
         }
         let beginning = Beginning {
@@ -60,7 +59,7 @@ impl ThreadMachine {
             source: Source::Update,
             answer: None,
             goes_on: true,
-            tasks: step.tasks,
+            tasks,
         };
         Ok(self.make_ready(now, request, origin, beginning))
     }
@@ -75,6 +74,9 @@ impl ThreadMachine {
         update: GraphUpdate,
     ) -> Result<CheckpointId, Refusal> {
         let State::Resting { journal, .. } = &self.state else { return Err(self.busy()) };
+        if !index::stands_at_last_stop(journal) {
+            return Err(no_such_stop(path));
+        }
         let mut progress = index::last_progress(journal);
         let graph = progress.graph.as_deref_mut().ok_or_else(|| no_such_task(path))?;
         let call = pending_graph(graph, path).ok_or_else(|| no_such_task(path))?;
@@ -83,6 +85,7 @@ impl ThreadMachine {
         let last = child.checkpoints.last_mut().ok_or_else(|| no_such_task(path))?;
         let GraphUpdate { kind, updates } = update;
         let edit = GraphEdit {
+            run: Some(request.run),
             previous: last.saved.clone(),
             values: last.values.clone(),
             results: match kind {
@@ -92,9 +95,10 @@ impl ThreadMachine {
             change: GraphChange::Update { kind, updates },
         };
         let edited = edit_caught(&*self.setup.program, &last.entrypoint, &edit)?;
-        let StepEnd { values, tasks, .. } = edited.output.step.map(|it| *it).unwrap_or_default();
-        write_results(&mut child.view.tasks, &edited.wrote);
-        last.progress.graph = Some(Box::new(ended(&child.view)));
+        let Edited { saved, values, result, tasks, wrote } = edited;
+        write_results(&mut child.view.tasks, &wrote);
+        let ended = GraphProgress::of_tasks(std::mem::take(&mut child.view.tasks));
+        last.progress.graph = Some(Box::new(ended));
         let attempt = JournalIndex::new(journal).last_attempt(call).map_or(1, |last| last.number);
         let checkpoint = Checkpoint {
             id: CheckpointId::of_child(call, attempt + 1),
@@ -104,7 +108,7 @@ impl ThreadMachine {
             step: last.step + 1,
             run: request.run,
             values,
-            saved: Some(edited.output.save.unwrap_or_else(|| edited.output.value.clone())),
+            saved: Some(saved),
             input: Some(Payload::NULL),
             goes_on: true,
             tasks,
@@ -124,7 +128,7 @@ impl ThreadMachine {
             pause: true,
             is_last: false,
         };
-        child.view = StepView::planned(&checkpoint, edited.output.value);
+        child.view = StepView::planned(&checkpoint, result);
         child.checkpoints.push(checkpoint);
         let fact = Fact::Stepped(Box::new(stepped));
         self.write_again(progress, Some(Entry { at: now, fact }));
@@ -132,7 +136,14 @@ impl ThreadMachine {
     }
 
     /// Replaces what the journal says that the execution had come to, and adds an entry.
-    pub(super) fn write_again(&mut self, progress: Progress, added: Option<Entry>) {
+    fn write_again(&mut self, progress: Progress, added: Option<Entry>) {
+        self.turn.drop_journal();
+        self.behind = Behind::default();
+        self.write_step(progress, added);
+    }
+
+    /// Writes the step that the thread rests in, with this as what it had come to.
+    pub(super) fn write_step(&mut self, progress: Progress, added: Option<Entry>) {
         let State::Resting { journal, .. } = &mut self.state else { return };
         let stopped = journal.iter_mut().rev().find_map(|entry| match &mut entry.fact {
             Fact::RunStopped { progress, .. } => Some(progress),
@@ -142,7 +153,6 @@ impl ThreadMachine {
             *stopped = progress.clone();
         }
         journal.extend(added);
-        self.turn.drop_journal();
         for entry in journal.iter() {
             self.turn.append(entry.clone());
         }
@@ -166,7 +176,7 @@ impl ThreadMachine {
             (Some(at), _) => Some(at.clone()),
             (None, State::Resting { journal, .. }) => match journal.first() {
                 Some(Entry { at, fact: Fact::Began(began) }) => {
-                    let progress = index::last_progress(journal);
+                    let progress = index::step_progress(journal);
                     Some(self.checkpoint_of(began, *at, progress))
                 }
                 _ => None,
@@ -175,13 +185,12 @@ impl ThreadMachine {
         };
         let Some(mut checkpoint) = checkpoint.filter(|one| !one.tasks.is_empty()) else { return };
         let tasks = checkpoint.tasks.clone();
-        let graph = checkpoint.progress.graph.get_or_insert_with(|| {
-            let tasks = tasks.iter().map(TaskView::planned).collect();
-            let view = StepView { tasks, ..StepView::default() };
-            Box::new(GraphProgress { view, children: Vec::new() })
-        });
-        write_results(&mut graph.view.tasks, wrote);
-        **graph = ended(&graph.view);
+        let mut shown = match checkpoint.progress.graph.take() {
+            Some(graph) => graph.view.tasks,
+            None => tasks.iter().map(TaskView::planned).collect(),
+        };
+        write_results(&mut shown, wrote);
+        checkpoint.progress.graph = Some(Box::new(GraphProgress::of_tasks(shown)));
         self.turn.put_checkpoint(checkpoint);
     }
 
@@ -209,6 +218,15 @@ fn no_such_task(path: &[String]) -> Refusal {
     Refusal::InvalidUpdate { reason }
 }
 
+fn no_such_stop(path: &[String]) -> Refusal {
+    let path = path.join("`, `");
+    let reason = format!(
+        "the last run did not tell how far the graph at `{path}` came: retry it first, or edit \
+         the state of the thread itself"
+    );
+    Refusal::InvalidUpdate { reason }
+}
+
 /// The call of the pending task that these names lead to.
 fn pending_graph(graph: &GraphProgress, path: &[String]) -> Option<CallId> {
     let mut view = &graph.view;
@@ -229,26 +247,27 @@ fn results_of(view: &StepView, journal: &[Entry]) -> Vec<TaskResult> {
             _ => None,
         })
     };
-    let results = view
-        .tasks
-        .iter()
-        .map(|task| TaskResult { name: task.name.clone(), result: task.call.and_then(result_of) });
-    results.collect()
+    let result = |task: &TaskView| {
+        let result = task.call.and_then(result_of);
+        // With a result of the handler, the failure of the node stands beside it.
+        let is_handled = result.is_some() && task.failure.is_some();
+        TaskResult { name: task.name.clone(), result, is_handled }
+    };
+    view.tasks.iter().map(result).collect()
 }
 
-/// Of several updates in the name of one node the first is shown.
+/// The first update in the name of a node is shown at its first task, and so on. What a task
+/// itself has written stays.
 fn write_results(tasks: &mut [TaskView], wrote: &[(String, Payload)]) {
-    for (name, value) in wrote.iter().rev() {
-        if let Some(task) = tasks.iter_mut().find(|task| task.name == *name) {
+    let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
+    for (name, value) in wrote {
+        let nth = taken.entry(name).or_default();
+        let task = tasks.iter_mut().filter(|task| task.name == *name).nth(*nth);
+        *nth += 1;
+        if let Some(task) = task.filter(|task| task.result.is_none()) {
             task.result = Some(value.clone());
         }
     }
-}
-
-/// What is kept of a step that is over.
-fn ended(view: &StepView) -> GraphProgress {
-    let view = StepView { tasks: view.tasks.clone(), ..StepView::default() };
-    GraphProgress { view, children: Vec::new() }
 }
 
 /// The bodies under a call that lead to open questions.

@@ -3,21 +3,45 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::event::Refusal;
-use crate::graph::{GraphChange, GraphEdit, GraphEdited, StepEnd};
+use crate::graph::{GraphChange, GraphEdit, GraphEdited, StepEnd, StepTask};
 use crate::parts;
 use crate::payload::Payload;
-use crate::replay::{Program, panic_failure};
+use crate::replay::{BodyOutput, Program, panic_failure};
 
 /// Asks for an edit; a panic of user code (of a reducer, for example) refuses it.
 pub(super) fn edit_caught(
     program: &dyn Program,
     entrypoint: &str,
     edit: &GraphEdit,
-) -> Result<GraphEdited, Refusal> {
-    catch_unwind(AssertUnwindSafe(|| program.edit(entrypoint, edit))).unwrap_or_else(|panic| {
+) -> Result<Edited, Refusal> {
+    let edited = catch_unwind(AssertUnwindSafe(|| program.edit(entrypoint, edit)));
+    let edited = edited.unwrap_or_else(|panic| {
         let failure = panic_failure(panic.as_ref());
         Err(Refusal::InvalidUpdate { reason: format!("graph `{entrypoint}`: {failure}") })
-    })
+    });
+    edited.map(Edited::from)
+}
+
+/// What an edit of a graph comes to.
+pub(super) struct Edited {
+    /// What is saved.
+    pub(super) saved: Payload,
+    /// What is shown, and the same in the form of a result.
+    pub(super) values: Payload,
+    pub(super) result: Payload,
+    /// What is left to be run.
+    pub(super) tasks: Vec<StepTask>,
+    /// In the name of which nodes something was written.
+    pub(super) wrote: Vec<(String, Payload)>,
+}
+
+impl From<GraphEdited> for Edited {
+    fn from(edited: GraphEdited) -> Self {
+        let GraphEdited { output: BodyOutput { value, save, step }, wrote } = edited;
+        let StepEnd { values, tasks, .. } = step.map(|step| *step).unwrap_or_default();
+        let saved = save.unwrap_or_else(|| value.clone());
+        Self { saved, values, result: value, tasks, wrote }
+    }
 }
 
 /// What the checkpoint shows that the input of an entrypoint makes.
@@ -31,8 +55,9 @@ pub(super) fn input_shown(
         return Ok(StepEnd { values, ..StepEnd::default() });
     }
     let (results, change) = (Vec::new(), GraphChange::Input);
-    let edited = edit_caught(program, entrypoint, &GraphEdit { previous, values, results, change });
-    Ok(edited?.output.step.map(|step| *step).unwrap_or_default())
+    let edit = GraphEdit { run: None, previous, values, results, change };
+    let Edited { values, tasks, .. } = edit_caught(program, entrypoint, &edit)?;
+    Ok(StepEnd { values, tasks, ..StepEnd::default() })
 }
 
 /// The values of a step with the fields that only its run has, as streams show them.

@@ -5,7 +5,7 @@ use crate::event::Interrupt;
 use crate::failure::kind;
 use crate::ids::CallId;
 use crate::journal::{Delivery, Entry, Fact, Reopens, Stepped};
-use crate::settings::RunSettings;
+use crate::settings::{RunDurability, RunSettings};
 
 /// What a replay must know of the journal before it begins.
 #[derive(Debug, Default)]
@@ -24,8 +24,8 @@ pub(super) struct JournalIndex {
     attempts: BTreeMap<CallId, LastAttempt>,
     /// Where children made their last steps.
     steps: BTreeMap<CallId, usize>,
-    /// Bodies of whose earlier runs nothing is kept.
-    unkept: BTreeSet<CallId>,
+    /// Bodies of whose earlier runs nothing is kept, and the attempts with which they began.
+    unkept: BTreeMap<CallId, u32>,
     /// How many attempts of a body failed in the newest run.
     failures: BTreeMap<CallId, u32>,
     /// Scopes that the journal says something of.
@@ -122,7 +122,7 @@ impl JournalIndex {
                     if *is_kept {
                         index.unkept.remove(body);
                     } else {
-                        index.unkept.insert(*body);
+                        index.unkept.insert(*body, *attempt);
                     }
                     let (number, began) = (*attempt, Beginning::AtEntry(position));
                     index.attempts.insert(*body, LastAttempt { number, began, failed: None });
@@ -139,6 +139,8 @@ impl JournalIndex {
                 | Fact::RunStopped { .. }
                 | Fact::ChildSaved { .. }
                 | Fact::AnsweredAhead { .. }
+                | Fact::Made { .. }
+                | Fact::Changed { .. }
                 | Fact::Held(_) => {}
             }
         }
@@ -146,16 +148,16 @@ impl JournalIndex {
         index
     }
 
-    /// What bodies did in earlier runs that keep nothing is done again.
+    /// What bodies did in earlier runs that keep nothing is done again. A graph begins with its
+    /// first step: only there it finds the answers to what it asked.
     fn forget_unkept(&mut self) {
         let further_run = self.further_run.unwrap_or_default();
-        for body in std::mem::take(&mut self.unkept) {
+        for (body, first) in std::mem::take(&mut self.unkept) {
             let last = self.attempts.get_mut(&body).filter(
                 |last| matches!(last.began, Beginning::AtEntry(began) if began < further_run),
             );
             if let Some(last) = last {
-                last.began = Beginning::NotYet;
-                last.failed = None;
+                *last = LastAttempt { number: first, began: Beginning::NotYet, failed: None };
                 self.steps.remove(&body);
                 self.void_outcome(body);
             }
@@ -274,6 +276,17 @@ pub(super) fn last_progress(entries: &[Entry]) -> Progress {
     stopped.unwrap_or_default()
 }
 
+/// Whether the last run stopped, rather than being parked or lost: then what it had come to is
+/// known.
+pub(super) fn stands_at_last_stop(entries: &[Entry]) -> bool {
+    let last = entries.iter().rev().find_map(|entry| match &entry.fact {
+        Fact::RunStopped { .. } => Some(true),
+        Fact::RunBegan { .. } | Fact::Began(_) => Some(false),
+        _ => None,
+    });
+    last.unwrap_or_default()
+}
+
 /// The same without questions that were answered by then: a run that failed asks nothing.
 pub(super) fn standing_progress(entries: &[Entry]) -> Progress {
     let progress = last_progress(entries);
@@ -305,6 +318,11 @@ pub(super) fn last_settings(entries: &[Entry]) -> Option<&RunSettings> {
         Fact::Began(began) => Some(&*began.settings),
         _ => None,
     })
+}
+
+/// Whether only the last checkpoint of the newest run is kept.
+pub(super) fn is_exit(entries: &[Entry]) -> bool {
+    last_settings(entries).is_some_and(|settings| settings.durability == RunDurability::Exit)
 }
 
 /// The calls to try again in a run that goes on after a failure: those through which the failure

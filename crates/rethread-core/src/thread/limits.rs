@@ -54,7 +54,7 @@ pub(super) fn exceeded_by(command: &Command, limits: &Limits) -> Option<String> 
             std::iter::once(&update.values).chain(&update.save).chain(more).collect()
         }
         Action::Command(input) => {
-            let CommandInput { command, answers, .. } = &**input;
+            let CommandInput { command, answers } = &**input;
             let answers = match answers {
                 Some(Answers::Only(answer)) => vec![answer],
                 Some(Answers::ById(answers)) => answers.values().collect(),

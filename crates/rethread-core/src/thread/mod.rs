@@ -18,6 +18,7 @@
 //! not fit its journal.
 
 mod answers;
+mod behind;
 mod calls;
 mod commands;
 mod edits;
@@ -54,6 +55,7 @@ use crate::journal::{Began, Entry, Fact};
 use crate::message::{CallNews, Called, Command, Emitted, OpenCall, OpenCalls, Report, WorkerMail};
 use crate::replay::{OnWake, Program};
 use crate::settings::RunDurability;
+use behind::Behind;
 use execution::{Execution, Standing, Surroundings};
 use turn::{RunLog, Turn};
 
@@ -119,11 +121,13 @@ pub struct ThreadMachine {
     log: Option<RunLog>,
     /// Commands that wait for the run in progress.
     waiting: VecDeque<Command>,
-    /// Whether the next run may have more in flight than is known.
+    /// Whether more may be in flight than is known, of a run that was parked or is to be loaded.
     in_doubt: bool,
     /// When the thread has something to do, as it is written; none after a load.
     activity: Option<Activity>,
     state: State,
+    /// What stands in the journal before the execution.
+    behind: Behind,
     turn: Turn,
     writes: WriteNumber,
     effects: VecDeque<Effect>,
@@ -156,6 +160,7 @@ impl ThreadMachine {
             in_doubt: false,
             activity: None,
             state: State::at_rest(Vec::new()),
+            behind: Behind::default(),
             turn: Turn::default(),
             writes: 0,
             effects: VecDeque::new(),
@@ -166,6 +171,8 @@ impl ThreadMachine {
     pub fn load(setup: Setup, now: Millis, stored: Stored) -> Self {
         let Stored { header, journal, base, last_event, in_flight, in_doubt, waiting } = stored;
         let mut machine = Self::new(setup);
+        let (behind, journal) = Behind::split(journal, header.run);
+        machine.behind = behind;
         machine.log = Some(RunLog { run: header.run, last_seq: last_event });
         machine.base = base;
         machine.waiting = waiting.into();
@@ -180,11 +187,14 @@ impl ThreadMachine {
         machine.header = Some(header);
         match running {
             Some((execution, run)) => {
-                let shown = journal.len();
+                let shown = if shows_nothing(&journal, last_event) { 0 } else { journal.len() };
                 machine.run_execution(execution, run, journal, shown, in_flight);
                 machine.advance(now);
             }
-            None => machine.state = State::Resting { journal, in_flight },
+            None => {
+                machine.behind.run_ended();
+                machine.state = State::Resting { journal, in_flight };
+            }
         }
         machine.finish_turn(now);
         machine
@@ -216,6 +226,15 @@ impl ThreadMachine {
         match &self.state {
             State::Running(execution) => execution.in_flight(),
             State::Resting { in_flight, .. } => in_flight.clone(),
+        }
+    }
+
+    /// Whether there may be more in flight, of which a newer version knows: to be remembered with
+    /// [`ThreadMachine::in_flight`].
+    pub fn is_in_doubt(&self) -> bool {
+        match &self.state {
+            State::Running(execution) => execution.is_in_doubt(),
+            State::Resting { .. } => self.in_doubt,
         }
     }
 
@@ -391,14 +410,17 @@ impl ThreadMachine {
                 _ => CallId::root(execution),
             },
             checkpoint: header.head,
+            is_exit: index::is_exit(&journal),
             continues,
             before: match self.setup.program.is_graph(&header.entrypoint) {
-                true => index::step_progress(&journal),
-                false => index::standing_progress(&journal),
+                true => index::step_progress(&journal).as_shown(),
+                false => index::standing_progress(&journal).as_shown(),
             },
             unkept: match journal.first() {
                 Some(Entry { at, fact: Fact::Began(began) })
-                    if began.run == run && began.settings.durability == RunDurability::Exit =>
+                    if began.run == run
+                        && !began.is_changed
+                        && began.settings.durability == RunDurability::Exit =>
                 {
                     let checkpoint = Self::first_checkpoint(began, *at, Progress::default());
                     Some(Box::new(checkpoint))
@@ -477,9 +499,10 @@ impl ThreadMachine {
     /// Plays the execution from the top, as after a load.
     fn replay_if_outdated(&mut self) {
         let is_outdated = matches!(&self.state, State::Running(it) if it.is_outdated());
-        let in_flight = self.in_flight();
+        let (in_flight, in_doubt) = (self.in_flight(), self.is_in_doubt());
         match std::mem::replace(&mut self.state, State::at_rest(Vec::new())) {
             State::Running(execution) if is_outdated => {
+                self.in_doubt = in_doubt;
                 let (id, run) = (execution.id(), execution.run());
                 let journal = execution.into_journal();
                 let shown = journal.len();
@@ -511,10 +534,16 @@ impl ThreadMachine {
         progress: Progress,
     ) -> Checkpoint {
         match &self.base {
-            // A command may have begun at one that an earlier run made.
-            Some(base) if began.goes_on && base.id == began.checkpoint => {
-                Checkpoint { progress, ..base.clone() }
-            }
+            // An earlier run may have made it, and a command have changed what it holds.
+            Some(base) if began.goes_on && base.id == began.checkpoint => Checkpoint {
+                values: began.values.clone(),
+                saved: began.previous.clone(),
+                input: Some(began.input.clone()),
+                goes_on: true,
+                tasks: began.tasks.clone(),
+                progress,
+                ..base.clone()
+            },
             _ => Self::first_checkpoint(began, at, progress),
         }
     }
@@ -538,6 +567,15 @@ impl ThreadMachine {
             metadata: began.settings.config.scalars(),
             children: began.children.clone(),
         }
+    }
+}
+
+/// Whether nothing was shown yet of a step that has begun: its run made as many steps at a time as
+/// it may, and was then lost.
+fn shows_nothing(journal: &[Entry], last_event: u64) -> bool {
+    match journal {
+        [Entry { fact: Fact::Began(began), .. }] => began.goes_on && began.events == last_event,
+        _ => false,
     }
 }
 

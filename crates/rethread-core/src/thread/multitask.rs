@@ -30,9 +30,8 @@ impl ThreadMachine {
             (Action::Start { entrypoint, input }, Multitask::Interrupt | Multitask::Rollback) => {
                 // What would be refused must not stop anything.
                 drop(start_caught(&*self.setup.program, entrypoint, input)?);
-                match (command.multitask, self.cannot_roll_back()) {
-                    (Multitask::Rollback, Some(refusal)) => return Err(refusal),
-                    (Multitask::Rollback, None) => self.roll_back_run(now),
+                match command.multitask {
+                    Multitask::Rollback => self.roll_back_run(now),
                     _ => self.stop_run(now),
                 }
                 self.try_command(now, command)
@@ -95,10 +94,7 @@ impl ThreadMachine {
         let is_current = self.is_running() && cancel.run.is_none_or(|run| Some(run) == current);
         let waits = self.waiting.iter().position(|command| Some(command.run) == cancel.run);
         match (is_current, waits, cancel.run) {
-            (true, ..) if cancel.roll_back => match self.cannot_roll_back() {
-                Some(refusal) => return Err(refusal),
-                None => self.roll_back_run(now),
-            },
+            (true, ..) if cancel.roll_back => self.roll_back_run(now),
             (true, ..) => self.stop_run(now),
             (false, Some(place), _) => self.remove_waiting(now, place),
             (false, None, Some(run)) => return Err(Refusal::NotRunning { run }),

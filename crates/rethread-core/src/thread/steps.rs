@@ -3,7 +3,7 @@
 
 use crate::checkpoint::{Checkpoint, Progress, Source};
 use crate::event::{EventKind, RunOutcome};
-use crate::graph::{STEPS_MAX, StepCount, StepEnd, too_many_steps};
+use crate::graph::{StepCount, StepEnd, too_many_steps};
 use crate::header::ThreadStatus;
 use crate::ids::{ExecutionId, Millis};
 use crate::journal::{Began, Entry, Fact};
@@ -40,11 +40,7 @@ impl ThreadMachine {
         let is_exit = settings.durability == RunDurability::Exit;
         let is_unkept = is_exit && is_first_run && !began.is_changed;
         let made = if is_first_run { began.steps } else { 0 } + u32::from(counts);
-        let count = StepCount {
-            limit: settings.recursion_limit.unwrap_or(STEPS_MAX),
-            made,
-            took_input: is_first_run && began.took_input,
-        };
+        let count = StepCount::of_run(settings, made, is_first_run && began.took_input);
         let checkpoint = self.next_checkpoint(now, run);
         let next = Began {
             run,
@@ -67,14 +63,17 @@ impl ThreadMachine {
             parent: if is_unkept { began.parent } else { Some(began.checkpoint) },
             step: began.step + 1,
             settings: Box::new(settings.clone()),
+            events: 0,
         };
         let progress = record.map(StepRecord::ended).unwrap_or_default();
         let ended = self.checkpoint_of(began, *at, progress);
         self.keep_ended(ended, is_exit, is_unkept);
+        self.behind.leave(&journal, run);
         self.show_step(now, &next, (&output.value, changed, pause));
         let journal = vec![self.lay_out_step(now, next)];
         if pause {
             self.state = State::Resting { journal, in_flight };
+            self.settle_in_step();
             self.end_run(now, ThreadStatus::Pending, RunOutcome::Done(output.value));
             return false;
         }
@@ -125,24 +124,50 @@ impl ThreadMachine {
         self.turn.event(log, now, stepped);
     }
 
+    /// The run has ended, or an edit leaves a step to be run: the thread is where that starts.
+    pub(super) fn settle_in_step(&mut self) {
+        let State::Resting { journal, .. } = &self.state else { return };
+        let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() else { return };
+        self.behind.run_ended();
+        if !began.goes_on {
+            return;
+        }
+        let base = self.checkpoint_of(began, *at, Progress::default());
+        if let Some(header) = &mut self.header
+            && header.base != Some(base.id)
+        {
+            header.base = Some(base.id);
+            if began.source == Source::Loop {
+                header.children = began.children.clone();
+            }
+            self.turn.set_header(header.clone());
+            self.turn.set_base(base.id);
+        }
+        self.base = Some(base);
+    }
+
     /// Writes the first entry of a step and its checkpoint, which is what the thread has come to.
-    fn lay_out_step(&mut self, now: Millis, next: Began) -> Entry {
+    /// The step before stays in the journal where the run began in it.
+    fn lay_out_step(&mut self, now: Millis, mut next: Began) -> Entry {
+        next.events = self.log.map_or(0, |log| log.last_seq);
         if let Some(header) = &mut self.header {
             header.execution = Some(next.execution);
             header.head = next.checkpoint;
-            header.base = Some(next.checkpoint);
             header.step = next.step;
             header.checkpoints_made += 1;
-            header.children = next.children.clone();
             header.asking.clear();
             header.updated_at = now;
             self.turn.set_header(header.clone());
         }
         let checkpoint = Self::first_checkpoint(&next, now, Progress::default());
-        self.turn.put_checkpoint(checkpoint.clone());
-        self.turn.set_base(checkpoint.id);
-        self.base = Some(checkpoint);
-        self.turn.drop_journal();
+        self.turn.put_checkpoint(checkpoint);
+        if let Some(kept) = self.behind.without_garbage() {
+            self.turn.drop_journal();
+            for entry in kept {
+                self.turn.append(entry.clone());
+            }
+        }
+        self.behind.note_checkpoint(now, next.checkpoint);
         self.in_doubt = false;
         let entry = Entry { at: now, fact: Fact::Began(Box::new(next)) };
         self.turn.append(entry.clone());

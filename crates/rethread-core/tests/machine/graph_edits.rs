@@ -4,7 +4,7 @@ use rethread_core::checkpoint::Source;
 use rethread_core::event::{Refusal, RunOutcome};
 use rethread_core::graph::{Destination, GraphCommand};
 use rethread_core::header::ThreadStatus;
-use rethread_core::message::{Action, Answers, Cancel, CommandInput, Multitask, Update, UpdateAs};
+use rethread_core::message::{Action, Answers, CommandInput, Update, UpdateAs};
 use rethread_core::payload::Payload;
 
 use crate::graphs::{checkpoints, done, entry, history, live, run, start, tasks, world, world_of};
@@ -13,7 +13,7 @@ use crate::support::rng::Rng;
 use crate::support::world::World;
 use crate::support::{Code, payload};
 
-fn update(values: &str, node: Option<&str>, path: &[&str]) -> Action {
+pub(crate) fn update(values: &str, node: Option<&str>, path: &[&str]) -> Action {
     Action::Update(Box::new(Update {
         kind: UpdateAs::Node(node.map(Into::into)),
         values: payload(values),
@@ -24,10 +24,9 @@ fn update(values: &str, node: Option<&str>, path: &[&str]) -> Action {
     }))
 }
 
-fn command(update: Option<&str>, goto: &[&str], answer: Option<&str>) -> Action {
+pub(crate) fn command(update: Option<&str>, goto: &[&str], answer: Option<&str>) -> Action {
     let goto = goto.iter().map(|node| Destination::Node(node.to_string())).collect();
     Action::Command(Box::new(CommandInput {
-        entrypoint: None,
         answers: answer.map(|answer| Answers::Only(payload(answer))),
         command: GraphCommand { update: update.map(payload), goto },
     }))
@@ -172,7 +171,7 @@ fn a_command_goes_on_from_the_end() {
     assert!(matches!(outcome, RunOutcome::Refused(_)));
 }
 
-fn at(world: &mut World, place: usize) {
+pub(crate) fn at(world: &mut World, place: usize) {
     let at = checkpoints(world)[place].clone();
     world.asking.at = Some(Box::new(at));
 }
@@ -255,29 +254,6 @@ fn a_copy_of_a_step_stands_ready() {
     assert_eq!(world.status(), Some(&ThreadStatus::Pending));
     assert_eq!(history(&world).last(), Some(&entry(2, &["in", "a"], &["b"])));
     assert_eq!(run(&mut world, Action::Retry).1, done(&["in", "a", "b"]));
-}
-
-#[test]
-fn a_run_that_has_made_steps_is_not_rolled_back() {
-    let mut world = world(&[&["a"], &["never"]]);
-    let started = world.start("in");
-    world.load();
-    world.handle_message();
-    world.run_order(0);
-    world.handle_message();
-    let cancel = |roll_back| Action::Cancel(Cancel { run: None, roll_back });
-    let refused = world.submit(cancel(true));
-    world.handle_message();
-    let outcome = world.outcome(refused);
-    assert_eq!(outcome, &RunOutcome::Refused(Refusal::CannotRollBack { run: started }));
-    world.asking.multitask = Multitask::Rollback;
-    let refused = world.start("other");
-    world.handle_message();
-    assert!(matches!(world.outcome(refused), RunOutcome::Refused(_)));
-    world.submit(cancel(false));
-    world.settle(&mut Rng::new(1), None);
-    assert_eq!(world.outcome(started), &RunOutcome::Cancelled);
-    assert_eq!(history(&world).last(), Some(&entry(1, &["in", "a"], &["never"])));
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Orders and reports that get lost, orders that kill workers, and tasks that no worker knows.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures::future::join_all;
 use rethread_core::dead_letter::DeadItem;
 use rethread_core::event::RunOutcome;
@@ -106,6 +109,87 @@ fn what_may_be_in_flight_is_not_ordered_until_it_is_known_to_be_lost() {
     assert_eq!(world.store.queue[0].name, "last", "what is called later is not in doubt");
     settled(&mut world);
     assert_eq!(world.outcome(run), &RunOutcome::Done(payload(1)));
+}
+
+/// A run with an order of a newer version, and code that does not fit its journal, until it is told
+/// to.
+fn doubted_and_parked() -> (World, Arc<AtomicBool>) {
+    let fits = Arc::new(AtomicBool::new(true));
+    let code_fits = Arc::clone(&fits);
+    let mut world = World::new(Code::main(move |_| {
+        let fits = code_fits.load(Ordering::Relaxed);
+        async move {
+            task(if fits { "first" } else { "other" }, 1).await?;
+            task("work", 7).await
+        }
+    }));
+    world.start(());
+    world.handle_message();
+    world.run_order(0);
+    world.handle_message();
+    world.lose_order(0);
+    world.crash();
+    world.in_doubt = true;
+    fits.store(false, Ordering::Relaxed);
+    world.load();
+    assert!(matches!(world.status(), Some(ThreadStatus::Parked(_))), "{:?}", world.status());
+    (world, fits)
+}
+
+/// A retry, with code that fits, leaves alone what may be in flight until it is known to be lost.
+fn retries_in_doubt(mut world: World) {
+    let run = world.submit(Action::Retry);
+    world.handle_message();
+    assert!(world.store.queue.is_empty(), "a newer version may have it");
+    assert_eq!(world.find_lost(), 1);
+    settled(&mut world);
+    assert_eq!(world.outcome(run), &RunOutcome::Done(payload(7)));
+}
+
+#[test]
+fn a_run_that_was_parked_stays_in_doubt() {
+    let (mut world, fits) = doubted_and_parked();
+    world.submit(Action::Retry);
+    world.handle_message();
+    assert!(matches!(world.status(), Some(ThreadStatus::Parked(_))), "{:?}", world.status());
+    fits.store(true, Ordering::Relaxed);
+    retries_in_doubt(world);
+}
+
+#[test]
+fn a_run_that_was_parked_and_evicted_stays_in_doubt() {
+    let (mut world, fits) = doubted_and_parked();
+    world.evict();
+    assert!(world.in_doubt);
+    fits.store(true, Ordering::Relaxed);
+    retries_in_doubt(world);
+}
+
+#[test]
+fn what_was_doubted_stays_in_flight_when_the_thread_is_evicted() {
+    let mut world = calling_work();
+    let run = world.start(());
+    world.handle_message();
+    world.lose_order(0);
+    world.crash();
+    world.in_doubt = true;
+    world.load();
+    world.evict();
+    assert!(!world.in_doubt, "all that was in doubt is in flight");
+    world.load();
+    assert!(world.store.queue.is_empty());
+    assert_eq!(world.find_lost(), 1);
+    settled(&mut world);
+    assert_eq!(world.outcome(run), &RunOutcome::Done(payload(7)));
+}
+
+#[test]
+fn a_doubted_thread_that_is_deleted_takes_its_orders_back() {
+    let (mut world, _) = doubted_and_parked();
+    assert_eq!(world.withdrawn, 0);
+    world.submit(Action::Delete);
+    world.handle_message();
+    assert_eq!(world.withdrawn, 1, "orders that cannot be read too");
 }
 
 #[test]

@@ -3,11 +3,15 @@
 mod attempts;
 mod came_apart;
 mod crash_points;
+mod damaged;
 mod determinism;
 mod emitted;
 mod graph_children;
 mod graph_edits;
+mod graph_rollback;
+mod graph_stops;
 mod graphs;
+mod inline;
 mod lost;
 mod mixtures;
 mod multitask;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use axum::RequestPartsExt;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use futures::StreamExt;
 use futures::future::{join, try_join, try_join4};
 use rethread_client::{ClientError, EventKind, Refusal, RunOutcome};
@@ -17,6 +20,7 @@ use super::order::Order;
 use crate::assistants;
 use crate::caller::Tenant;
 use crate::error::{ApiError, ApiResult};
+use crate::extract::Path;
 use crate::ids;
 use crate::json::Object;
 use crate::records::{ActiveRun, AssistantRecord, RunRecord, RunStatus, ThreadRecord};
@@ -40,6 +44,16 @@ pub(crate) enum Place {
     Thread(Uuid),
     /// On a thread of its own, that has the same id as the run.
     Alone,
+}
+
+/// The thread that the path of a request names, if it names one.
+impl<S: Send + Sync> FromRequestParts<S> for Place {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let named = parts.extract::<Option<Path<Uuid>>>().await?;
+        Ok(named.map_or(Self::Alone, |Path(thread)| Self::Thread(thread)))
+    }
 }
 
 /// Wait before a request is sent again of which it is not known whether it was taken.

@@ -10,7 +10,7 @@ use crate::assistants;
 use crate::caller::Tenant;
 use crate::error::ApiResult;
 use crate::ids;
-use crate::json::{shown, shown_payload};
+use crate::json::{show, shown};
 use crate::records::{RunRecord, RunStatus};
 use crate::shared::Shared;
 use crate::sse::{asked, error_frame, interrupts, merged};
@@ -97,7 +97,7 @@ pub(crate) async fn result(shared: &Shared, name: &RunName, ending: &Ending) -> 
         };
     };
     Ok(match &**outcome {
-        RunOutcome::Done(value) => shown_payload(value),
+        RunOutcome::Done(value) => show(value),
         RunOutcome::Interrupted(open) => {
             beside_values(shared, name, interrupts(&asked(open))).await?
         }

@@ -59,17 +59,17 @@ fn made() -> Routes {
         .add(
             create(RUNS, "create_run", "Makes a run, and goes on without waiting for it.")
                 .json::<Run>(200, "The run."),
-            start::create_on,
+            start::create_one,
         )
         .add(
             create("/threads/{thread_id}/runs/stream", "stream_run", "Makes a run and streams it.")
                 .events(200, EVENTS),
-            start::stream_on,
+            start::create_and_stream,
         )
         .add(
             create("/threads/{thread_id}/runs/wait", "wait_run", "Makes a run and waits for it.")
                 .json::<serde_json::Value>(200, OUTCOME),
-            start::wait_on,
+            start::create_and_wait,
         )
 }
 
@@ -155,17 +155,17 @@ fn alone() -> Routes {
         .add(
             create("/runs", "create_stateless_run", "Makes a run that has no thread.")
                 .json::<Run>(200, "The run."),
-            start::create_alone,
+            start::create_one,
         )
         .add(
             create("/runs/stream", "stream_stateless_run", "Makes a run and streams it.")
                 .events(200, EVENTS),
-            start::stream_alone,
+            start::create_and_stream,
         )
         .add(
             create("/runs/wait", "wait_stateless_run", "Makes a run and waits for it.")
                 .json::<serde_json::Value>(200, OUTCOME),
-            start::wait_alone,
+            start::create_and_wait,
         )
         .add(
             Operation::get(

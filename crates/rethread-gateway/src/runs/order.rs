@@ -168,7 +168,7 @@ impl Order {
             OrderAction::Start(input) => thread.invoke_json(&self.graph, input),
             OrderAction::Resume(answer) => thread.resume_json(answer),
             OrderAction::Command { update, goto, resume } => {
-                let mut command = CommandInput::new().entrypoint(&self.graph);
+                let mut command = CommandInput::new();
                 if let Some(update) = update {
                     command = command.update(update);
                 }

@@ -5,47 +5,29 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, TryStreamExt, stream};
-use uuid::Uuid;
 
 use super::create::{Made, Place, create};
 use super::ending::RunName;
 use super::model::{OnDisconnect, Run, RunCreate};
 use super::read::{Watched, location_headers, waiting};
 use super::watch::Watch;
-use crate::caller::{Caller, Tenant};
+use crate::caller::Caller;
 use crate::error::ApiResult;
-use crate::extract::{BatchBody, Body, Path};
+use crate::extract::{BatchBody, Body};
 use crate::shared::Shared;
 use crate::sse::Position;
 
 /// How many runs of a batch are made at the same time.
 const AT_ONCE: usize = 32;
 
-pub(super) async fn create_on(
+pub(super) async fn create_one(
     State(shared): State<Shared>,
     Caller { tenant }: Caller,
-    Path(thread): Path<Uuid>,
-    Body(run): Body<RunCreate>,
-) -> ApiResult<Response> {
-    start(&shared, &tenant, Place::Thread(thread), run).await
-}
-
-pub(super) async fn create_alone(
-    State(shared): State<Shared>,
-    Caller { tenant }: Caller,
-    Body(run): Body<RunCreate>,
-) -> ApiResult<Response> {
-    start(&shared, &tenant, Place::Alone, run).await
-}
-
-async fn start(
-    shared: &Shared,
-    tenant: &Tenant,
     place: Place,
-    run: RunCreate,
+    Body(run): Body<RunCreate>,
 ) -> ApiResult<Response> {
-    let made = create(shared, tenant, place, run).await?;
-    Watch::leave(shared, &made);
+    let made = create(&shared, &tenant, place, run).await?;
+    Watch::leave(&shared, &made);
     let headers = locations(place, &made, None);
     Ok((headers, Json(Run::from(made.record))).into_response())
 }
@@ -65,69 +47,35 @@ pub(super) async fn create_batch(
     made.buffered(AT_ONCE).try_collect().await.map(Json)
 }
 
-pub(super) async fn wait_on(
+pub(super) async fn create_and_wait(
     State(shared): State<Shared>,
     Caller { tenant }: Caller,
-    Path(thread): Path<Uuid>,
-    Body(run): Body<RunCreate>,
-) -> ApiResult<Response> {
-    start_and_wait(&shared, &tenant, Place::Thread(thread), run).await
-}
-
-pub(super) async fn wait_alone(
-    State(shared): State<Shared>,
-    Caller { tenant }: Caller,
-    Body(run): Body<RunCreate>,
-) -> ApiResult<Response> {
-    start_and_wait(&shared, &tenant, Place::Alone, run).await
-}
-
-async fn start_and_wait(
-    shared: &Shared,
-    tenant: &Tenant,
     place: Place,
-    run: RunCreate,
+    Body(run): Body<RunCreate>,
 ) -> ApiResult<Response> {
     let cancels = run.on_disconnect == OnDisconnect::Cancel;
     let is_put_off = run.after_seconds.millis().is_some();
-    let made = create(shared, tenant, place, run).await?;
-    let watch = Watch::of_made(shared, &made, cancels);
+    let made = create(&shared, &tenant, place, run).await?;
+    let watch = Watch::of_made(&shared, &made, cancels);
     let headers = locations(place, &made, Some("join"));
-    Ok((headers, waiting(shared, made.name, watch, is_put_off)).into_response())
+    Ok((headers, waiting(&shared, made.name, watch, is_put_off)).into_response())
 }
 
-pub(super) async fn stream_on(
+pub(super) async fn create_and_stream(
     State(shared): State<Shared>,
     Caller { tenant }: Caller,
-    Path(thread): Path<Uuid>,
-    Body(run): Body<RunCreate>,
-) -> ApiResult<Response> {
-    start_and_stream(&shared, &tenant, Place::Thread(thread), run).await
-}
-
-pub(super) async fn stream_alone(
-    State(shared): State<Shared>,
-    Caller { tenant }: Caller,
-    Body(run): Body<RunCreate>,
-) -> ApiResult<Response> {
-    start_and_stream(&shared, &tenant, Place::Alone, run).await
-}
-
-async fn start_and_stream(
-    shared: &Shared,
-    tenant: &Tenant,
     place: Place,
-    run: RunCreate,
+    Body(run): Body<RunCreate>,
 ) -> ApiResult<Response> {
     let cancels = run.on_disconnect == OnDisconnect::Cancel;
     let (modes, has_children) = (run.stream_mode.clone(), run.stream_subgraphs);
     let is_put_off = run.after_seconds.millis().is_some();
-    let made = create(shared, tenant, place, run).await?;
-    let watch = Watch::of_made(shared, &made, cancels);
+    let made = create(&shared, &tenant, place, run).await?;
+    let watch = Watch::of_made(&shared, &made, cancels);
     let headers = locations(place, &made, Some("stream"));
     let seen = Position::default();
     let watched = Watched { name: made.name, modes, has_children, seen, is_put_off };
-    Ok((headers, watched.response(shared, watch)).into_response())
+    Ok((headers, watched.response(&shared, watch)).into_response())
 }
 
 /// Where a run is found, and how its reader goes on.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use rethread_core::failure::Failure;
-use rethread_core::graph::{GraphChange, GraphEdit, GraphEdited, StepCount, StepView};
+use rethread_core::graph::{GraphChange, GraphEdit, GraphEdited, StepCount, StepView, TaskResult};
 use rethread_core::ids::{CallId, ExecutionId, RunId, ThreadId};
 use rethread_core::payload::Payload;
 use rethread_core::replay::{
@@ -27,6 +27,8 @@ pub(crate) struct Thread {
     pub(crate) ran: Vec<Vec<String>>,
     /// What the last step that did not end looked like.
     pub(crate) view: Option<StepView>,
+    /// What the last edit left to be shown.
+    pub(crate) shown: Option<Value>,
 }
 
 pub(crate) fn pack(value: &Value) -> Payload {
@@ -38,7 +40,7 @@ pub(crate) fn unpack(payload: &Payload) -> Value {
 }
 
 impl Thread {
-    pub(crate) fn new(graph: &Graph<Values, Values>) -> Self {
+    pub(crate) fn new<I, O>(graph: &Graph<I, O>) -> Self {
         let registry = Registry::builder().graph(graph).build().expect("valid");
         Self {
             registry,
@@ -48,6 +50,7 @@ impl Thread {
             steps: 0,
             ran: Vec::new(),
             view: None,
+            shown: None,
         }
     }
 
@@ -75,6 +78,12 @@ impl Thread {
             output = self.step(None)?;
         }
         Ok(unpack(&output.value))
+    }
+
+    /// Why an input is refused before anything begins.
+    pub(crate) fn refuses(&self, input: &Value) -> Option<String> {
+        let started = self.registry.start(&self.graph, &pack(input));
+        started.err().map(|refusal| refusal.to_string())
     }
 
     fn step(&mut self, input: Option<Payload>) -> Result<BodyOutput, Failure> {
@@ -189,16 +198,30 @@ impl Thread {
 
     /// Edits the state; says what is left to be run then.
     pub(crate) fn edit(&mut self, change: GraphChange) -> Result<Vec<String>, String> {
+        self.steps += 1;
+        let run = RunId::from_uuid(Uuid::from_u128(self.steps));
+        self.edit_in(run, Vec::new(), change)
+    }
+
+    /// The same in a run, with what is recorded of the step that is edited.
+    pub(crate) fn edit_in(
+        &mut self,
+        run: RunId,
+        results: Vec<TaskResult>,
+        change: GraphChange,
+    ) -> Result<Vec<String>, String> {
         let edit = GraphEdit {
+            run: Some(run),
             previous: self.previous.clone(),
             values: Payload::NULL,
-            results: Vec::new(),
+            results,
             change,
         };
         let edited = self.registry.edit(&self.graph, &edit).map_err(|refusal| refusal.to_string());
         let GraphEdited { output, .. } = edited?;
         self.previous = output.save;
         let step = output.step.expect("edits give steps");
+        self.shown = Some(unpack(&step.values));
         Ok(step.tasks.into_iter().map(|task| task.name).collect())
     }
 }

@@ -7,3 +7,5 @@ mod drawing;
 mod driver;
 mod states;
 mod steps;
+mod typed;
+mod zz_measure;

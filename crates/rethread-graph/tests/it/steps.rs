@@ -1,12 +1,15 @@
 use rethread_core::failure::kind;
-use rethread_core::graph::{Destination, GraphChange, GraphCommand};
+use rethread_core::graph::{Destination, GraphChange, GraphCommand, NodeOutput, TaskResult};
+use rethread_core::ids::RunId;
 use rethread_core::message::UpdateAs;
 use rethread_core::payload::Payload;
 use rethread_graph::{
-    Branch, Command, END, Field, Graph, Node, NodeError, Reducer, START, Send, StateGraph, Values,
+    Branch, Command, END, Field, Graph, Node, NodeError, Reducer, START, Send, Sent, StateGraph,
+    Values,
 };
-use rethread_sdk::Error;
+use rethread_sdk::{Cache, Error, interrupt};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::driver::{Thread, pack, unpack};
 
@@ -191,6 +194,75 @@ fn a_command_to_the_parent_counts_as_one_of_the_node() {
 }
 
 #[test]
+fn a_command_to_the_parent_that_leads_nowhere_is_an_error_of_the_node() {
+    let graph = || graph().add_node("sub", leaving()).add_edge(START, "sub");
+    let mut thread = done(graph());
+    assert_eq!(log(thread.run(json!({ "log": ["in"] }))), json!(kind::INVALID_DESTINATION));
+    let view = thread.view.take().expect("the step has a view");
+    assert_eq!(unpack(&view.values), json!({ "log": ["in"] }), "nothing of it is kept");
+    assert_eq!(view.tasks[0].result, None);
+    let failure = view.tasks[0].failure.as_ref().expect("it has failed");
+    assert!(failure.message.contains("`c`"), "{}", failure.message);
+    thread.deploy(&graph().add_node("c", logs("c")).compile().expect("well formed"));
+    assert_eq!(log(thread.go_on()), json!(["in", "i", "c"]), "the node is there now");
+}
+
+#[test]
+fn paths_in_the_coordinator_only_look_at_the_state() {
+    async fn asks(_: Value) -> &'static str {
+        interrupt::<bool>("go on?").await.map_or(END, |_| "a")
+    }
+    async fn waits(_: Value) -> &'static str {
+        std::future::pending::<()>().await;
+        "a"
+    }
+    fn sends(_: Value) -> &'static str {
+        rethread_sdk::emit("x").map_or(END, |()| "a")
+    }
+    let at_start =
+        |branch: Branch| graph().add_node("a", logs("a")).add_conditional_edges(START, branch);
+    let behind = |branch: Branch| {
+        let inner = graph().add_node("b", logs("b")).add_edge(START, "b");
+        let inner = inner.compile().expect("well formed");
+        let outer = StateGraph::with_fields("outer", [Field::append("log")]);
+        let outer = outer.add_node("sub", &inner).add_node("a", logs("a"));
+        outer.add_edge(START, "sub").add_conditional_edges("sub", branch)
+    };
+    for (branch, does) in [
+        (Branch::new(asks), "asks a person"),
+        (Branch::new(waits), "waits for something"),
+        (Branch::new(sends), "writes to the stream"),
+    ] {
+        for graph in [at_start(branch.clone()), behind(branch)] {
+            let failure = done(graph).run(json!({})).expect_err("it may not");
+            assert_eq!(failure.kind, kind::INVALID_GRAPH);
+            assert!(failure.message.contains(does), "{}", failure.message);
+        }
+    }
+}
+
+#[test]
+fn a_state_that_the_cache_key_does_not_take_is_an_error_of_the_node() {
+    let cached = logs("a").cache(Cache::forever()).cache_key(|x: &Sent<u8>| x.0.to_string());
+    let failure = done(graph().add_node("a", cached).add_edge(START, "a")).run(json!({}));
+    let failure = failure.expect_err("the state is no number");
+    assert!(failure.message.contains("`a`"), "{}", failure.message);
+}
+
+#[test]
+fn joins_are_told_apart_whatever_their_nodes_are_named() {
+    let names = ["a", "b+c", "a+b", "c"];
+    let graph = names.iter().fold(graph(), |graph, name| graph.add_node(*name, logs(name)));
+    let graph = graph
+        .add_node("end", logs("end"))
+        .add_edge(START, "a")
+        .add_edge("a", "c")
+        .add_edge(["a", "b+c"], "end")
+        .add_edge(["a+b", "c"], "end");
+    assert_eq!(log(done(graph).run(json!({}))), json!(["a", "c"]), "neither join is full");
+}
+
+#[test]
 fn inputs_and_outputs_are_parts_of_the_state() {
     let all = |state: Value| async move { Ok::<_, Error>(json!({ "log": [state], "x": 2 })) };
     let graph = graph().input_fields(["x"]).output_fields(["x"]);
@@ -208,6 +280,37 @@ fn private_fields_are_seen_by_those_who_name_them() {
         .add_node("b", Node::new(sees).sees(["note"]))
         .add_sequence([START, "a", "b"]);
     assert_eq!(log(done(graph).run(json!({}))), json!([{ "log": [] }, { "note": 1 }]));
+}
+
+/// A list that counts how often it is read.
+#[derive(Debug, serde::Serialize)]
+struct Counted(Vec<u64>);
+
+static READ: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
+impl<'de> serde::Deserialize<'de> for Counted {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        READ.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Vec::deserialize(deserializer).map(Self)
+    }
+}
+
+#[test]
+fn a_function_reads_the_value_of_its_field_once_in_a_step() {
+    let joins = |mut old: Counted, new: u64| {
+        old.0.push(new);
+        Ok(old)
+    };
+    let all = Field::new("all", Reducer::own("joins", Counted(Vec::new()), joins));
+    let one = |n: Value| async move { Ok::<_, Error>(json!({ "all": n })) };
+    let graph = StateGraph::with_fields("g", [all])
+        .add_node("one", one)
+        .add_conditional_edges(START, |_: Value| {
+            (0..50).map(|n| Send::new("one", n)).collect::<Vec<_>>()
+        });
+    let result = done(graph).run(json!({})).expect("it runs");
+    assert_eq!(result["all"], json!((0..50).collect::<Vec<u64>>()));
+    assert_eq!(READ.load(std::sync::atomic::Ordering::Relaxed), 1);
 }
 
 #[test]
@@ -278,6 +381,48 @@ fn updates_take_the_edges_and_paths_of_their_node() {
     let end = GraphChange::Update { kind: UpdateAs::End, updates: vec![(Payload::NULL, None)] };
     assert_eq!(thread.edit(update(json!({ "x": 1 }), Some("a"))), Ok(vec!["b".to_owned()]));
     assert_eq!(thread.edit(end), Ok(vec![]));
+}
+
+#[test]
+fn ending_a_step_does_not_follow_the_edges_of_a_node_that_failed() {
+    let graph = || {
+        let graph = graph().add_node("a", logs("a")).add_node("b", logs("b"));
+        let graph = graph.add_node("c", logs("c")).add_edge(START, "a").add_edge("a", "b");
+        graph.interrupt_before(["a"])
+    };
+    let end = || GraphChange::Update { kind: UpdateAs::End, updates: vec![(Payload::NULL, None)] };
+    let output = NodeOutput {
+        updates: vec![pack(&json!({ "log": ["handled"] }))],
+        goto: vec![Destination::Node("c".into())],
+        to_parent: false,
+    };
+    let result = Some(Payload::encode(&output, "output").expect("encodes"));
+    let run = RunId::from_uuid(Uuid::from_u128(9));
+    for (is_handled, next) in [(true, vec!["c"]), (false, vec!["b", "c"])] {
+        let mut thread = done(graph());
+        assert_eq!(log(thread.run(json!({}))), json!([]));
+        let results = vec![TaskResult { name: "a".into(), result: result.clone(), is_handled }];
+        let left = thread.edit_in(run, results, end()).expect("it ends");
+        assert_eq!(left, next);
+        assert_eq!(thread.shown, Some(json!({ "log": ["handled"] })));
+    }
+}
+
+#[test]
+fn messages_of_edits_have_ids_of_their_own() {
+    let graph = || {
+        let graph = StateGraph::with_fields("g", [Field::messages("messages")]);
+        graph.add_node("a", || async { Ok::<_, Error>(()) }).add_edge(START, "a")
+    };
+    let id_after = |run: u128| {
+        let mut thread = done(graph());
+        let run = RunId::from_uuid(Uuid::from_u128(run));
+        let change = update(json!({ "messages": "hi" }), Some("a"));
+        thread.edit_in(run, Vec::new(), change).expect("it is made");
+        thread.shown.expect("is shown")["messages"][0]["id"].clone()
+    };
+    assert_eq!(id_after(1), id_after(1), "the same edit, made again");
+    assert_ne!(id_after(1), id_after(2), "an equal edit of another thread");
 }
 
 #[test]

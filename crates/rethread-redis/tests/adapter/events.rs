@@ -59,16 +59,8 @@ async fn many_watches_come_and_go() {
     assert!(timeout(LIMIT, watch.changed()).await.expect("wakes"));
     drop(watch);
     // Nothing stays subscribed.
-    let mut raw = space.raw().await;
-    let ours = format!("*{}.p00}}*", space.escaped());
     eventually("all subscriptions end", async || {
-        let channels: Vec<String> = redis::cmd("PUBSUB")
-            .arg("CHANNELS")
-            .arg(&ours)
-            .query_async(&mut raw)
-            .await
-            .expect("asks");
-        Ok(channels.is_empty().then_some(()))
+        Ok(space.channels("p00").await.is_empty().then_some(()))
     })
     .await;
 }
@@ -92,16 +84,8 @@ async fn watchers_are_woken_after_the_server_came_back() {
             assert!(watch.changed().await);
         }
         // Each later event wakes as well, once the subscription stands again.
-        let mut raw = space.raw().await;
-        let ours = format!("*{}.p00}}*", space.escaped());
         eventually("it is subscribed again", async || {
-            let channels: Vec<String> = redis::cmd("PUBSUB")
-                .arg("CHANNELS")
-                .arg(&ours)
-                .query_async(&mut raw)
-                .await
-                .expect("asks");
-            Ok((!channels.is_empty()).then_some(()))
+            Ok((!space.channels("p00").await.is_empty()).then_some(()))
         })
         .await;
         let mut write = commit(lease, last + 2);

@@ -40,16 +40,8 @@ async fn no_channel_stays_subscribed() {
         let worker = worker(&format!("w{n}"));
         drop(space.storage.open_mailbox(&worker, &queues()).await.expect("opens"));
     }
-    let mut raw = space.raw().await;
-    let ours = format!("*{}.w}}:*", space.escaped());
     eventually("all subscriptions end", async || {
-        let channels: Vec<String> = redis::cmd("PUBSUB")
-            .arg("CHANNELS")
-            .arg(&ours)
-            .query_async(&mut raw)
-            .await
-            .expect("asks");
-        Ok(channels.is_empty().then_some(()))
+        Ok(space.channels("w").await.is_empty().then_some(()))
     })
     .await;
 }

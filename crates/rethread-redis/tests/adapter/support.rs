@@ -64,6 +64,14 @@ impl Space {
         client.get_multiplexed_async_connection().await.expect("connects")
     }
 
+    /// Channels with a subscriber whose hash tag ends so.
+    pub(crate) async fn channels(&self, tag: &str) -> Vec<String> {
+        let ours = format!("*{}.{tag}}}*", self.escaped());
+        let mut raw = self.raw().await;
+        let mut channels = redis::cmd("PUBSUB");
+        channels.arg("CHANNELS").arg(&ours).query_async(&mut raw).await.expect("asks")
+    }
+
     /// Keys of the first partition that contain `part`.
     pub(crate) async fn keys(&self, part: &str) -> Vec<String> {
         let ours = self.keys_under("p00").await;

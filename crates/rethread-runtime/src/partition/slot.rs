@@ -19,8 +19,8 @@ pub(super) struct Slot {
     pub(super) unwritten: usize,
     /// Whether the thread has something to do without a message.
     pub(super) is_wanted: bool,
-    /// Whether calls may be in flight of which only a newer version knows. The first coordinator
-    /// that is told so keeps it in mind.
+    /// Whether calls may be in flight of which only a newer version knows. A coordinator that is
+    /// told so gives it back when it leaves, unless it has come to know them.
     pub(super) in_doubt: bool,
     /// Whether its coordinator may have calls in flight.
     pub(super) may_have_calls: bool,

@@ -82,7 +82,7 @@ enum Stage {
     },
 }
 
-/// What stands in queues and inbox; none if they could not be read.
+/// What stands in queues and inbox; none if they could not be read, or not all of them.
 #[derive(Debug)]
 pub(crate) struct Searched(Option<InFlight>);
 
@@ -140,8 +140,9 @@ impl Sweep {
         }
     }
 
-    /// Ends the questions: what was in flight the last time too is looked for.
-    fn choose(&mut self, found: Attempts, up_to: u64) {
+    /// Ends the questions: what was in flight the last time too is looked for. A partition in doubt
+    /// is searched in any case.
+    fn choose(&mut self, found: Attempts, up_to: u64, in_doubt: bool) {
         let is_seen = |call: &_, attempt: &u32| self.seen.get(call) == Some(attempt);
         let candidates: Attempts = found
             .iter()
@@ -150,7 +151,7 @@ impl Sweep {
             .collect();
         self.seen = found;
         self.missing.retain(|call, attempt| candidates.get(call) == Some(attempt));
-        self.stage = match candidates.is_empty() {
+        self.stage = match candidates.is_empty() && !in_doubt {
             true => Stage::Resting,
             false => Stage::Writing { candidates, up_to },
         };
@@ -241,7 +242,7 @@ impl OwnerState {
     }
 
     fn search_for(&mut self, found: Attempts) {
-        self.sweep.choose(found, self.outbox.pushed());
+        self.sweep.choose(found, self.outbox.pushed(), self.in_doubt);
         self.search_once_written();
     }
 
@@ -264,6 +265,9 @@ impl OwnerState {
 
     /// Has those ordered again that were missing twice.
     pub(super) fn searched(&mut self, searched: Searched) {
+        if self.in_doubt && searched.0.is_some() {
+            self.end_doubt();
+        }
         let lost = self.sweep.conclude(searched);
         if !self.sweep.missing.is_empty() {
             let wait = CONFIRM_WAIT.min(self.sweep.every).max(self.sweep.took);
@@ -284,6 +288,21 @@ impl OwnerState {
                 Phase::Loading { .. } | Phase::Leaving(_) | Phase::Quarantined { .. } => {}
             }
         }
+    }
+}
+
+impl OwnerState {
+    /// Nothing of a newer version is left in queues and inbox: all that is in flight is known. What
+    /// threads in memory have doubted is found to be lost, if it is.
+    fn end_doubt(&mut self) {
+        self.in_doubt = false;
+        for slot in self.slots.values_mut() {
+            slot.in_doubt = false;
+        }
+        tracing::info!(
+            partition = %self.lease.partition,
+            "nothing of a newer version is left: calls in progress wait no longer for it"
+        );
     }
 }
 
@@ -367,7 +386,7 @@ mod tests {
         meanwhile: &[InboxMessage],
         there: &[(ThreadKey, OpenCall)],
     ) -> Vec<(ThreadKey, OpenCall)> {
-        sweep.choose(attempts(in_flight), 0);
+        sweep.choose(attempts(in_flight), 0, false);
         if let Stage::Writing { candidates, .. } = &mut sweep.stage {
             let (candidates, began) = (std::mem::take(candidates), Instant::now());
             sweep.stage = Stage::Searching { candidates, began };
@@ -433,7 +452,7 @@ mod tests {
         let mut sweep = sweep();
         search(&mut sweep, &all, &[], &[]);
         search(&mut sweep, &all, &[], &[]);
-        sweep.choose(attempts(&all), 0);
+        sweep.choose(attempts(&all), 0, false);
         sweep.pass_over(thread("t").key());
         let Stage::Writing { candidates, .. } = &sweep.stage else { panic!("it has begun") };
         assert_eq!(*candidates, attempts(&[other]));

@@ -260,13 +260,16 @@ impl OwnerState {
     }
 
     pub(super) fn left(&mut self, left: Left) {
-        let Left { thread, actor, in_flight, due } = left;
+        let Left { thread, actor, in_flight, in_doubt, due } = left;
         self.coordinators.remove(&actor);
         let Some(slot) = self.slots.get_mut(&thread) else { return };
         if !slot.is_driven_by(actor) {
             return;
         }
         slot.phase = Phase::Away { in_flight: Some(in_flight) };
+        slot.in_doubt = in_doubt;
+        // The next search ends it, if there is nothing of a newer version.
+        self.in_doubt |= in_doubt;
         self.sweep.pass_over(thread);
         match due {
             Some(due) => {

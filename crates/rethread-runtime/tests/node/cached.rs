@@ -10,7 +10,7 @@ use rethread_sdk::{Cache, Entrypoint, Error, Registry, Task, TaskRef, interrupt}
 use tokio::sync::Semaphore;
 
 use crate::faulty::Faulty;
-use crate::support::{Counter, Driver, options, start};
+use crate::support::{Counter, Driver, coordinator, options, start, worker};
 
 /// An entrypoint `main` that calls the task `slow` as often as its input says, at once, with the
 /// same argument each time.
@@ -47,9 +47,7 @@ async fn cached_results(driver: &Driver, thread: &str, run: RunId) -> usize {
     events.iter().filter(is_cached).count()
 }
 
-fn worker(name: &str, driver: &Driver, registry: Registry, slots: usize) -> NodeOptions {
-    let mut options = options(name, driver, registry);
-    options.coordinator = false;
+fn slots(slots: usize, mut options: NodeOptions) -> NodeOptions {
     options.workers = vec![PoolOptions::standard(slots)];
     options
 }
@@ -59,11 +57,9 @@ async fn of_equal_calls_on_two_workers_one_runs_its_body() {
     let driver = Driver::in_memory(1);
     let (bodies, gate) = (Counter::default(), Arc::new(Semaphore::new(0)));
     let registry = equal_calls(&bodies, &gate);
-    let mut coordinator = options("c", &driver, registry.clone());
-    coordinator.workers.clear();
-    let coordinator = start(coordinator).await;
-    let first = start(worker("a", &driver, registry.clone(), 1)).await;
-    let second = start(worker("b", &driver, registry, 3)).await;
+    let coordinator = start(coordinator("c", &driver, registry.clone())).await;
+    let first = start(slots(1, worker("a", &driver, registry.clone()))).await;
+    let second = start(slots(3, worker("b", &driver, registry))).await;
     let run = driver.start("t", "main", 6_u64).await;
     bodies.reaches(1).await;
     gate.add_permits(1);
@@ -220,14 +216,12 @@ async fn the_duty_of_a_killed_worker_goes_to_the_next() {
     let driver = Driver::in_memory(1);
     let (bodies, gate) = (Counter::default(), Arc::new(Semaphore::new(0)));
     let registry = equal_calls(&bodies, &gate);
-    let mut coordinator = options("c", &driver, registry.clone());
-    coordinator.workers.clear();
-    let coordinator = start(coordinator).await;
-    let first = start(worker("a", &driver, registry.clone(), 2)).await;
+    let coordinator = start(coordinator("c", &driver, registry.clone())).await;
+    let first = start(slots(2, worker("a", &driver, registry.clone()))).await;
     let run = driver.start("t", "main", 3_u64).await;
     bodies.reaches(1).await;
     drop(first);
-    let second = start(worker("b", &driver, registry, 2)).await;
+    let second = start(slots(2, worker("b", &driver, registry))).await;
     bodies.reaches(2).await;
     gate.add_permits(1);
     assert_eq!(driver.done::<u64>("t", run).await, 3 * 42);

@@ -50,6 +50,16 @@ impl Endless {
     }
 }
 
+/// Runs `main`, which begins the endless task and cancels it.
+async fn drops_what_is_cancelled(registry: Registry, endless: &Endless) {
+    let driver = Driver::in_memory(1);
+    let node = start(options("a", &driver, registry)).await;
+    assert_eq!(driver.invoke::<String>("t", "main", ()).await, kind::CANCELLED);
+    endless.dropped.reaches(1).await;
+    assert_eq!(endless.begun.get(), 1);
+    node.drain().await.expect("nothing is left to wait for");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_call_of_an_entrypoint_drops_its_body() {
     let endless = Endless::default();
@@ -59,12 +69,7 @@ async fn a_cancelled_call_of_an_entrypoint_drops_its_body() {
         async move { endless.call_and_cancel().await }
     });
     let registry = Registry::builder().entrypoint(main).task(seen.task()).build().expect("builds");
-    let driver = Driver::in_memory(1);
-    let node = start(options("a", &driver, registry)).await;
-    assert_eq!(driver.invoke::<String>("t", "main", ()).await, kind::CANCELLED);
-    seen.dropped.reaches(1).await;
-    assert_eq!(seen.begun.get(), 1);
-    node.drain().await.expect("nothing is left to wait for");
+    drops_what_is_cancelled(registry, &seen).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,12 +87,7 @@ async fn a_cancelled_call_of_a_task_drops_its_body() {
     });
     let builder = Registry::builder().entrypoint(main).task(outer);
     let registry = builder.task(seen.task()).build().expect("builds");
-    let driver = Driver::in_memory(1);
-    let node = start(options("a", &driver, registry)).await;
-    assert_eq!(driver.invoke::<String>("t", "main", ()).await, kind::CANCELLED);
-    seen.dropped.reaches(1).await;
-    assert_eq!(seen.begun.get(), 1);
-    node.drain().await.expect("nothing is left to wait for");
+    drops_what_is_cancelled(registry, &seen).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

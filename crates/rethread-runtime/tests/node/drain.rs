@@ -1,7 +1,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rethread_sdk::{Entrypoint, Error, Registry, Task};
+use rethread_runtime::Node;
+use rethread_sdk::{Entrypoint, Error, Registry, RunId, Task};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -27,17 +28,23 @@ fn one_step(bodies: &Counter, gate: &Arc<Semaphore>) -> Registry {
     Registry::builder().entrypoint(main).task(step).build().expect("builds")
 }
 
+/// A node in the middle of a body. Others get its partitions by its drain alone: leases that were
+/// not released would hold longer than the test may take.
+async fn busy(driver: &Driver, bodies: &Counter, gate: &Arc<Semaphore>) -> (Node, RunId) {
+    let mut options = options("a", driver, one_step(bodies, gate));
+    options.lease_ttl = Duration::from_secs(1_000);
+    let node = start(options).await;
+    let run = driver.start("t", "main", ()).await;
+    bodies.reaches(1).await;
+    (node, run)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drained_node_hands_over_at_once() {
     let driver = Driver::in_memory(4);
     let gate = Arc::new(Semaphore::new(0));
     let bodies = Counter::default();
-    let mut first = options("a", &driver, one_step(&bodies, &gate));
-    // Were the leases not released, the test would run into its deadline.
-    first.lease_ttl = Duration::from_secs(1_000);
-    let node_a = start(first).await;
-    let run = driver.start("t", "main", ()).await;
-    bodies.reaches(1).await;
+    let (node_a, run) = busy(&driver, &bodies, &gate).await;
     let mut second = options("b", &driver, one_step(&bodies, &gate));
     // The fetch that is handed back must not count.
     second.fetches_max = 1;
@@ -55,12 +62,7 @@ async fn a_body_may_finish_during_a_drain() {
     let driver = Driver::in_memory(1);
     let gate = Arc::new(Semaphore::new(0));
     let bodies = Counter::default();
-    let mut first = options("a", &driver, one_step(&bodies, &gate));
-    // The other node gets the partition by the drain alone.
-    first.lease_ttl = Duration::from_secs(1_000);
-    let node_a = start(first).await;
-    let run = driver.start("t", "main", ()).await;
-    bodies.reaches(1).await;
+    let (node_a, run) = busy(&driver, &bodies, &gate).await;
     let node_b = start(options("b", &driver, one_step(&bodies, &gate))).await;
     let (drained, ()) = tokio::join!(node_a.drain(), async {
         let loaded = async {

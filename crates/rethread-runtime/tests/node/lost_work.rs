@@ -17,12 +17,11 @@ use tokio::sync::Semaphore;
 use crate::faulty::Faulty;
 use crate::hand::{Hand, shut_down, until, worker};
 use crate::runs::doubling;
-use crate::support::{Counter, Driver, options, start};
+use crate::support::{self, Counter, Driver, options, start};
 
 /// A node that runs no tasks and looks for lost orders all the time.
 fn coordinator(driver: &Driver, registry: Registry) -> NodeOptions {
-    let mut options = options("c", driver, registry);
-    options.workers.clear();
+    let mut options = support::coordinator("c", driver, registry);
     options.sweep_every = Duration::from_millis(20);
     options
 }

@@ -11,12 +11,21 @@ use rethread_sdk::{Entrypoint, Error, Registry, Retry, Task, TaskRef, emit, inte
 use tokio::sync::Semaphore;
 
 use crate::faulty::Faulty;
-use crate::support::{Counter, Driver, options, payload, start};
+use crate::support::{Counter, Driver, coordinator, options, payload, start, worker};
 
 /// An entrypoint `main` that calls the task `outer` with its input.
 fn main_calling_outer() -> Entrypoint<u64, u64> {
     Entrypoint::new("main", |n: u64| async move {
         TaskRef::<(u64,), u64>::named("outer").call((n,)).await
+    })
+}
+
+/// A task that counts its bodies and gives this.
+fn counted(name: &str, bodies: &Counter, result: u64) -> Task<((),), u64> {
+    let bodies = bodies.clone();
+    Task::new(name, move |(): ()| {
+        bodies.add();
+        async move { Ok::<_, Error>(result) }
     })
 }
 
@@ -232,11 +241,7 @@ async fn a_further_attempt_finds_what_an_earlier_one_has_finished() {
 #[tokio::test(flavor = "multi_thread")]
 async fn questions_of_called_tasks_give_up_every_callers_slot() {
     let done = Counter::default();
-    let counted = done.clone();
-    let finished = Task::new("finished", move |(): ()| {
-        counted.add();
-        async { Ok::<_, Error>(100_u64) }
-    });
+    let finished = counted("finished", &done, 100);
     let asks = Task::new("asks", |n: u64| async move {
         let answer: u64 = interrupt(n).await?;
         Ok::<_, Error>(answer)
@@ -284,12 +289,9 @@ async fn what_a_killed_worker_had_finished_is_kept() {
     let gate = Arc::new(Semaphore::new(0));
     let (outers, quick, slow) = (Counter::default(), Counter::default(), Counter::default());
     let registry = {
-        let (outers, quick, slow) = (outers.clone(), quick.clone(), slow.clone());
+        let (outers, slow) = (outers.clone(), slow.clone());
         let gate = Arc::clone(&gate);
-        let quick = Task::new("quick", move |(): ()| {
-            quick.add();
-            async { Ok::<_, Error>(1_u64) }
-        });
+        let quick = counted("quick", &quick, 1);
         let slow = Task::new("slow", move |(): ()| {
             slow.add();
             let gate = Arc::clone(&gate);
@@ -311,14 +313,8 @@ async fn what_a_killed_worker_had_finished_is_kept() {
         builder.task(quick).task(slow).task(outer).build().expect("builds")
     };
     let driver = Driver::in_memory(1);
-    let mut coordinator = options("c", &driver, registry.clone());
-    coordinator.workers.clear();
-    let coordinator = start(coordinator).await;
-    let worker = |name: &str| {
-        let mut options = options(name, &driver, registry.clone());
-        options.coordinator = false;
-        options
-    };
+    let coordinator = start(coordinator("c", &driver, registry.clone())).await;
+    let worker = |name: &str| worker(name, &driver, registry.clone());
     let first = start(worker("a")).await;
     let run = driver.start("t", "main", 1_u64).await;
     slow.reaches(1).await;
@@ -336,11 +332,7 @@ async fn what_a_killed_worker_had_finished_is_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_not_awaited_runs_all_the_same() {
     let bodies = Counter::default();
-    let counted = bodies.clone();
-    let inner = Task::new("inner", move |(): ()| {
-        counted.add();
-        async { Ok::<_, Error>(1_u64) }
-    });
+    let inner = counted("inner", &bodies, 1);
     let call = inner.clone();
     let outer = Task::new("outer", move |n: u64| {
         let inner = call.clone();

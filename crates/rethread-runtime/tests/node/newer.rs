@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rethread_core::event::{Refusal, RunOutcome};
-use rethread_core::ids::{NodeId, OpId};
-use rethread_core::message::{Action, InboxMessage};
+use rethread_core::ids::{NodeId, OpId, QueueName};
+use rethread_core::message::{Action, InboxMessage, TaskOrder};
 use rethread_core::record::{Record, RecordError};
-use rethread_storage::{Acquisition, Commit, InboxCursor};
+use rethread_storage::{Acquisition, Commit, InboxCursor, OrderGroup, QueuedOrder};
 
 use crate::hand::{Hand, shut_down, until, worker};
 use crate::ownership::coordinator;
@@ -118,4 +118,47 @@ async fn an_older_coordinator_orders_nothing_again_that_a_newer_worker_has_repor
     assert_eq!(driver.done::<u64>("t", run).await, 0);
     assert_eq!(bodies.get(), 4);
     shut_down([third, other]).await;
+}
+
+/// Puts an order into its queue again, as a coordinator of the newer version writes it.
+async fn order_newly(driver: &Driver, thread: &str, order: &[u8]) {
+    let node = NodeId::new("newer").expect("an id");
+    let taken = driver.storage.acquire(driver.partition(thread), &node, Duration::from_secs(1));
+    let taken = taken.await;
+    let Ok(Acquisition::Acquired { lease, last_commit }) = taken else { panic!("{taken:?}") };
+    let (queue, order) = (QueueName::standard(), newer::<TaskOrder>(order));
+    let orders = vec![QueuedOrder { queue, group: OrderGroup([1; 16]), order }];
+    let commit = Commit { orders, ..Commit::new(lease, last_commit + 1) };
+    driver.storage.commit(commit).await.expect("commits");
+    driver.storage.release(&lease).await.expect("releases");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doubt_outlives_eviction_and_ends_when_nothing_newer_is_left() {
+    let driver = Driver::in_memory(1);
+    let hand = Hand::new(&driver).await;
+    let bodies = Counter::default();
+    let first = start(coordinator("a", &driver, doubling(&bodies))).await;
+    let run = driver.start("t", "sum", 1_u64).await;
+    let order = hand.take(1).await.remove(0);
+    first.shutdown().await.expect("shuts down");
+    let record = order.order.clone();
+    hand.finish(order, Vec::new()).await;
+    order_newly(&driver, "t", &record).await;
+
+    let mut options = coordinator("b", &driver, doubling(&bodies));
+    (options.sweep_every, options.evict_after) = (Duration::from_millis(5), Duration::ZERO);
+    let second = start(options).await;
+    while second.stats().threads_loaded < 4 {
+        let refused = driver.start("t", "sum", 1_u64).await;
+        let outcome = driver.outcome("t", refused).await;
+        assert!(matches!(outcome, RunOutcome::Refused(Refusal::Busy { .. })), "{outcome:?}");
+    }
+    assert_eq!(second.stats().repaired_orders, 0, "a newer coordinator has ordered it");
+
+    hand.lose(1).await;
+    let other = start(worker(&driver, doubling(&bodies))).await;
+    assert_eq!(driver.done::<u64>("t", run).await, 0);
+    assert_eq!((bodies.get(), second.stats().repaired_orders), (1, 1));
+    shut_down([second, other]).await;
 }

@@ -12,15 +12,14 @@ use tokio::time::timeout;
 
 use crate::faulty::Faulty;
 use crate::runs::doubling;
-use crate::support::{Counter, DEADLINE, Driver, options, start};
+use crate::support::{self, Counter, DEADLINE, Driver, options, start};
 
 /// Leases that end in no test.
 const ENDLESS: Duration = Duration::from_secs(100_000);
 
 /// A coordinator without workers, on the runtime of the test.
 pub(crate) fn coordinator(name: &str, driver: &Driver, registry: Registry) -> NodeOptions {
-    let mut options = options(name, driver, registry);
-    options.workers.clear();
+    let mut options = support::coordinator(name, driver, registry);
     options.threads = Threads::Caller;
     options
 }

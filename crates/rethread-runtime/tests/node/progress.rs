@@ -12,7 +12,9 @@ use rethread_storage::{CacheKey, CacheLookup};
 use tokio::time::timeout;
 
 use crate::faulty::Faulty;
-use crate::support::{Counter, DEADLINE, Driver, current_call, options, start};
+use crate::support::{
+    Counter, DEADLINE, Driver, coordinator, current_call, options, start, worker,
+};
 
 /// An entrypoint `main` that calls one task.
 fn calling(task: Task<((),), u64>) -> Registry {
@@ -112,14 +114,8 @@ async fn progress_outlives_its_worker() {
     });
     let registry = calling(import);
     let driver = Driver::in_memory(1);
-    let mut coordinator = options("c", &driver, registry.clone());
-    coordinator.workers.clear();
-    let coordinator = start(coordinator).await;
-    let worker = |name: &str| {
-        let mut options = options(name, &driver, registry.clone());
-        options.coordinator = false;
-        options
-    };
+    let coordinator = start(coordinator("c", &driver, registry.clone())).await;
+    let worker = |name: &str| worker(name, &driver, registry.clone());
     let first = start(worker("a")).await;
     let run = driver.start("t", "main", ()).await;
     bodies.reaches(1).await;

@@ -197,6 +197,20 @@ pub(crate) fn options(name: &str, driver: &Driver, registry: Registry) -> NodeOp
     options
 }
 
+/// A node that only drives threads.
+pub(crate) fn coordinator(name: &str, driver: &Driver, registry: Registry) -> NodeOptions {
+    let mut options = options(name, driver, registry);
+    options.workers.clear();
+    options
+}
+
+/// A node that only runs tasks.
+pub(crate) fn worker(name: &str, driver: &Driver, registry: Registry) -> NodeOptions {
+    let mut options = options(name, driver, registry);
+    options.coordinator = false;
+    options
+}
+
 pub(crate) async fn start(options: NodeOptions) -> Node {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())

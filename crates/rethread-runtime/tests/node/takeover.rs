@@ -13,7 +13,8 @@ use tokio::time::timeout;
 use crate::faulty::{Faulty, Gate};
 use crate::runs::doubling;
 use crate::support::{
-    Counter, DEADLINE, Driver, current_call, options, recorded, start, thread_id,
+    Counter, DEADLINE, Driver, coordinator, current_call, options, recorded, start, thread_id,
+    worker,
 };
 
 /// The calls whose bodies a node started.
@@ -205,14 +206,9 @@ async fn the_order_of_a_parked_thread_is_not_given_out_twice() {
     let driver = Driver::in_memory(1);
     let gate = Arc::new(Semaphore::new(0));
     let bodies = Counter::default();
-    let mut worker = options("w", &driver, one_or_two(&bodies, &gate, true));
-    worker.coordinator = false;
-    let worker = start(worker).await;
-    let coordinator = |name: &str, both: bool| {
-        let mut options = options(name, &driver, one_or_two(&bodies, &gate, both));
-        options.workers.clear();
-        options
-    };
+    let worker = start(worker("w", &driver, one_or_two(&bodies, &gate, true))).await;
+    let coordinator =
+        |name: &str, both: bool| coordinator(name, &driver, one_or_two(&bodies, &gate, both));
     let node_a = start(coordinator("a", true)).await;
     let run = driver.start("t", "main", ()).await;
     let first_is_recorded = async {

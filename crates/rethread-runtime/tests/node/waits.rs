@@ -8,7 +8,7 @@ use rethread_sdk::{Entrypoint, Error, Registry, Task, local, sleep};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::support::{DEADLINE, Driver, options, start};
+use crate::support::{DEADLINE, Driver, coordinator, options, start, worker};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_run_is_refused_while_one_is_in_progress() {
@@ -51,9 +51,7 @@ async fn a_task_waits_for_a_worker_that_knows_it() {
     let driver = Driver::in_memory(1);
     let without = Registry::builder().entrypoint(main).build().expect("builds");
     let with = Registry::builder().task(add).build().expect("builds");
-    let mut coordinator = options("a", &driver, without.clone());
-    coordinator.workers.clear();
-    let coordinator = start(coordinator).await;
+    let coordinator = start(coordinator("a", &driver, without.clone())).await;
     let run = driver.start("t", "main", ()).await;
     let partition = driver.partition("t");
     let has_order = async |wanted: bool| {
@@ -63,15 +61,11 @@ async fn a_task_waits_for_a_worker_that_knows_it() {
         }
     };
     timeout(DEADLINE, has_order(true)).await.expect("is ordered");
-    let mut stranger = options("b", &driver, without);
-    stranger.coordinator = false;
-    let stranger = start(stranger).await;
+    let stranger = start(worker("b", &driver, without)).await;
     timeout(DEADLINE, has_order(false)).await.expect("is taken and not known");
     stranger.shutdown().await.expect("shuts down");
 
-    let mut worker = options("c", &driver, with);
-    worker.coordinator = false;
-    let worker = start(worker).await;
+    let worker = start(worker("c", &driver, with)).await;
     assert_eq!(driver.done::<u64>("t", run).await, 3);
     assert_eq!(worker.stats().attempts, 1);
     worker.shutdown().await.expect("shuts down");

@@ -14,6 +14,7 @@ use super::sweep;
 use super::tables::{Tables, unreadable};
 use super::unwritten::Unwritten;
 use super::values::{Kept, Standing, encode_counters, encode_counts, encode_letter, encode_order};
+use super::written::Written;
 use crate::live::{Counts, Letters, Opened, OrderId, Origin};
 use crate::memory::last_event;
 use crate::wake::lock;
@@ -40,6 +41,7 @@ pub(super) struct Group<'a> {
     lined_up: BTreeMap<Vec<u8>, Bytes>,
     /// Items and cache entries that this group changes, as they stand after it.
     kept: BTreeMap<(Shelf, Vec<u8>), Option<Kept>>,
+    written: Written,
 }
 
 #[derive(Clone, Copy)]
@@ -62,16 +64,20 @@ impl<'a> Group<'a> {
             doomed_checkpoints: Vec::new(),
             lined_up: BTreeMap::new(),
             kept: BTreeMap::new(),
+            written: Written::default(),
         }
     }
 
     fn put(&mut self, table: &Keyspace, key: Vec<u8>, value: impl Into<UserValue>) {
         self.mark(table);
+        let value = value.into();
+        self.written.row(key.len() + value.len());
         self.batch.insert(table, key, value);
     }
 
     fn take(&mut self, table: &Keyspace, key: Vec<u8>) {
         self.mark(table);
+        self.written.row(key.len());
         self.batch.remove(table, key);
     }
 
@@ -423,12 +429,17 @@ impl<'a> Group<'a> {
         let next = ages.next(self.is_written);
         for (nth, table) in self.tables.all().into_iter().enumerate() {
             if nth == 0 || self.is_written[nth] {
-                self.batch.insert(table, ages::KEY, next.encode(nth));
+                let age = next.encode(nth);
+                self.written.row(ages::KEY.len() + age.len());
+                self.batch.insert(table, ages::KEY, age);
             }
         }
         let written = self.batch.durability(Some(mode)).commit();
         written.map_err(|error| Unwritten::new(&error))?;
         *ages = next;
+        drop(ages);
+        self.written.group(mode);
+        lock(&self.tables.written).add(self.written);
         Ok(())
     }
 }

@@ -39,6 +39,7 @@ mod tests;
 mod unwritten;
 mod values;
 mod writer;
+mod written;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -53,6 +54,7 @@ use rethread_core::store::Namespace;
 use tokio::sync::oneshot;
 
 pub use options::{DiskOptions, Sync};
+pub use written::Written;
 
 use crate::clock::millis;
 use crate::live::{Counts, Limits, Live};
@@ -129,6 +131,11 @@ impl DiskStorage {
     /// otherwise the disk has lost or damaged data.
     pub fn cut_off_bytes(&self) -> u64 {
         self.inner.tables.cut_off_bytes
+    }
+
+    /// How much was written since the directory was opened.
+    pub fn written(&self) -> Written {
+        *lock(&self.inner.tables.written)
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Live) -> T) -> T {

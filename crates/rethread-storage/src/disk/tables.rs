@@ -17,6 +17,7 @@ use super::keys;
 use super::manifests;
 use super::tail::Tails;
 use super::values::{Standing, damaged, decode_letter};
+use super::written::Written;
 use crate::{
     DeadLetter, DeadLetterId, HeaderRecord, LoadedThread, Result, StorageError, ThreadPage, paging,
 };
@@ -39,6 +40,8 @@ pub(super) struct Tables {
     pub(super) db: Database,
     /// The groups that they were written with last.
     pub(super) ages: Mutex<Ages>,
+    /// How much was written to them.
+    pub(super) written: Mutex<Written>,
     /// What opening them cut off the newest journal.
     pub(super) cut_off_bytes: u64,
     // Fields are dropped in order: the directory is freed after the tables are closed.
@@ -81,6 +84,7 @@ impl Tables {
         let lock = directory.into_lock();
         let tables = Self {
             ages: Mutex::default(),
+            written: Mutex::default(),
             live,
             threads,
             journals,

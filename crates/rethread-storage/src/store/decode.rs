@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use rethread_core::extension::Extension;
 use rethread_core::payload::{Payload, in_plain_words};
-use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::value::Value;
@@ -156,47 +157,9 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(Value::Map(entries))
     }
 
-    /// An extension: its tag and its bytes.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, extension: D) -> Result<Value, D::Error> {
-        extension.deserialize_any(Extension)
-    }
-}
-
-struct Extension;
-
-impl<'de> Visitor<'de> for Extension {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an extension of MessagePack")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Value, A::Error> {
-        let tag = parts.next_element()?.ok_or_else(|| A::Error::missing_field("tag"))?;
-        let bytes = parts.next_element_seed(RawBytes)?;
-        Ok(Value::Bytes(Some(tag), bytes.ok_or_else(|| A::Error::missing_field("bytes"))?))
-    }
-}
-
-struct RawBytes;
-
-impl<'de> DeserializeSeed<'de> for RawBytes {
-    type Value = Vec<u8>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<u8>, D::Error> {
-        deserializer.deserialize_bytes(self)
-    }
-}
-
-impl Visitor<'_> for RawBytes {
-    type Value = Vec<u8>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("bytes")
-    }
-
-    fn visit_bytes<E: Error>(self, value: &[u8]) -> Result<Vec<u8>, E> {
-        Ok(value.to_owned())
+        let Extension { number, bytes } = Extension::deserialize(extension)?;
+        Ok(Value::Bytes(Some(number), bytes))
     }
 }
 

@@ -188,15 +188,28 @@ async fn orders_survive_with_their_fetches() {
     }
 }
 
+/// Puts one order into the queue, as the first commit of the partition.
+async fn write_order(storage: &DiskStorage) {
+    let (lease, _) = acquire(storage).await;
+    let orders =
+        vec![QueuedOrder { queue: queue(), group: OrderGroup([1; 16]), order: text("order") }];
+    storage.commit(Commit { orders, ..commit(lease, 1) }).await.expect("commit succeeds");
+}
+
+/// Fetches the order and hands in these messages as its end.
+async fn hand_in(storage: &DiskStorage, messages: Vec<Bytes>) {
+    let found = storage.fetch(&worker(), &[queue()], 9, Duration::ZERO).await;
+    let finished = Some(found.expect("fetch succeeds").remove(0).receipt);
+    let part = HandIn { partition: P, finished, messages };
+    storage.hand_in(&worker(), vec![part]).await.expect("hand_in succeeds");
+}
+
 #[tokio::test]
 async fn what_was_handed_back_is_uncounted_after_a_restart() {
     for sync in BOTH {
         let directory = temporary();
         let storage = open(directory.path(), sync);
-        let (lease, _) = acquire(&storage).await;
-        let orders =
-            vec![QueuedOrder { queue: queue(), group: OrderGroup([1; 16]), order: text("order") }];
-        storage.commit(Commit { orders, ..commit(lease, 1) }).await.expect("commit succeeds");
+        write_order(&storage).await;
         drop(storage);
         for round in 1..4 {
             let storage = open(directory.path(), sync);
@@ -212,25 +225,14 @@ async fn what_was_handed_back_is_uncounted_after_a_restart() {
 async fn an_order_runs_again_until_its_result_is_committed() {
     let directory = temporary();
     let storage = open(directory.path(), Sync::Group);
-    let (lease, _) = acquire(&storage).await;
-    let orders =
-        vec![QueuedOrder { queue: queue(), group: OrderGroup([1; 16]), order: text("order") }];
-    storage.commit(Commit { orders, ..commit(lease, 1) }).await.expect("commit succeeds");
-    let hand_in = async |storage: &DiskStorage| {
-        let mut found =
-            storage.fetch(&worker(), &[queue()], 9, Duration::ZERO).await.expect("fetch succeeds");
-        let finished = Some(found.remove(0).receipt);
-        let messages = vec![text("emitted"), text("result")];
-        let part = HandIn { partition: P, finished, messages };
-        storage.hand_in(&worker(), vec![part]).await.expect("hand_in succeeds");
-    };
-    hand_in(&storage).await;
+    write_order(&storage).await;
+    hand_in(&storage, vec![text("emitted"), text("result")]).await;
     drop(storage);
 
     let storage = open(directory.path(), Sync::Group);
     assert_eq!(messages(&storage).await, Vec::<Bytes>::new(), "the result was not recorded");
     assert_eq!(storage.queued_orders(P).await.map(|orders| orders.len()), Ok(1));
-    hand_in(&storage).await;
+    hand_in(&storage, vec![text("emitted"), text("result")]).await;
     let (lease, last_commit) = acquire(&storage).await;
     let from = [(P, InboxCursor::START)];
     let items = storage.read_inboxes(&from, 9, Duration::ZERO).await.expect("reads");
@@ -241,7 +243,7 @@ async fn an_order_runs_again_until_its_result_is_committed() {
     let storage = open(directory.path(), Sync::Group);
     let left = storage.queued_orders(P).await.map(|orders| orders.len());
     assert_eq!(left, Ok(1), "the last of its messages was not consumed");
-    hand_in(&storage).await;
+    hand_in(&storage, vec![text("emitted"), text("result")]).await;
     let (lease, last_commit) = acquire(&storage).await;
     let items = storage.read_inboxes(&from, 9, Duration::ZERO).await.expect("reads");
     let whole = Commit { consumed: Some(items[1].cursor), ..commit(lease, last_commit + 1) };
@@ -257,15 +259,8 @@ async fn an_order_runs_again_until_its_result_is_committed() {
 async fn an_order_that_ended_without_messages_stays_gone() {
     let directory = temporary();
     let storage = open(directory.path(), Sync::Group);
-    let (lease, _) = acquire(&storage).await;
-    let orders =
-        vec![QueuedOrder { queue: queue(), group: OrderGroup([1; 16]), order: text("order") }];
-    storage.commit(Commit { orders, ..commit(lease, 1) }).await.expect("commit succeeds");
-    let mut found =
-        storage.fetch(&worker(), &[queue()], 9, Duration::ZERO).await.expect("fetch succeeds");
-    let finished = Some(found.remove(0).receipt);
-    let part = HandIn { partition: P, finished, messages: Vec::new() };
-    storage.hand_in(&worker(), vec![part]).await.expect("hand_in succeeds");
+    write_order(&storage).await;
+    hand_in(&storage, Vec::new()).await;
     drop(storage);
     let storage = open(directory.path(), Sync::Group);
     assert_eq!(storage.queued_orders(P).await, Ok(Vec::new()));

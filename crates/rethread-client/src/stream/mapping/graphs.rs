@@ -11,7 +11,7 @@ use rethread_core::policy::History;
 
 use super::{Mapping, began, call_started, ended_child, finished, snapshot, value_of};
 use crate::outcome::OpenInterrupt;
-use crate::state::{Look, Shown, Step};
+use crate::state::{Look, Shown, Step, TaskState};
 use crate::stream::event::{Mode, StreamData, TaskEnd};
 use crate::stream::scopes::{Graph, Run, Scope, has_completed};
 use crate::stream::view::Sheet;
@@ -40,7 +40,8 @@ impl Mapping {
     ) {
         self.show_values(run, &checkpoint.values, continues, sheet);
         let view = before.graph.as_deref().map(|graph| &graph.view);
-        let step = streamed(None, checkpoint.source, &checkpoint.tasks, view, &before.interrupts);
+        let asked = &before.interrupts;
+        let step = streamed(None, checkpoint.source, &checkpoint.tasks, view, asked, None);
         let shown = Shown::from(checkpoint);
         self.metadata = shown.metadata.clone();
         sheet.show_checkpoint(shown.step, run, || snapshot(shown.with_step(step, None)));
@@ -58,7 +59,8 @@ impl Mapping {
         }
         let view = child.before.graph.as_deref().map(|graph| &graph.view);
         let asked = &child.before.interrupts;
-        let step = streamed(Some(run.call), child.source, &child.tasks, view, asked);
+        let outputs = run.outputs.as_deref();
+        let step = streamed(Some(run.call), child.source, &child.tasks, view, asked, outputs);
         let made = Boundary {
             checkpoint: child.checkpoint,
             parent: child.parent,
@@ -119,7 +121,7 @@ impl Mapping {
                 if !is_cached {
                     finished(sheet, around, call, &name, || {
                         let result = as_result(&written);
-                        TaskEnd::Result(AnyValue::new(result, format!("result of node `{name}`")))
+                        TaskEnd::Result(result_of_node(&name, result))
                     });
                 }
             });
@@ -165,7 +167,7 @@ impl Mapping {
             graph.pauses = true;
         }
         if run.depth == 0 || run.checkpoint.is_some() {
-            let step = streamed(body, made.source, &made.tasks, None, &[]);
+            let step = streamed(body, made.source, &made.tasks, None, &[], None);
             self.show_boundary(&run, made, step, sheet);
         }
     }
@@ -188,7 +190,7 @@ impl Mapping {
         sheet.show_checkpoint(made.step, run, || {
             let shown = Shown {
                 checkpoint: made.checkpoint,
-                parent: made.parent,
+                parent: run.shown_parent(made.parent),
                 created_at: at,
                 source: made.source,
                 step: made.step,
@@ -207,7 +209,10 @@ impl Mapping {
         if let Some(run) = self.scopes.root()
             && stopped.view.changed
         {
-            let value = value_of(run, stopped.view.values);
+            // An older coordinator tells the values alone.
+            let shown = [stopped.view.streamed, stopped.view.values];
+            let shown = shown.into_iter().find(|values| !values.is_null()).unwrap_or_default();
+            let value = value_of(run, shown);
             sheet.show(Mode::Values, run, || StreamData::Value(value));
         }
     }
@@ -287,6 +292,7 @@ fn streamed(
     planned: &[StepTask],
     view: Option<&StepView>,
     asked: &[Interrupt],
+    outputs: Option<&[String]>,
 ) -> Step {
     let look = Look { is_live: false, has_added: true, subgraphs: false, asked };
     let (mut planned, mut view) = (planned.to_vec(), view.cloned());
@@ -297,5 +303,26 @@ fn streamed(
             view.tasks.sort_by_key(|task| place(task.sent, &task.name));
         }
     }
-    look.step(body, &planned, view.as_ref(), &[])
+    let mut step = look.step(body, &planned, view.as_ref(), &[]);
+    step.tasks.iter_mut().for_each(|task| show_in_stream(task, outputs));
+    step
+}
+
+/// A checkpoint of a stream shows of a task that failed its failure only, and of a result the
+/// fields that the graph gives, if there are any.
+fn show_in_stream(task: &mut TaskState, outputs: Option<&[String]>) {
+    if task.error.is_some() {
+        (task.result, task.interrupts) = (None, Vec::new());
+    }
+    let Some(result) = task.result.take() else { return };
+    let fields = match outputs {
+        Some(only) => only_fields(result.payload(), only),
+        None => result.into_payload(),
+    };
+    let has_some = parts::fields(&fields).is_none_or(|fields| !fields.is_empty());
+    task.result = has_some.then(|| result_of_node(&task.name, fields));
+}
+
+fn result_of_node(name: &str, result: Payload) -> AnyValue {
+    AnyValue::new(result, format!("result of node `{name}`"))
 }

@@ -40,7 +40,7 @@ impl Execution {
                 // It was answered at an earlier place, in a run before a failure was reopened.
                 if let Some(answer) = question.answer.clone() {
                     let at = self.scopes.get(&scope).map_or(now, |scope| scope.now());
-                    self.deliver(scope, slot, at, Ok(answer));
+                    self.deliver_recorded(scope, slot, at, Ok(answer));
                 }
             }
             Ask::Withdraw(id) => {
@@ -94,7 +94,7 @@ impl Execution {
         &self,
         position: usize,
         delivery: &Delivery,
-        value: &Payload,
+        value: Payload,
         turn: &mut Turn,
         log: &mut RunLog,
     ) {
@@ -106,7 +106,7 @@ impl Execution {
         let updated = EventKind::Updated {
             call: delivery.call,
             name: delivery.name.clone(),
-            value: value.clone(),
+            value,
             is_cached: true,
             node: Some(node),
         };
@@ -169,7 +169,7 @@ impl Execution {
         question.answer = Some(value.clone());
         let scope = question.asked.scope;
         match question.waiting {
-            Some(slot) => self.deliver(scope, slot, now, Ok(value)),
+            Some(slot) => self.deliver_recorded(scope, slot, now, Ok(value)),
             None => self.decide_again(scope),
         }
     }
@@ -226,7 +226,7 @@ impl Execution {
         match waiter {
             Waiter::Body(slot) => {
                 self.note_outcome(scope, id, &outcome);
-                self.deliver(scope, slot, now, outcome);
+                self.deliver_recorded(scope, slot, now, outcome);
             }
             Waiter::Task => {
                 self.tell(scope, id, CallNews::Ended(outcome.clone()), turn);

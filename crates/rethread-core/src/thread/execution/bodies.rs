@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cache;
 use crate::failure::{Failure, kind};
-use crate::graph::{STEPS_MAX, StepCount};
+use crate::graph::StepCount;
 use crate::ids::{CallId, CallKind, Millis};
 use crate::journal::Fact;
 use crate::payload::Payload;
@@ -123,11 +123,7 @@ impl Execution {
             previous: begun.footing.previous.clone(),
             goes_on: begun.footing.goes_on,
             carried: begun.footing.carried.clone(),
-            steps: StepCount {
-                limit: self.settings.recursion_limit.unwrap_or(STEPS_MAX),
-                made: begun.footing.steps,
-                took_input: begun.footing.took_input,
-            },
+            steps: StepCount::of_run(&self.settings, begun.footing.steps, begun.footing.took_input),
             breakpoints: match body == self.root {
                 true => Arc::new(self.settings.breakpoints.clone()),
                 false => Arc::default(),
@@ -169,6 +165,10 @@ impl Execution {
         if !self.begun.contains_key(&body) {
             return self.index.reopened;
         }
+        if self.bodies.contains_key(&body) {
+            // Its calls would be answered to the one that begins now.
+            return false;
+        }
         if self.pauses_at(position) {
             self.pause_body(body, attempt);
             return true;
@@ -198,12 +198,12 @@ impl Execution {
         if !is_last || self.index.is_recorded(body) || self.index.is_given_up(position, body) {
             return true;
         }
-        if !self.begun.contains_key(&body) {
-            return self.index.reopened;
-        }
+        let Some(begun) = self.begun.get(&body) else { return self.index.reopened };
+        // Calls of an attempt are known by its number: none is given twice.
+        let attempt = attempt.max(begun.attempt).saturating_add(1);
         self.forget_body(body);
         self.questions.withdraw_of(body);
-        self.retries.insert(body, BodyRetry { attempt: attempt + 1, not_before: retry_at });
+        self.retries.insert(body, BodyRetry { attempt, not_before: retry_at });
         true
     }
 

@@ -30,6 +30,7 @@ impl Execution {
             self.take_leftover_calls(id, now);
             if let Some(outcome) = self.leftovers.remove(&id) {
                 self.forget_body(id);
+                let outcome = outcome.map(|value| self.kept(id, value));
                 self.arrive(id, outcome);
                 continue;
             }
@@ -57,6 +58,10 @@ impl Execution {
                 }
                 Err(failure) => self.arrive(id, Err(failure)),
             }
+            return;
+        }
+        if let Some(outcome) = self.run_inline(id, now) {
+            self.arrive(id, outcome);
             return;
         }
         let is_doubted = self.doubted.remove(&id);

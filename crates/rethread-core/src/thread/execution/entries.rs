@@ -1,9 +1,10 @@
 //! Taking up what the journal records.
 
 use crate::failure::Failure;
-use crate::ids::Millis;
+use crate::ids::{CallId, Millis};
 use crate::journal::{Delivery, Entry, Fact};
 use crate::message::NestedCall;
+use crate::payload::Payload;
 use crate::replay::{Body, Outcome, ReplayMismatch};
 use crate::thread::calls::{Call, CallState, Waiter};
 use crate::thread::execution::steps::Footing;
@@ -24,6 +25,8 @@ impl Execution {
             _ => None,
         };
         let taken = match fact {
+            // Nothing follows from an execution that begins twice.
+            Fact::Began(_) if position > 0 => false,
             Fact::Began(began) => {
                 let footing = Footing::of_root(&began, self.run);
                 self.children = began.children;
@@ -56,8 +59,12 @@ impl Execution {
             }
             Fact::Completed { .. } if self.index.is_void(position) => true,
             Fact::Completed { delivery, value, is_cached: _ } => {
-                self.show_again(position, &delivery, &value, turn, log);
-                self.take_outcome(position, at, &delivery, Ok(value))
+                let value = self.kept(delivery.call, value);
+                let is_taken = self.take_outcome(position, at, &delivery, Ok(value.clone()));
+                if is_taken {
+                    self.show_again(position, &delivery, value, turn, log);
+                }
+                is_taken
             }
             Fact::Failed { delivery, failure, .. } => {
                 if self.index.is_void(position) {
@@ -95,8 +102,7 @@ impl Execution {
                     }
                     Some(slot) => {
                         question.answer = Some(value.clone());
-                        self.deliver(scope, slot, at, Ok(value));
-                        true
+                        self.deliver(scope, slot, at, Ok(value))
                     }
                     None if self.scopes.contains_key(&scope) && !self.index.reopened => false,
                     None => {
@@ -115,7 +121,7 @@ impl Execution {
                 self.made_now.clear();
                 true
             }
-            Fact::RunStopped { .. } => true,
+            Fact::RunStopped { .. } | Fact::Made { .. } | Fact::Changed { .. } => true,
             Fact::BodyFailed { body, attempt, retry_at, failure: _ } => {
                 self.attempts.entry(body).or_default().failures += 1;
                 self.take_failure(position, body, attempt, retry_at)
@@ -149,6 +155,17 @@ impl Execution {
         taken
     }
 
+    /// What is there now of a recorded result.
+    pub(super) fn kept(&self, call: CallId, value: Payload) -> Payload {
+        let position = self.index.outcome_position(call);
+        let is_earlier = position.is_some_and(|told| self.index.is_in_earlier_run(told));
+        let node = self.calls.get(call).and_then(|call| call.request.node());
+        match node.filter(|_| is_earlier) {
+            Some(node) => node.kept(value),
+            None => value,
+        }
+    }
+
     fn take_outcome(
         &mut self,
         position: usize,
@@ -176,17 +193,19 @@ impl Execution {
             return false;
         }
         debug_assert!(position < self.journal.len());
-        self.leftovers.remove(&delivery.call);
-        self.end_call(delivery.call);
         match waiter {
             Waiter::Body(slot) => {
+                if !self.deliver(delivery.scope, slot, at, outcome.clone()) {
+                    return false;
+                }
                 self.note_outcome(delivery.scope, delivery.call, &outcome);
-                self.deliver(delivery.scope, slot, at, outcome);
             }
             Waiter::Task => {
                 self.settle_nested(delivery.call, outcome);
             }
         }
+        self.leftovers.remove(&delivery.call);
+        self.end_call(delivery.call);
         true
     }
 
@@ -253,6 +272,8 @@ fn expected_at(entry: &Entry) -> String {
         Fact::AnsweredAhead { body, .. } => format!("an answer for {body}"),
         Fact::Stepped(stepped) => format!("a step of {}", stepped.body),
         Fact::ChildSaved { key, .. } => format!("a result of `{key}`"),
+        Fact::Made { checkpoint } => format!("checkpoint {checkpoint}"),
+        Fact::Changed { checkpoint, .. } => format!("a change of checkpoint {}", checkpoint.id),
         Fact::Called { caller, request, .. } => {
             format!("a call of `{}` by {caller}", request.name())
         }

@@ -90,16 +90,19 @@ impl Execution {
 }
 
 /// Bytes of the values that an entry holds.
-pub(super) fn weight(fact: &Fact) -> usize {
+pub(in crate::thread) fn weight(fact: &Fact) -> usize {
+    let len = |value: &Option<Payload>| value.as_ref().map_or(0, Payload::len);
     match fact {
-        Fact::Began(began) => began.input.len() + began.values.len(),
+        Fact::Began(began) => began.input.len() + began.values.len() + len(&began.previous),
+        Fact::RunStopped { progress, .. } => progress.weight(),
         Fact::Completed { value, .. }
         | Fact::Answered { value, .. }
         | Fact::AnsweredAhead { value, .. } => value.len(),
         Fact::Stepped(stepped) => {
-            stepped.checkpoint.values.len()
-                + stepped.checkpoint.saved.as_ref().map_or(0, Payload::len)
+            let made = &stepped.checkpoint;
+            made.values.len() + len(&made.saved) + stepped.progress.weight()
         }
+        Fact::Changed { checkpoint, .. } => checkpoint.values.len() + len(&checkpoint.saved),
         Fact::Asked(asked) => asked.value.len(),
         Fact::Called { request: CallRequest::Task { input, .. }, .. }
         | Fact::Called { request: CallRequest::Entrypoint { input, .. }, .. } => input.len(),

@@ -7,6 +7,7 @@ mod cancels;
 mod children;
 mod dispatch;
 mod entries;
+mod inline;
 mod jobs;
 mod limits;
 mod nested;
@@ -24,7 +25,7 @@ use crate::event::Interrupt;
 use crate::failure::Failure;
 use crate::graph::Outcomes;
 use crate::ids::{CallId, ExecutionId, Millis, PartitionId, RunId, ThreadId, ThreadKey, WorkerId};
-use crate::journal::{Began, Entry, Fact};
+use crate::journal::{Entry, Fact};
 use crate::message::{CacheSlot, NestedCall, OpenCall, OpenCalls, Report};
 use crate::payload::Payload;
 use crate::policy::EntrypointOptions;
@@ -38,6 +39,7 @@ use crate::thread::calls::{CallState, Calls};
 use crate::thread::effect::JobOutcome;
 use crate::thread::execution::attempts::Attempts;
 use crate::thread::execution::children::Place;
+pub(super) use crate::thread::execution::limits::weight;
 use crate::thread::execution::steps::Footing;
 pub(super) use crate::thread::execution::views::StepRecord;
 use crate::thread::execution::writing::Writing;
@@ -275,14 +277,22 @@ impl Execution {
             .iter()
             .rev()
             .find(|entry| matches!(entry.fact, Fact::Began(_) | Fact::RunBegan { .. }));
+        let root = match journal.first() {
+            Some(Entry { fact: Fact::Began(began), .. }) if began.execution == id => {
+                Some(began.root)
+            }
+            _ => None,
+        };
         Self {
             part: Part::of(&around.thread),
             around,
             id,
-            root: match journal.first() {
-                Some(Entry { fact: Fact::Began(began), .. }) => began.root,
-                _ => CallId::root(id),
-            },
+            mismatch: root.is_none().then(|| ReplayMismatch {
+                position: 0,
+                expected: format!("the beginning of execution {id}"),
+                found: "has a journal without it".into(),
+            }),
+            root: root.unwrap_or(CallId::root(id)),
             run,
             index,
             config: Arc::new(settings.config.clone()),
@@ -334,7 +344,6 @@ impl Execution {
             unclaimed: Vec::new(),
             ended_children: BTreeMap::new(),
             root_end: None,
-            mismatch: None,
             is_outdated: false,
             exceeded: None,
             looked: false,
@@ -364,16 +373,17 @@ impl Execution {
         mine.chain(given_up).chain(others).collect()
     }
 
-    /// What it started from.
-    pub(super) fn began(&self) -> Option<&Began> {
-        match self.journal.first() {
-            Some(Entry { fact: Fact::Began(began), .. }) => Some(began),
-            _ => None,
-        }
-    }
-
     pub(super) fn run(&self) -> RunId {
         self.run
+    }
+
+    /// Whether calls may be in flight that [`Execution::in_flight`] does not name: until the replay
+    /// is over, and for those that it has made and has not decided on.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        let is_undecided = |call: &CallId| {
+            self.calls.get(*call).is_some_and(|call| call.state == CallState::Undecided)
+        };
+        self.in_doubt || self.doubted.iter().any(is_undecided)
     }
 
     /// Whether it must be replayed from its journal to go on.
@@ -574,12 +584,24 @@ impl Execution {
         self.cursor = self.journal.len();
     }
 
-    /// Gives an outcome to the body that waits for it here.
-    fn deliver(&mut self, scope: CallId, slot: SlotIndex, at: Millis, outcome: Outcome) {
-        if let Some(body) = self.bodies.get(&scope) {
-            body.scope().set_now(at);
-            body.deliver(slot, outcome);
-            self.show_progress(scope, at);
+    /// Gives an outcome to the body that waits for it here, if it has not ended. False if it goes
+    /// on and does not wait for that: it was begun anew since.
+    #[must_use]
+    fn deliver(&mut self, scope: CallId, slot: SlotIndex, at: Millis, outcome: Outcome) -> bool {
+        let Some(body) = self.bodies.get(&scope) else { return true };
+        if !body.deliver(slot, outcome) {
+            return false;
+        }
+        body.scope().set_now(at);
+        self.show_progress(scope, at);
+        true
+    }
+
+    /// The same for an outcome that was just recorded. The run is parked if it cannot be delivered.
+    fn deliver_recorded(&mut self, scope: CallId, slot: SlotIndex, at: Millis, outcome: Outcome) {
+        if !self.deliver(scope, slot, at, outcome) {
+            let found = self.found_instead();
+            self.mismatch(format!("the body of {scope} to wait for what was recorded"), found);
         }
     }
 }

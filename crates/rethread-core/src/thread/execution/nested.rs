@@ -274,12 +274,12 @@ impl Execution {
         }
     }
 
-    /// Tells workers of child entrypoints that wait for people.
+    /// Tells workers of child entrypoints that wait for people, or pause.
     pub(super) fn tell_blocked_children(&self, turn: &mut Turn) {
         if self.callers.is_empty() {
             return;
         }
-        for (&child, _) in self.bodies.iter() {
+        for &child in self.bodies.keys().chain(&self.paused) {
             let call = self.calls.get(child);
             let by_task = call.filter(|call| call.waiter == Waiter::Task);
             if let Some(call) = by_task

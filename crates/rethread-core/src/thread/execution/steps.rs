@@ -2,11 +2,13 @@
 
 use crate::checkpoint::{Checkpoint, Progress, Source};
 use crate::event::EventKind;
-use crate::graph::{STEPS_MAX, StepCount, StepEnd, too_many_steps};
+use crate::graph::{StepCount, StepEnd, too_many_steps};
 use crate::ids::{CallId, CheckpointId, Millis, RunId};
 use crate::journal::{Began, Fact, Stepped};
 use crate::payload::Payload;
+use crate::policy::History;
 use crate::replay::BodyOutput;
+use crate::settings::RunDurability;
 use crate::thread::execution::{BodyEnd, Execution};
 use crate::thread::graphs::with_carried;
 use crate::thread::turn::{RunLog, Turn};
@@ -25,6 +27,9 @@ pub(super) struct Footing {
     pub(super) took_input: bool,
     /// The checkpoint of a child, and its step.
     checkpoint: Option<(CheckpointId, i64)>,
+    /// The one that it began at in this run: the parent of all that it makes if only the last one
+    /// is kept.
+    kept_parent: Option<CheckpointId>,
 }
 
 impl Footing {
@@ -38,19 +43,21 @@ impl Footing {
             steps: if is_first_run { began.steps } else { 0 },
             took_input: is_first_run && began.took_input,
             checkpoint: None,
+            kept_parent: None,
         }
     }
 
     /// That of a child behind a step, in the run of the step or a later one.
-    fn behind(stepped: &Stepped, took_input: bool, is_later_run: bool) -> Self {
+    fn behind(stepped: &Stepped, before: &Self, is_later_run: bool) -> Self {
         let made = &stepped.checkpoint;
         Self {
             previous: made.saved.clone(),
             goes_on: true,
             carried: stepped.carried.clone().filter(|_| !is_later_run),
             steps: if is_later_run { 0 } else { stepped.steps },
-            took_input: took_input && !is_later_run,
+            took_input: before.took_input && !is_later_run,
             checkpoint: Some((made.id, made.step)),
+            kept_parent: if is_later_run { Some(made.id) } else { before.kept_parent },
         }
     }
 }
@@ -60,10 +67,14 @@ impl Execution {
     pub(super) fn footing_of_child(&self, call: CallId, name: &str) -> Footing {
         let state = self.child_state(call, name);
         let step = state.map_or(-1, |state| state.step + 1);
+        // One of which nothing is kept begins with its input in each run.
+        let is_kept =
+            self.around.program.options(name).history != History::Off && self.is_kept(call);
         Footing {
             previous: state.map(|state| state.previous().clone()),
-            took_input: !self.index.is_in_earlier_run(self.cursor),
+            took_input: !is_kept || !self.index.is_in_earlier_run(self.cursor),
             checkpoint: Some((CheckpointId::of_child(call, 0), step)),
+            kept_parent: state.map(|state| state.head),
             ..Footing::default()
         }
     }
@@ -74,7 +85,7 @@ impl Execution {
         let Fact::Stepped(stepped) = &self.journal[position].fact else { return };
         let is_later_run = self.index.is_in_earlier_run(position);
         if let Some(begun) = self.begun.get_mut(&body) {
-            begun.footing = Footing::behind(stepped, begun.footing.took_input, is_later_run);
+            begun.footing = Footing::behind(stepped, &begun.footing, is_later_run);
         }
     }
 
@@ -144,7 +155,7 @@ impl Execution {
         let stepped = Stepped { pause: stepped.pause || exceeds, ..stepped };
         self.record_step(now, stepped.clone(), &output, turn, log);
         let Some(begun) = self.begun.get_mut(&body) else { return };
-        begun.footing = Footing::behind(&stepped, begun.footing.took_input, false);
+        begun.footing = Footing::behind(&stepped, &begun.footing, false);
         begun.attempt = stepped.attempt;
         if exceeds {
             let result = Err(too_many_steps(count.limit));
@@ -176,11 +187,9 @@ impl Execution {
     fn step_count(&self, body: CallId, output: &BodyOutput) -> StepCount {
         let footing = self.begun.get(&body).map(|begun| &begun.footing);
         let counts = output.step.as_ref().is_some_and(|step| step.counts);
-        StepCount {
-            limit: self.settings.recursion_limit.unwrap_or(STEPS_MAX),
-            made: footing.map_or(0, |footing| footing.steps) + u32::from(counts),
-            took_input: footing.is_some_and(|footing| footing.took_input),
-        }
+        let made = footing.map_or(0, |footing| footing.steps) + u32::from(counts);
+        let took_input = footing.is_some_and(|footing| footing.took_input);
+        StepCount::of_run(&self.settings, made, took_input)
     }
 
     /// Whether a child goes on with another step, or fails for having made too many.
@@ -218,6 +227,11 @@ impl Execution {
     fn step_of_child(&self, body: CallId, output: &BodyOutput, now: Millis) -> Option<Stepped> {
         let begun = self.begun.get(&body).filter(|begun| begun.is_graph)?;
         let step = output.step.as_deref()?;
+        // One that had made too many steps may have been left nothing but to give its result.
+        let before = self.steps_of(body).last().map(|(_, stepped)| &stepped.checkpoint);
+        if before.is_some_and(|before| before.tasks.is_empty()) {
+            return None;
+        }
         let StepEnd { values, changed: _, tasks, pause, counts, carried } = step.clone();
         let (parent, nth) = begun.footing.checkpoint?;
         // One that has made too many steps goes on in a later run, if only to give its result.
@@ -225,7 +239,10 @@ impl Execution {
         let attempt = begun.attempt + 1;
         let checkpoint = Checkpoint {
             id: CheckpointId::of_child(body, attempt),
-            parent: Some(parent),
+            parent: match self.settings.durability {
+                RunDurability::Exit => begun.footing.kept_parent,
+                _ => Some(parent),
+            },
             created_at: now,
             source: Source::Loop,
             step: nth + 1,

@@ -26,10 +26,9 @@ pub(in crate::thread) struct StepRecord {
 impl StepRecord {
     /// What is kept of the step when it has ended.
     pub(in crate::thread) fn ended(self) -> Progress {
-        let Self { mut graph, asked, is_of_root: _ } = self;
-        (graph.view.values, graph.view.result) = (Payload::NULL, Payload::NULL);
-        graph.children.clear();
-        Progress { interrupts: asked, graph: Some(graph), ..Progress::default() }
+        let Self { graph, asked, is_of_root: _ } = self;
+        let graph = Some(Box::new(GraphProgress::of_tasks(graph.view.tasks)));
+        Progress { interrupts: asked, graph, ..Progress::default() }
     }
 }
 
@@ -58,9 +57,7 @@ impl Execution {
 
     /// What is kept of a step that has ended.
     pub(super) fn ended_step(&self, body: CallId) -> Option<Box<GraphProgress>> {
-        let mut view = self.view_of(body)?;
-        (view.values, view.result) = (Payload::NULL, Payload::NULL);
-        Some(Box::new(GraphProgress { view, children: Vec::new() }))
+        Some(Box::new(GraphProgress::of_tasks(self.view_of(body)?.tasks)))
     }
 
     fn view_of(&self, body: CallId) -> Option<StepView> {
@@ -78,18 +75,13 @@ impl Execution {
         Some(view)
     }
 
-    /// The last failure of each call in this execution, unless the call has asked something since.
+    /// The last failure of each call in this execution.
     fn failures(&self) -> BTreeMap<CallId, &Failure> {
         let mut failures = BTreeMap::new();
         for entry in &self.journal {
             match &entry.fact {
                 Fact::Failed { delivery, failure, .. } => {
                     failures.insert(delivery.call, failure);
-                }
-                Fact::Asked(asked) => {
-                    for call in self.calls.path(asked.scope) {
-                        failures.remove(&call);
-                    }
                 }
                 _ => {}
             }

@@ -100,6 +100,7 @@ fn call(scope: &Arc<Scope>, node: &str, log: &[String]) -> Slot {
         fields: None,
         handled: node.ends_with('!'),
         is_handler: false,
+        untracked: Vec::new(),
     };
     let shown = Some(Arc::new(shown));
     let request = match node.strip_prefix('@') {
@@ -138,7 +139,8 @@ fn show(scope: &Scope, point: &Point, tasks: Vec<(String, Option<CallId>, Option
         let results = shown.iter().filter_map(|task| task.result.as_ref());
         let log: Vec<_> = log.iter().cloned().chain(results.flat_map(texts)).collect();
         let changed = shown.iter().any(|task| task.result.is_some());
-        StepView { values: payload(&log), result: payload(&log), changed, tasks: shown }
+        let (values, result) = (payload(&log), payload(&log));
+        StepView { values, result, streamed: payload(&log), changed, tasks: shown }
     }));
 }
 

@@ -1,6 +1,8 @@
 //! A world for one machine: storage, queue and workers as plain data, driven step by step.
 
+pub(crate) mod damage;
 pub(crate) mod graph;
+pub(crate) mod inline;
 pub(crate) mod rng;
 pub(crate) mod world;
 
@@ -17,7 +19,7 @@ use rethread_core::message::Emission;
 use rethread_core::payload::Payload;
 use rethread_core::policy::{EntrypointOptions, TaskOptions};
 use rethread_core::replay::{
-    BodyFuture, BodyOutput, CallRequest, Outcome, Program, Scope, SlotIndex,
+    BodyFuture, BodyOutput, CallRequest, InlineFuture, Outcome, Program, Scope, SlotIndex,
 };
 use rethread_core::store::StoreRequest;
 use serde::Serialize;
@@ -198,6 +200,10 @@ impl Program for Code {
         let reason = format!("no graph {entrypoint}");
         let steps = self.2.get(entrypoint).ok_or(Refusal::InvalidUpdate { reason })?;
         graph::edit(steps, edit)
+    }
+
+    fn start_inline(&self, task: &str, _: &Payload) -> Option<Result<InlineFuture, Failure>> {
+        inline::start(task)
     }
 
     fn start(&self, entrypoint: &str, input: &Payload) -> Result<BodyFuture, Refusal> {

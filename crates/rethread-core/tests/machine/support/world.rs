@@ -78,6 +78,10 @@ pub(crate) struct World {
     pub(crate) limits: Limits,
     /// Whether a machine that is loaded is told that more may be in flight.
     pub(crate) in_doubt: bool,
+    /// How often the orders of an execution were taken back.
+    pub(crate) withdrawn: usize,
+    /// What an evicted machine had in flight, for the next one.
+    left: Option<OpenCalls>,
     pub(crate) crashes: usize,
     /// How the next command is given.
     pub(crate) asking: Asking,
@@ -117,6 +121,8 @@ impl World {
             crash_after: None,
             limits: Limits::default(),
             in_doubt: false,
+            left: None,
+            withdrawn: 0,
             crashes: 0,
             asking: Asking::default(),
             runs_recorded_again: false,
@@ -201,6 +207,7 @@ impl World {
             let newest = in_flight.entry(target.open_call()).or_default();
             *newest = target.attempt.max(*newest);
         }
+        let in_flight = self.left.take().unwrap_or(in_flight);
         // Records travel through their stored form.
         let journal = self.store.journal.iter().map(|entry| {
             Entry::from_record(&entry.to_record()).expect("a journal entry survives storage")
@@ -225,8 +232,16 @@ impl World {
         self.perform(None);
     }
 
+    /// The machine gives up its memory; the next one is told what it leaves.
+    pub(crate) fn evict(&mut self) {
+        let Some(machine) = self.machine.take() else { return };
+        assert!(!machine.is_bound_to_memory(), "it stays in memory");
+        (self.left, self.in_doubt) = (Some(machine.in_flight()), machine.is_in_doubt());
+    }
+
     /// Loses the machine and everything it has not written.
     pub(crate) fn crash(&mut self) {
+        self.left = None;
         self.machine = None;
         self.jobs.clear();
         self.crashes += 1;
@@ -314,6 +329,7 @@ impl World {
 
     /// Takes the orders of an execution back, those of running bodies too.
     fn withdraw(&mut self, execution: ExecutionId) {
+        self.withdrawn += 1;
         self.store.queue.retain(|order| order.target.execution != execution);
         self.waiting.retain(|_, waiting| waiting.order.target.execution != execution);
     }
@@ -701,6 +717,6 @@ impl World {
     }
 }
 
-fn worker() -> WorkerId {
+pub(crate) fn worker() -> WorkerId {
     WorkerId::new("w").expect("valid")
 }

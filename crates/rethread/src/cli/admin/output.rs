@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rethread_client::admin::span;
 use serde::Serialize;
 
 use super::Result;
@@ -91,17 +92,6 @@ pub(super) fn span_ms(ms: u64) -> String {
     span(Duration::from_millis(ms))
 }
 
-fn span(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0 => format!("{} ms", duration.as_millis()),
-        1..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +109,6 @@ mod tests {
         for (ms, text) in [(7, "7 ms"), (1_999, "1 s"), (120_000, "2 min"), (7_200_000, "2 h")] {
             assert_eq!(span_ms(ms), text);
         }
-        assert_eq!(span_ms(172_800_000), "2 d");
+        assert_eq!(span_ms(172_800_000), "2 days");
     }
 }

@@ -1,4 +1,4 @@
-//! Many threads that wait for a person: what they cost, and how soon one goes on.
+//! W7: many threads that wait for a person: what they cost, and how soon one goes on.
 
 use std::error::Error;
 use std::future::Future;
@@ -12,6 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::cluster::{Cluster, Role};
+use crate::engine::Engine;
+use crate::process::resident_mb;
 use crate::program::question;
 use crate::report::{Report, Sample, spread};
 use crate::server::Server;
@@ -88,6 +90,40 @@ pub(crate) async fn parked(
     }
     report.add("redis", spread(sample, "resume_ms", &times));
     Ok(())
+}
+
+/// Parks so many threads in an embedded engine: what they take on the disk and in memory.
+pub(crate) async fn embedded(engine: &Engine, threads: u64) -> Result<Sample, Box<dyn Error>> {
+    let resident = || resident_mb(std::process::id()).unwrap_or_default();
+    let (stored, memory, begun) = (engine.stored_bytes().await?, resident(), Instant::now());
+    let next = Arc::new(AtomicU64::new(0));
+    let mut senders = JoinSet::new();
+    for _ in 0..SENDERS {
+        let (client, next) = (engine.client().clone(), Arc::clone(&next));
+        senders.spawn(async move {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= threads {
+                    return Ok::<(), String>(());
+                }
+                let thread = client.thread(name(number)).map_err(|error| error.to_string())?;
+                let asked = thread.invoke(question::def(), format!("approve number {number}?"));
+                match asked.await {
+                    Ok(Outcome::Interrupted(_)) => {}
+                    other => return Err(format!("unexpected outcome {other:?}")),
+                }
+            }
+        });
+    }
+    while let Some(ended) = senders.join_next().await {
+        ended??;
+    }
+    let made_in = begun.elapsed().as_secs_f64();
+    Ok(Sample::new("parked", format!("{threads} threads"))
+        .with("made_per_second", threads as f64 / made_in)
+        .with("disk_bytes_per_thread", (engine.stored_bytes().await? - stored) / threads as f64)
+        .with("rss_mb_before", memory)
+        .with("rss_mb_made", resident()))
 }
 
 /// Starts all threads and waits until they are parked.
