@@ -3,8 +3,10 @@
 //! The call is laid out in two passes over the same parts in the same order, first the keys and
 //! then the arguments, so that no value is copied more than once.
 
+use std::collections::BTreeSet;
+
 use redis::{Cmd, Value};
-use rethread_core::ids::{CheckpointId, RunId};
+use rethread_core::ids::{CheckpointId, QueueName, RunId};
 use rethread_storage::{
     Activity, Commit, EventWrite, InboxCursor, JournalWrite, OrderGroup, QueuedOrder, Result,
     StorageError, ThreadWrite, WaitingChange,
@@ -35,7 +37,8 @@ impl RedisStorage {
             [] => Vec::new(),
             groups => self.look_for(commit.lease.partition, groups).await?,
         };
-        let call = layout(commit, keys, &sightings, &self.retention());
+        let unnamed = self.queue_names().unnamed(commit);
+        let call = layout(commit, keys, &sightings, &unnamed, &self.retention());
         let after = match commit.orders.as_slice() {
             [] => After::ACKNOWLEDGED,
             _ => After::ringing(self.keys().queue_bell()),
@@ -47,6 +50,7 @@ impl RedisStorage {
         if matches!(answer, Value::Int(0 | 1)) {
             kept?;
             self.history().note(partition, commit.number);
+            self.queue_names().note(commit.lease, unnamed);
             return Ok(());
         }
         let mut answer = reply::array(answer, what)?.into_iter();
@@ -85,6 +89,7 @@ fn layout(
     commit: &Commit,
     partition: &PartitionKeys,
     sightings: &[Sighting],
+    unnamed: &BTreeSet<QueueName>,
     retention: &Retention,
 ) -> Cmd {
     let orders = by_queue(&commit.orders);
@@ -147,7 +152,9 @@ fn layout(
         }
     }
     for run in &orders {
-        call.arg("Q").arg(run[0].queue.as_str()).arg(run.len());
+        let queue = &run[0].queue;
+        call.arg("Q").arg(if unnamed.contains(queue) { queue.as_str() } else { "" });
+        call.arg(run.len());
         for order in *run {
             call.arg(&order.group.0[..]).arg(&order.order[..]);
         }

@@ -45,6 +45,22 @@ impl RedisStorage {
     }
 }
 
+impl RedisStorage {
+    pub(crate) async fn newest_events(
+        &self,
+        partition: PartitionId,
+        run: RunId,
+        max: usize,
+    ) -> Result<Vec<Bytes>> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        let mut range = cmd("LRANGE");
+        range.arg(self.keys().partition(partition)?.events(run)).arg(-index(max as u64)).arg(-1);
+        reply::all_bytes(self.link.run(&range, Effect::Read).await?, "event log")
+    }
+}
+
 fn index(position: u64) -> i64 {
     i64::try_from(position).unwrap_or(i64::MAX)
 }
