@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use redis::{Cmd, Value};
-use rethread_core::ids::{CheckpointId, QueueName, RunId};
+use rethread_core::ids::{CheckpointId, QueueName};
 use rethread_storage::{
     Activity, Commit, EventWrite, InboxCursor, JournalWrite, OrderGroup, QueuedOrder, Result,
     StorageError, ThreadWrite, WaitingChange,
@@ -15,7 +15,7 @@ use rethread_storage::{
 use crate::error::malformed;
 use crate::keys::{PartitionKeys, ThreadKeys};
 use crate::link::{After, Written};
-use crate::slots;
+use crate::slots::{self, LastEvent};
 use crate::withdrawal::Sighting;
 use crate::{RedisStorage, reply, script};
 
@@ -218,8 +218,8 @@ fn push_thread_args(call: &mut Cmd, write: &ThreadWrite) {
         if let Some(base) = &write.base {
             call.arg(slots::BASE).arg(&base.as_uuid().as_bytes()[..]);
         }
-        if let Some((run, seq)) = last {
-            call.arg(slots::LAST_EVENT).arg(slots::last_event(run, seq));
+        if let Some(last) = last {
+            call.arg(slots::LAST_EVENT).arg(last.encode());
         }
     }
     match &write.journal {
@@ -265,9 +265,12 @@ fn dropped(write: &ThreadWrite) -> impl Iterator<Item = &CheckpointId> {
     write.drop_checkpoints.iter().filter(move |id| !write.delete && !stays(id))
 }
 
-fn last_event(write: &ThreadWrite) -> Option<(RunId, u64)> {
+/// What the slot of the last event is to say: nothing while a run goes on, whose log tells.
+fn last_event(write: &ThreadWrite) -> Option<LastEvent> {
     let last = write.events.iter().rev().find(|event| !event.records.is_empty())?;
-    Some((last.run, last.first_seq + last.records.len() as u64 - 1))
+    let is_told = last.first_seq == 1 || last.ends || write.delete || write.events.len() > 1;
+    let number = last.first_seq + last.records.len() as u64 - 1;
+    is_told.then_some(LastEvent { run: last.run, number, is_open: !last.ends })
 }
 
 /// The id of the oldest entry that a trim behind `cursor` leaves.

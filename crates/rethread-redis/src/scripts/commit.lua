@@ -35,7 +35,8 @@
 --        'Q' queue, or '' if its name is known to be among the names of queues, count, then for
 --            each: group, order
 --                                        KEYS queue (STREAM)            appends orders
--- A thread is a list. Its first places are slots: 0 header, 1 last event (run, then its number),
+-- A thread is a list. Its first places are slots: 0 header, 1 last event (run, then its number, and
+-- `+` while the run goes on: then its log tells the number),
 -- 2 id of the base checkpoint, 3 checkpoints as long as all of them together are small, packed: id,
 -- size in two bytes, record; or '+' when all are in records and ids. What is not there is ''. Of a
 -- thread without a header, which is not there for anybody, slot 2 begins with '-'. Behind the slots
