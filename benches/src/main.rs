@@ -49,6 +49,11 @@ use clap::Parser;
 use crate::arguments::Arguments;
 use crate::workloads::Failure;
 
+/// What an application with many small values does well to use: about a fifth of the time of a
+/// coordinator goes into memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Services of a Redis engine are this program again.
     if std::env::var_os(engine::SERVICE_ENV).is_some() {

@@ -1,6 +1,7 @@
 //! The events of a run, in order, each once: alone from the storage, or together with the other
 //! readers of the same run in this process.
 
+mod end;
 mod log;
 mod tail;
 
@@ -20,6 +21,7 @@ use crate::thread::Thread;
 use log::{BATCH, LogReader};
 use tail::{Joined, Seat, Taken};
 
+pub(crate) use end::RunEnd;
 pub(crate) use tail::Tails;
 
 /// Reads the events of one run in order, without a gap and without a repetition.

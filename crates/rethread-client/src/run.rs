@@ -1,14 +1,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use rethread_core::event::{EventKind, RunOutcome};
+use rethread_core::event::{Event, EventKind, RunOutcome};
 use rethread_core::ids::{CheckpointId, RunId};
 use rethread_core::message::Cancel;
 use rethread_core::payload::{Payload, PayloadError};
 use serde::de::DeserializeOwned;
 
 use crate::error::{ClientError, Result};
-use crate::events::{EventReader, EventStream};
+use crate::events::{EventReader, EventStream, RunEnd};
 use crate::json;
 use crate::outcome::{Outcome, conclude};
 use crate::search;
@@ -16,24 +16,29 @@ use crate::stream::{Cursor, Mode, RunStream};
 use crate::thread::Thread;
 use crate::value::AnyValue;
 
-/// How a result is read; the text names it in errors.
-pub(crate) struct Decode<O>(fn(Payload, String) -> Result<O, PayloadError>);
+/// How a result is read.
+pub(crate) struct Decode<O> {
+    /// The text names the value in errors.
+    read: fn(Payload, String) -> Result<O, PayloadError>,
+    /// Whether what is read keeps the text, so that it is needed for more than an error.
+    keeps_name: bool,
+}
 
 impl<O: DeserializeOwned> Decode<O> {
     pub(crate) fn typed() -> Self {
-        Self(|payload, what| payload.decode(what))
+        Self { read: |payload, what| payload.decode(what), keeps_name: false }
     }
 }
 
 impl Decode<AnyValue> {
     pub(crate) fn untyped() -> Self {
-        Self(|payload, what| Ok(AnyValue::new(payload, what)))
+        Self { read: |payload, what| Ok(AnyValue::new(payload, what)), keeps_name: true }
     }
 }
 
 impl Decode<serde_json::Value> {
     pub(crate) fn json() -> Self {
-        Self(|payload, what| json::from_payload(&payload, what))
+        Self { read: |payload, what| json::from_payload(&payload, what), keeps_name: false }
     }
 }
 
@@ -102,28 +107,33 @@ impl<O> RunHandle<O> {
     /// # Cancel safety
     /// Dropping the future changes nothing; the run goes on.
     pub async fn wait(&self) -> Result<Outcome<O>> {
-        let mut events = self.reader(0);
-        let (mut entrypoint, mut stopped) = (String::new(), None);
-        while let Some(event) = events.next().await? {
-            match event.kind {
-                EventKind::RunStarted { entrypoint: name, .. } => entrypoint = name,
-                EventKind::StoppedInStep(progress) => stopped = Some(*progress),
-                EventKind::RunEnded(RunOutcome::Joined(run)) => {
-                    events = EventReader::new(self.thread.clone(), run, 0);
-                }
-                EventKind::RunEnded(outcome) => {
-                    return Ok(match conclude(self.run, outcome, stopped)? {
-                        Outcome::Done(value) => {
-                            let what = format!("result of entrypoint `{entrypoint}`");
-                            Outcome::Done((self.decode.0)(value, what)?)
-                        }
-                        Outcome::Interrupted(asks) => Outcome::Interrupted(asks),
-                    });
-                }
-                _ => {}
+        let mut run = self.run;
+        let RunEnd { outcome, stopped } = loop {
+            match RunEnd::of(&self.thread, run).await? {
+                RunEnd { outcome: RunOutcome::Joined(joined), .. } => run = joined,
+                end => break end,
             }
+        };
+        Ok(match conclude(self.run, outcome, stopped)? {
+            Outcome::Done(value) => Outcome::Done(self.decode_result(run, value).await?),
+            Outcome::Interrupted(asks) => Outcome::Interrupted(asks),
+        })
+    }
+
+    /// Reads the result of a run. What it is called stands at the other end of the log, so that is
+    /// read only if somebody gets to see it.
+    async fn decode_result(&self, run: RunId, value: Payload) -> Result<O> {
+        let Decode { read, keeps_name } = self.decode;
+        if !keeps_name && let Ok(decoded) = read(value.clone(), String::new()) {
+            return Ok(decoded);
         }
-        Err(ClientError::EventsGone { run: self.run, after: 0 })
+        let what = match EventReader::new(self.thread.clone(), run, 0).next().await? {
+            Some(Event { kind: EventKind::RunStarted { entrypoint, .. }, .. }) => {
+                format!("result of entrypoint `{entrypoint}`")
+            }
+            _ => format!("result of run {run}"),
+        };
+        Ok(read(value, what)?)
     }
 
     /// Waits for the end of the run, but not for longer than `limit`.
@@ -197,18 +207,13 @@ impl<O> RunHandle<O> {
 
     /// Waits for the end of an edit: the checkpoint that it made, if any.
     pub(crate) async fn edited(&self) -> Result<Option<CheckpointId>> {
-        let mut events = self.reader(0);
-        while let Some(event) = events.next().await? {
-            match event.kind {
-                EventKind::RunEnded(RunOutcome::Edited(checkpoint)) => return Ok(checkpoint),
-                EventKind::RunEnded(outcome) => {
-                    let unknown = ClientError::Unknown { what: "the end of the edit" };
-                    return conclude(self.run, outcome, None).and(Err(unknown));
-                }
-                _ => {}
+        match RunEnd::of(&self.thread, self.run).await?.outcome {
+            RunOutcome::Edited(checkpoint) => Ok(checkpoint),
+            outcome => {
+                let unknown = ClientError::Unknown { what: "the end of the edit" };
+                conclude(self.run, outcome, None).and(Err(unknown))
             }
         }
-        Err(ClientError::EventsGone { run: self.run, after: 0 })
     }
 
     pub(crate) fn reader(&self, after: u64) -> EventReader {

@@ -8,6 +8,8 @@
 //!
 //! The checksum covers kind, version, flags and body (low 32 bits of XXH3-64, little endian).
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -68,16 +70,15 @@ pub trait Record: Serialize + DeserializeOwned {
 
     /// The stored form.
     fn to_record(&self) -> Bytes {
-        let mut bytes = vec![0; HEADER_BYTES];
-        bytes[0] = MAGIC;
-        bytes[1] = Self::KIND;
-        bytes[2] = Self::VERSION;
-        // Record types hold no maps with odd keys and no foreign Serialize impls, and writing to
-        // a Vec cannot fail.
-        rmp_serde::encode::write(&mut bytes, self).expect("invariant: records always encode");
-        let sum = checksum(&bytes);
-        bytes[4..HEADER_BYTES].copy_from_slice(&sum);
-        Bytes::from(bytes)
+        with_scratch(|bytes| {
+            bytes.extend_from_slice(&[MAGIC, Self::KIND, Self::VERSION, 0, 0, 0, 0, 0]);
+            // Record types hold no maps with odd keys and no foreign Serialize impls, and writing
+            // to a Vec cannot fail.
+            rmp_serde::encode::write(bytes, self).expect("invariant: records always encode");
+            let sum = checksum(bytes);
+            bytes[4..HEADER_BYTES].copy_from_slice(&sum);
+            Bytes::copy_from_slice(bytes)
+        })
     }
 
     /// Reads the stored form.
@@ -101,6 +102,24 @@ pub trait Record: Serialize + DeserializeOwned {
         }
         rmp_serde::from_slice(&bytes[HEADER_BYTES..]).map_err(|error| damaged(error.to_string()))
     }
+}
+
+/// Largest buffer that a thread keeps for the next record, in bytes.
+const SCRATCH_MAX: usize = 64 * 1024;
+
+/// Lends an empty buffer that has grown with the records before: encoding asks for memory once, for
+/// the record itself.
+fn with_scratch(encode: impl FnOnce(&mut Vec<u8>) -> Bytes) -> Bytes {
+    thread_local! {
+        static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
+    let record = encode(&mut scratch);
+    if scratch.capacity() <= SCRATCH_MAX {
+        SCRATCH.set(scratch);
+    }
+    record
 }
 
 fn checksum(bytes: &[u8]) -> [u8; 4] {

@@ -3,8 +3,10 @@
 //! The call is laid out in two passes over the same parts in the same order, first the keys and
 //! then the arguments, so that no value is copied more than once.
 
+use std::collections::BTreeSet;
+
 use redis::{Cmd, Value};
-use rethread_core::ids::{CheckpointId, RunId};
+use rethread_core::ids::{CheckpointId, QueueName};
 use rethread_storage::{
     Activity, Commit, EventWrite, InboxCursor, JournalWrite, OrderGroup, QueuedOrder, Result,
     StorageError, ThreadWrite, WaitingChange,
@@ -13,7 +15,7 @@ use rethread_storage::{
 use crate::error::malformed;
 use crate::keys::{PartitionKeys, ThreadKeys};
 use crate::link::{After, Written};
-use crate::slots;
+use crate::slots::{self, LastEvent};
 use crate::withdrawal::Sighting;
 use crate::{RedisStorage, reply, script};
 
@@ -35,7 +37,8 @@ impl RedisStorage {
             [] => Vec::new(),
             groups => self.look_for(commit.lease.partition, groups).await?,
         };
-        let call = layout(commit, keys, &sightings, &self.retention());
+        let unnamed = self.queue_names().unnamed(commit);
+        let call = layout(commit, keys, &sightings, &unnamed, &self.retention());
         let after = match commit.orders.as_slice() {
             [] => After::ACKNOWLEDGED,
             _ => After::ringing(self.keys().queue_bell()),
@@ -47,6 +50,7 @@ impl RedisStorage {
         if matches!(answer, Value::Int(0 | 1)) {
             kept?;
             self.history().note(partition, commit.number);
+            self.queue_names().note(commit.lease, unnamed);
             return Ok(());
         }
         let mut answer = reply::array(answer, what)?.into_iter();
@@ -85,6 +89,7 @@ fn layout(
     commit: &Commit,
     partition: &PartitionKeys,
     sightings: &[Sighting],
+    unnamed: &BTreeSet<QueueName>,
     retention: &Retention,
 ) -> Cmd {
     let orders = by_queue(&commit.orders);
@@ -147,7 +152,9 @@ fn layout(
         }
     }
     for run in &orders {
-        call.arg("Q").arg(run[0].queue.as_str()).arg(run.len());
+        let queue = &run[0].queue;
+        call.arg("Q").arg(if unnamed.contains(queue) { queue.as_str() } else { "" });
+        call.arg(run.len());
         for order in *run {
             call.arg(&order.group.0[..]).arg(&order.order[..]);
         }
@@ -211,8 +218,8 @@ fn push_thread_args(call: &mut Cmd, write: &ThreadWrite) {
         if let Some(base) = &write.base {
             call.arg(slots::BASE).arg(&base.as_uuid().as_bytes()[..]);
         }
-        if let Some((run, seq)) = last {
-            call.arg(slots::LAST_EVENT).arg(slots::last_event(run, seq));
+        if let Some(last) = last {
+            call.arg(slots::LAST_EVENT).arg(last.encode());
         }
     }
     match &write.journal {
@@ -258,9 +265,12 @@ fn dropped(write: &ThreadWrite) -> impl Iterator<Item = &CheckpointId> {
     write.drop_checkpoints.iter().filter(move |id| !write.delete && !stays(id))
 }
 
-fn last_event(write: &ThreadWrite) -> Option<(RunId, u64)> {
+/// What the slot of the last event is to say: nothing while a run goes on, whose log tells.
+fn last_event(write: &ThreadWrite) -> Option<LastEvent> {
     let last = write.events.iter().rev().find(|event| !event.records.is_empty())?;
-    Some((last.run, last.first_seq + last.records.len() as u64 - 1))
+    let is_told = last.first_seq == 1 || last.ends || write.delete || write.events.len() > 1;
+    let number = last.first_seq + last.records.len() as u64 - 1;
+    is_told.then_some(LastEvent { run: last.run, number, is_open: !last.ends })
 }
 
 /// The id of the oldest entry that a trim behind `cursor` leaves.

@@ -21,6 +21,7 @@
 //!                    …:ci   ZSET    their ids, in order
 //!                    …:w    LIST    commands that wait for the run in progress
 //! rt:{<ns>.pNN}:e:<run>     LIST    events of a run, and the channel of their wake-ups
+//!                    …:end          channel of the wake-up by the end of a run
 //!                    …:o    STRING  number of events before the first of the list
 //! rt:{<ns>.c}:groups        SET     groups of the cache that have had values
 //! rt:{<ns>.c.<group>}:g     STRING  generation of a group; grows with each clear
@@ -296,6 +297,15 @@ impl PartitionKeys {
         let mut key = self.named("e:", 32);
         push_hex(&mut key, run.as_uuid().as_bytes());
         key
+    }
+
+    /// The channel on which those are woken that wait for the end of a run; `commit.lua` knows its
+    /// name too.
+    pub(crate) fn end(&self, run: RunId) -> String {
+        let mut channel = self.named("e:", 36);
+        push_hex(&mut channel, run.as_uuid().as_bytes());
+        channel.push_str(":end");
+        channel
     }
 
     pub(crate) fn events_offset(&self, run: RunId) -> String {

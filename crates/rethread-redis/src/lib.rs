@@ -32,6 +32,7 @@ mod link;
 mod mail;
 mod nodes;
 mod options;
+mod queue_names;
 mod reply;
 mod script;
 mod server;
@@ -68,6 +69,7 @@ use crate::bell::Bell;
 use crate::history::History;
 use crate::keys::Keys;
 use crate::link::Link;
+use crate::queue_names::QueueNames;
 use crate::watch::Watches;
 use crate::work::Workers;
 
@@ -93,6 +95,7 @@ struct Shared {
     durability: Durability,
     workers: Workers,
     history: History,
+    queue_names: QueueNames,
 }
 
 impl RedisStorage {
@@ -108,7 +111,9 @@ impl RedisStorage {
         let durability = namespace.durability;
         let workers = Workers::default();
         let history = History::new(namespace.partitions);
-        Ok(Self::over(link, Arc::new(Shared { options, keys, durability, workers, history })))
+        let queue_names = QueueNames::default();
+        let shared = Shared { options, keys, durability, workers, history, queue_names };
+        Ok(Self::over(link, Arc::new(shared)))
     }
 
     fn over(link: Link, shared: Arc<Shared>) -> Self {
@@ -132,6 +137,10 @@ impl RedisStorage {
 
     fn history(&self) -> &History {
         &self.shared.history
+    }
+
+    fn queue_names(&self) -> &QueueNames {
+        &self.shared.queue_names
     }
 
     fn event_retention_ms(&self) -> u64 {
@@ -267,8 +276,21 @@ impl Storage for RedisStorage {
         self.events_after(partition, run, after, max).await
     }
 
+    async fn last_events(
+        &self,
+        partition: PartitionId,
+        run: RunId,
+        max: usize,
+    ) -> Result<Vec<Bytes>> {
+        self.newest_events(partition, run, max).await
+    }
+
     async fn watch_events(&self, partition: PartitionId, run: RunId) -> Result<EventWatch> {
         self.watches.watch(self.keys().partition(partition)?.events(run)).await
+    }
+
+    async fn watch_end(&self, partition: PartitionId, run: RunId) -> Result<EventWatch> {
+        self.watches.watch(self.keys().partition(partition)?.end(run)).await
     }
 
     async fn fetch(

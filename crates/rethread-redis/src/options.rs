@@ -42,7 +42,7 @@ pub struct RedisOptions {
 
 impl RedisOptions {
     /// Partitions of a new namespace when none are asked for.
-    pub const PARTITIONS_DEFAULT: u16 = 16;
+    pub const PARTITIONS_DEFAULT: u16 = 8;
     /// Most partitions of a namespace: each costs every reader and worker a little.
     pub const PARTITIONS_MAX: u16 = 1024;
 

@@ -19,9 +19,24 @@ pub(crate) const COUNT: usize = 4;
 
 const ID_BYTES: usize = 16;
 
-/// What stands in the slot of the last event: the run's id, and the number as text.
-pub(crate) fn last_event(run: RunId, seq: u64) -> Vec<u8> {
-    [&run.as_uuid().as_bytes()[..], seq.to_string().as_bytes()].concat()
+/// Number of the last event of a run, as far as the slot tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LastEvent {
+    pub(crate) run: RunId,
+    pub(crate) number: u64,
+    /// Whether the run goes on, so that only its log knows the number by now: the slot is written
+    /// when a run begins and when it ends, not with each step.
+    pub(crate) is_open: bool,
+}
+
+impl LastEvent {
+    /// What stands in the slot: the run's id, and the number as text; behind it a `+` if the run
+    /// goes on.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let Self { run, number, is_open } = self;
+        let text = format!("{number}{}", if *is_open { "+" } else { "" });
+        [&run.as_uuid().as_bytes()[..], text.as_bytes()].concat()
+    }
 }
 
 /// Whether a thread is there, of which these are the first slots.
@@ -30,16 +45,19 @@ pub(crate) fn has_header(slots: &[Bytes]) -> bool {
 }
 
 /// Reads the slot of the last event; empty: there is none.
-pub(crate) fn read_last_event(slot: &[u8], what: &str) -> Result<Option<(RunId, u64)>> {
+pub(crate) fn read_last_event(slot: &[u8], what: &str) -> Result<Option<LastEvent>> {
     if slot.is_empty() {
         return Ok(None);
     }
     let read = || {
-        let (run, seq) = slot.split_first_chunk::<ID_BYTES>()?;
-        Some((
-            RunId::from_uuid(Uuid::from_bytes(*run)),
-            std::str::from_utf8(seq).ok()?.parse().ok()?,
-        ))
+        let (run, text) = slot.split_first_chunk::<ID_BYTES>()?;
+        let run = RunId::from_uuid(Uuid::from_bytes(*run));
+        let text = std::str::from_utf8(text).ok()?;
+        let (digits, is_open) = match text.strip_suffix('+') {
+            Some(digits) => (digits, true),
+            None => (text, false),
+        };
+        Some(LastEvent { run, number: digits.parse().ok()?, is_open })
     };
     read().map(Some).ok_or_else(|| malformed(what, "its last event is not a run and a number"))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use redis::{Value, cmd};
-use rethread_core::ids::{CheckpointId, Millis, PartitionId, ThreadKey};
+use rethread_core::ids::{CheckpointId, Millis, PartitionId, RunId, ThreadKey};
 use rethread_storage::{HeaderRecord, LoadedThread, Result, ThreadPage};
 
 use crate::error::{Effect, malformed};
@@ -42,9 +42,25 @@ impl RedisStorage {
         if !thread[slots::BASE].is_empty() && base.is_none() {
             return Err(malformed(&what, "its base checkpoint is missing"));
         }
-        let last_event = slots::read_last_event(&thread[slots::LAST_EVENT], &what)?;
+        let last_event = self.last_event(partition, &thread[slots::LAST_EVENT], &what).await?;
         let header = thread.swap_remove(slots::HEADER);
         Ok(Some(LoadedThread { header, journal, base, last_event, waiting }))
+    }
+
+    /// The run whose slot this is, and the number of its last event; of one that goes on, its log
+    /// is asked.
+    async fn last_event(
+        &self,
+        partition: PartitionId,
+        slot: &[u8],
+        what: &str,
+    ) -> Result<Option<(RunId, u64)>> {
+        let Some(last) = slots::read_last_event(slot, what)? else { return Ok(None) };
+        let number = match last.is_open {
+            true => self.log_end(partition, last.run).await?.max(last.number),
+            false => last.number,
+        };
+        Ok(Some((last.run, number)))
     }
 
     pub(crate) async fn get_header(
@@ -61,7 +77,7 @@ impl RedisStorage {
         if !slots::has_header(&found) {
             return Ok(None);
         }
-        let last_event = slots::read_last_event(&found[slots::LAST_EVENT], &what)?;
+        let last_event = self.last_event(partition, &found[slots::LAST_EVENT], &what).await?;
         Ok(Some(HeaderRecord { header: found.swap_remove(slots::HEADER), last_event }))
     }
 

@@ -249,8 +249,21 @@ impl Storage for FaultyStorage {
         self.0.send(Kind::Read, || self.inner().read_events(partition, run, after, max)).await
     }
 
+    async fn last_events(
+        &self,
+        partition: PartitionId,
+        run: RunId,
+        max: usize,
+    ) -> Result<Vec<Bytes>> {
+        self.0.send(Kind::Read, || self.inner().last_events(partition, run, max)).await
+    }
+
     async fn watch_events(&self, partition: PartitionId, run: RunId) -> Result<EventWatch> {
         self.0.send(Kind::Read, || self.inner().watch_events(partition, run)).await
+    }
+
+    async fn watch_end(&self, partition: PartitionId, run: RunId) -> Result<EventWatch> {
+        self.0.send(Kind::Read, || self.inner().watch_end(partition, run)).await
     }
 
     async fn fetch(

@@ -229,9 +229,22 @@ pub trait Storage: Debug + Send + Sync + 'static {
         max: usize,
     ) -> Result<Vec<Bytes>>;
 
+    /// The newest events of a run, in order; at most `max`. Empty as for
+    /// [`Storage::read_events`].
+    async fn last_events(
+        &self,
+        partition: PartitionId,
+        run: RunId,
+        max: usize,
+    ) -> Result<Vec<Bytes>>;
+
     /// Watches for new events of a run. Made before a read, it wakes for everything that the
     /// read did not see; it may also wake for nothing.
     async fn watch_events(&self, partition: PartitionId, run: RunId) -> Result<EventWatch>;
+
+    /// The same for the event that ends the run ([`EventWrite::ends`]) alone: whoever waits for the
+    /// outcome of a run is not woken by what happens before.
+    async fn watch_end(&self, partition: PartitionId, run: RunId) -> Result<EventWatch>;
 
     // --- work ----------------------------------------------------------------------------------
 

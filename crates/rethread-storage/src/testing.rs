@@ -107,7 +107,9 @@ operations! {
     read_events(
         partition: PartitionId, run: RunId, after: u64, max: usize
     ) -> Vec<Bytes>;
+    last_events(partition: PartitionId, run: RunId, max: usize) -> Vec<Bytes>;
     watch_events(partition: PartitionId, run: RunId) -> EventWatch;
+    watch_end(partition: PartitionId, run: RunId) -> EventWatch;
     fetch(
         worker: &WorkerId, queues: &[QueueName], max: usize, wait: Duration
     ) -> Vec<Delivery>;

@@ -117,8 +117,9 @@ impl Commit {
     }
 
     /// The runs whose event logs it appends to.
-    pub fn runs_with_events(&self) -> Vec<RunId> {
-        self.threads.iter().flat_map(|write| &write.events).map(|events| events.run).collect()
+    pub fn runs_with_events(&self) -> Vec<(RunId, bool)> {
+        let events = self.threads.iter().flat_map(|write| &write.events);
+        events.map(|events| (events.run, events.ends)).collect()
     }
 }
 

@@ -14,7 +14,16 @@ use crate::{EventWatch, Mailbox, Result};
 /// Waits longer than this are cut; nobody waits that long.
 const WAIT_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
-type RunKey = (PartitionId, RunId);
+/// What a watcher of a run waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Awaited {
+    /// Its next event.
+    Event,
+    /// Its end.
+    End,
+}
+
+type RunKey = (PartitionId, RunId, Awaited);
 
 type Mailboxes = HashMap<WorkerId, Slot>;
 
@@ -44,9 +53,17 @@ impl Wakes {
         self.queues.notify_waiters();
     }
 
-    pub(crate) fn run_changed(&self, partition: PartitionId, run: RunId) {
-        if let Some(sender) = lock(&self.runs).get(&(partition, run)) {
-            sender.send_modify(|count| *count += 1);
+    /// Wakes the watchers of a run that has new events, and those of its end if it has ended.
+    pub(crate) fn run_changed(&self, partition: PartitionId, run: RunId, has_ended: bool) {
+        let runs = lock(&self.runs);
+        let wake = |awaited| {
+            if let Some(sender) = runs.get(&(partition, run, awaited)) {
+                sender.send_modify(|count| *count += 1);
+            }
+        };
+        wake(Awaited::Event);
+        if has_ended {
+            wake(Awaited::End);
         }
     }
 
@@ -68,8 +85,13 @@ impl Wakes {
         wait_for(&self.queues, wait, attempt).await
     }
 
-    pub(crate) fn watch_run(&self, partition: PartitionId, run: RunId) -> EventWatch {
-        let key = (partition, run);
+    pub(crate) fn watch_run(
+        &self,
+        partition: PartitionId,
+        run: RunId,
+        awaited: Awaited,
+    ) -> EventWatch {
+        let key = (partition, run, awaited);
         let changes = lock(&self.runs).entry(key).or_default().subscribe();
         let guard = Watching { key, runs: Arc::clone(&self.runs) };
         EventWatch::new(changes, Some(Box::new(guard)))
@@ -168,8 +190,8 @@ mod tests {
     fn the_last_watcher_takes_the_entry_with_it() {
         let wakes = Wakes::default();
         let run: RunId = "00000000-0000-0000-0000-000000000001".parse().expect("a UUID");
-        let first = wakes.watch_run(PartitionId(0), run);
-        let second = wakes.watch_run(PartitionId(0), run);
+        let first = wakes.watch_run(PartitionId(0), run, Awaited::End);
+        let second = wakes.watch_run(PartitionId(0), run, Awaited::End);
         drop(first);
         assert_eq!(lock(&wakes.runs).len(), 1);
         drop(second);

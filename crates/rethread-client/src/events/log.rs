@@ -18,6 +18,8 @@ use crate::thread::Thread;
 
 /// Most events that one read fetches, which bounds what a slow reader holds in memory.
 pub(super) const BATCH: usize = 256;
+/// Events at the end of a log that tell how the run ended.
+const END: usize = 4;
 /// How long a gap may take to close: it is a reader that was faster than a replica at most.
 const GAP_LASTS: Duration = Duration::from_secs(1);
 /// How long a run may take to start before a hint is logged.
@@ -94,17 +96,44 @@ impl LogReader {
         }
     }
 
+    /// Waits for the end of the run; the last events, of which the last is the end. What stands
+    /// before is never read. For a reader that begins at the start.
+    pub(super) async fn end(&mut self) -> Result<Vec<Event>> {
+        let (partition, run) = (self.partition, self.run);
+        loop {
+            if self.watch.is_none() {
+                // Before the read, so that it wakes for what the read does not see.
+                let client = self.thread.client();
+                let watch = client.read(|storage| storage.watch_end(partition, run)).await?;
+                self.watch = Some(watch);
+            }
+            let client = self.thread.client();
+            let records = client.read(|storage| storage.last_events(partition, run, END)).await?;
+            if let Some(last) = records.last() {
+                self.hint_at = None;
+                if matches!(self.decode(last)?.kind, EventKind::RunEnded(_)) {
+                    return records.iter().map(|record| self.decode(record)).collect();
+                }
+            }
+            self.wait_for_more().await?;
+            self.hint_if_late();
+        }
+    }
+
+    fn decode(&self, record: &[u8]) -> Result<Event> {
+        let what = || format!("event log of run {}", self.run);
+        Event::from_record(record).map_err(|error| ClientError::corrupt(what(), &error))
+    }
+
     /// The events behind these, without waiting for one.
     pub(super) async fn read(&self, after: u64, max: usize) -> Result<Vec<Found>> {
         let (partition, run) = (self.partition, self.run);
         let client = self.thread.client();
         let read = client.read(|storage| storage.read_events(partition, run, after, max));
         let records = read.await?;
-        let found = records.iter().map(|record| {
-            let event = Event::from_record(record)
-                .map_err(|error| ClientError::corrupt(format!("event log of run {run}"), &error))?;
-            Ok(Found { event, bytes: record.len() })
-        });
+        let found = records
+            .iter()
+            .map(|record| Ok(Found { event: self.decode(record)?, bytes: record.len() }));
         found.collect()
     }
 

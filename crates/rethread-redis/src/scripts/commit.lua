@@ -1,7 +1,8 @@
 #!lua
 -- Applies one commit of the owner of a partition.
 -- Guarantees: whole or not at all, and only under the current token. Redis does not roll a
--- script back, so everything that can be refused is checked before the first write. The commit
+-- script back, so everything that can be refused is checked before the first write; but for the
+-- numbers of events, which the appending itself tells, so that those are taken back. The commit
 -- that was applied last, sent again under the same token, changes nothing.
 -- KEYS   1 lease, 2 inbox, 3 active threads (ZSET), 4 queue names (SET),
 --        then two for each event write: log (LIST), offset (STRING),
@@ -31,9 +32,11 @@
 --        'W' number of queues, count, groups..., then for each queue: what find_orders.lua
 --            found: the bound of what it did not see, count, ids...
 --                                        KEYS queues (STREAM)           withdraws orders
---        'Q' queue, count, then for each: group, order
+--        'Q' queue, or '' if its name is known to be among the names of queues, count, then for
+--            each: group, order
 --                                        KEYS queue (STREAM)            appends orders
--- A thread is a list. Its first places are slots: 0 header, 1 last event (run, then its number),
+-- A thread is a list. Its first places are slots: 0 header, 1 last event (run, then its number, and
+-- `+` while the run goes on: then its log tells the number),
 -- 2 id of the base checkpoint, 3 checkpoints as long as all of them together are small, packed: id,
 -- size in two bytes, record; or '+' when all are in records and ids. What is not there is ''. Of a
 -- thread without a header, which is not there for anybody, slot 2 begins with '-'. Behind the slots
@@ -52,43 +55,44 @@ if lease[2] ~= ARGV[3] then
   return {'ROLLEDBACK', lease[2] or '0'}
 end
 
+-- A call takes at most about 7,900 values from `unpack`. Gives the length of the list.
+local function push(list, from, count)
+  local stop = from + count - 1
+  local length = 0
+  while from <= stop do
+    local to = math.min(from + 999, stop)
+    length = redis.call('RPUSH', list, unpack(ARGV, from, to))
+    from = to + 1
+  end
+  return length
+end
+
 local beyond = tonumber(ARGV[7])
 local argument = 8 + beyond
 local key = 5
-local last = {}
-local fresh = {}
-for _ = 1, tonumber(ARGV[6]) do
+local appended = {}
+for write = 1, tonumber(ARGV[6]) do
   local log = KEYS[key]
   local before = ARGV[argument] - 1
   local count = tonumber(ARGV[argument + 2])
   if count > 0 then
-    local found = last[log]
-    if not found then
-      found = redis.call('LLEN', log)
-      if found == 0 and before > 0 then
-        fresh[log] = before
-        found = before
-      elseif found ~= before then
-        found = found + (redis.call('GET', KEYS[key + 1]) or 0)
+    local found = push(log, argument + 3, count) - count
+    if found == 0 and before > 0 then
+      redis.call('SET', KEYS[key + 1], string.format('%.0f', before))
+    elseif found ~= before then
+      found = found + (redis.call('GET', KEYS[key + 1]) or 0)
+      if found ~= before then
+        redis.call('LTRIM', log, 0, -1 - count)
+        for earlier = write - 1, 1, -1 do
+          redis.call('LTRIM', KEYS[3 + 2 * earlier], 0, -1 - appended[earlier])
+        end
+        return {'EVENTS', log, string.format('%.0f', found)}
       end
     end
-    if found ~= before then
-      return {'EVENTS', log, string.format('%.0f', found)}
-    end
-    last[log] = before + count
   end
+  appended[write] = count
   argument = argument + 3 + count
   key = key + 2
-end
-
--- A call takes at most about 7,900 values from `unpack`.
-local function push(list, from, count)
-  local stop = from + count - 1
-  while from <= stop do
-    local to = math.min(from + 999, stop)
-    redis.call('RPUSH', list, unpack(ARGV, from, to))
-    from = to + 1
-  end
 end
 
 local function record(thread, from, count)
@@ -166,19 +170,13 @@ argument = 8 + beyond
 key = 5
 for _ = 1, tonumber(ARGV[6]) do
   local log = KEYS[key]
-  local offset = KEYS[key + 1]
-  local count = tonumber(ARGV[argument + 2])
-  if fresh[log] then
-    redis.call('SET', offset, string.format('%.0f', fresh[log]))
-    fresh[log] = nil
-  end
-  push(log, argument + 3, count)
+  redis.call('PUBLISH', log, '')
   if ARGV[argument + 1] == '1' then
     redis.call('PEXPIRE', log, ARGV[5])
-    redis.call('PEXPIRE', offset, ARGV[5])
+    redis.call('PEXPIRE', KEYS[key + 1], ARGV[5])
+    redis.call('PUBLISH', log .. ':end', '')
   end
-  redis.call('PUBLISH', log, '')
-  argument = argument + 3 + count
+  argument = argument + 3 + ARGV[argument + 2]
   key = key + 2
 end
 
@@ -324,7 +322,9 @@ while argument <= stop do
     key = key + queues
   else
     local count = tonumber(ARGV[argument + 2])
-    redis.call('SADD', KEYS[4], ARGV[argument + 1])
+    if ARGV[argument + 1] ~= '' then
+      redis.call('SADD', KEYS[4], ARGV[argument + 1])
+    end
     for order = argument + 3, argument + 1 + 2 * count, 2 do
       redis.call('XADD', KEYS[key], '*', 'o', ARGV[order + 1], 'e', ARGV[order])
     end

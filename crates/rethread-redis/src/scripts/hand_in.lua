@@ -3,33 +3,29 @@
 -- Guarantees: for each part, the messages are in the inbox and the order is out of its queue,
 -- or neither. A part whose order is no longer assigned to the worker is dropped.
 -- KEYS   1 inbox (STREAM), then queues (STREAM with group w)
--- ARGV   1 worker, then for each part: index of its queue in KEYS or 0 for no order,
---        id of the order, count, messages...
+-- ARGV   1 worker, then for each queue: the oldest and the newest id that are handed in,
+--        then for each part: index of its queue in KEYS or 0 for no order, id of the order,
+--        count, messages...
 -- Return for each part 1, or 0 when it was dropped
 local worker = ARGV[1]
 local stop = #ARGV
 
--- For each queue, the ids that are handed in; one look at the worker's orders serves them all.
+-- For each queue, how many orders are handed in; one look at the worker's orders serves them all.
+local parts = 2 * #KEYS
 local wanted = {}
-local argument = 2
+local argument = parts
 while argument <= stop do
-  local queue = KEYS[tonumber(ARGV[argument])]
-  if queue then
-    local ids = wanted[queue] or {}
-    wanted[queue] = ids
-    ids[#ids + 1] = ARGV[argument + 1]
-  end
+  local index = tonumber(ARGV[argument])
+  wanted[index] = (wanted[index] or 0) + 1
   argument = argument + 3 + ARGV[argument + 2]
 end
 
 local assigned = {}
 local finished = {}
-for queue, ids in pairs(wanted) do
-  local to = '+'
-  if #ids == 1 then
-    to = ids[1]
-  end
-  local pending = redis.pcall('XPENDING', queue, 'w', ids[1], to, 2 * #ids, worker)
+for index = 2, #KEYS do
+  local queue = KEYS[index]
+  local from, to = ARGV[2 * index - 2], ARGV[2 * index - 1]
+  local pending = redis.pcall('XPENDING', queue, 'w', from, to, 2 * wanted[index], worker)
   local found = {}
   if not pending.err then
     for i = 1, #pending do
@@ -58,7 +54,7 @@ local function take(queue, id)
 end
 
 local taken = {}
-argument = 2
+argument = parts
 while argument <= stop do
   local queue = KEYS[tonumber(ARGV[argument])]
   local count = tonumber(ARGV[argument + 2])

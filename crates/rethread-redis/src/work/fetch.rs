@@ -16,9 +16,10 @@ use crate::link::{After, is_refused_with};
 use crate::{RedisStorage, reply, script};
 
 impl RedisStorage {
-    /// While there is much to do, takes what is there, which a script can do up to an exact
-    /// number over all streams. Else waits on all streams at once, which is cheaper when they
-    /// are empty, but counts for each stream.
+    /// Takes from all streams at once, an equal share from each, and waits while they are empty.
+    /// What the server counts is what it gives of each stream: so where there are more streams than
+    /// free places, or a stream has more than its share, a script goes on, which can take an exact
+    /// number over all.
     pub(crate) async fn take_orders(
         &self,
         name: &WorkerId,
@@ -48,17 +49,15 @@ impl RedisStorage {
         if self.link.is_cluster() {
             return self.take_spread(name, &worker, queues, &streams, max, deadline).await;
         }
-        if wait.is_zero() || worker.is_busy.load(Ordering::Relaxed) {
-            let expected = Expected::new(&worker, queues, self.link.response_timeout());
-            let deliveries = self.take_present(name, &streams, max).await?;
-            worker.note_delivered(&deliveries);
-            expected.arrived();
+        let share = max / streams.len();
+        if wait.is_zero() || (share == 0 && worker.is_busy.load(Ordering::Relaxed)) {
+            let deliveries = self.take_present(name, &worker, queues, &streams, max).await?;
             if !deliveries.is_empty() || wait.is_zero() {
                 return Ok(deliveries);
             }
         }
         let expected = Expected::new(&worker, queues, wait + self.link.response_timeout());
-        let mut deliveries = self.take_awaited(name, &streams, max, deadline).await?;
+        let mut deliveries = self.take_awaited(name, &streams, share.max(1), deadline).await?;
         worker.is_busy.store(deliveries.len() > 1, Ordering::Relaxed);
         let excess = deliveries.split_off(max.min(deliveries.len()));
         if !excess.is_empty() {
@@ -68,6 +67,13 @@ impl RedisStorage {
         }
         worker.note_delivered(&deliveries);
         expected.arrived();
+        let rest: Vec<Stream> = exhausted(&streams, &deliveries, share);
+        if !rest.is_empty() && deliveries.len() < max {
+            let room = max - deliveries.len();
+            // What is there is given out in any case.
+            let more = self.take_present(name, &worker, queues, &rest, room).await;
+            deliveries.extend(more.unwrap_or_default());
+        }
         drop(gate);
         Ok(deliveries)
     }
@@ -75,9 +81,12 @@ impl RedisStorage {
     async fn take_present(
         &self,
         name: &WorkerId,
+        worker: &Worker,
+        queues: &[QueueName],
         streams: &[Stream],
         max: usize,
     ) -> Result<Vec<Delivery>> {
+        let expected = Expected::new(worker, queues, self.link.response_timeout());
         let keys: Vec<&str> = streams.iter().map(|stream| &*stream.key).collect();
         let mut call = script::FETCH.call(&keys);
         call.arg(name.as_str()).arg(max);
@@ -88,6 +97,8 @@ impl RedisStorage {
                 deliveries.push(delivery(stream, entry, 1));
             }
         }
+        worker.note_delivered(&deliveries);
+        expected.arrived();
         Ok(deliveries)
     }
 
@@ -95,7 +106,7 @@ impl RedisStorage {
         &self,
         name: &WorkerId,
         streams: &[Stream],
-        max: usize,
+        share: usize,
         deadline: Instant,
     ) -> Result<Vec<Delivery>> {
         loop {
@@ -103,7 +114,7 @@ impl RedisStorage {
             if millis(wait) == 0 {
                 return Ok(Vec::new());
             }
-            let answer = self.link.wait(waiting_read(name, streams, max, wait), wait).await?;
+            let answer = self.link.wait(waiting_read(name, streams, share, wait), wait).await?;
             // A stream or its group was deleted: it is made again, and the wait goes on.
             if is_refused_with(&answer, "NOGROUP") || is_refused_with(&answer, "UNBLOCKED") {
                 self.make_groups(streams).await?;
@@ -207,12 +218,22 @@ impl RedisStorage {
     }
 }
 
-fn waiting_read(name: &WorkerId, streams: &[Stream], max: usize, wait: Duration) -> Cmd {
+/// The streams that gave all that was asked of them, and may have more.
+fn exhausted(streams: &[Stream], deliveries: &[Delivery], share: usize) -> Vec<Stream> {
+    let gave_all = |stream: &&Stream| {
+        let of_it = deliveries.iter().filter(|delivery| is_from(&delivery.receipt, stream));
+        of_it.count() >= share.max(1)
+    };
+    if deliveries.len() < share.max(1) {
+        return Vec::new();
+    }
+    streams.iter().filter(gave_all).cloned().collect()
+}
+
+fn waiting_read(name: &WorkerId, streams: &[Stream], share: usize, wait: Duration) -> Cmd {
     let mut read = Cmd::with_capacity(streams.len() * 2 + 9, streams.len() * 48 + 64);
     read.arg("XREADGROUP").arg("GROUP").arg("w").arg(name.as_str());
-    // The count is for each stream. Giving too much back costs more than asking again.
-    let count = (max / streams.len()).max(1);
-    read.arg("COUNT").arg(count).arg("BLOCK").arg(millis(wait).max(1)).arg("STREAMS");
+    read.arg("COUNT").arg(share).arg("BLOCK").arg(millis(wait).max(1)).arg("STREAMS");
     for stream in streams {
         read.arg(&*stream.key);
     }

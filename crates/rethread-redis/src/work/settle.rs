@@ -4,11 +4,29 @@ use std::collections::BTreeMap;
 
 use redis::Cmd;
 use rethread_core::ids::{PartitionId, QueueName, WorkerId};
-use rethread_storage::{HandIn, Result};
+use rethread_storage::{HandIn, Receipt, Result};
 
 use super::id_text;
 use crate::link::{After, Written};
 use crate::{RedisStorage, script};
+
+/// The orders of one queue that are handed in together stand between these two.
+struct Span<'a> {
+    queue: &'a QueueName,
+    oldest: (u64, u64),
+    newest: (u64, u64),
+}
+
+impl<'a> Span<'a> {
+    fn of(receipt: &'a Receipt) -> Self {
+        Self { queue: &receipt.queue, oldest: receipt.id, newest: receipt.id }
+    }
+
+    fn include(&mut self, id: (u64, u64)) {
+        self.oldest = self.oldest.min(id);
+        self.newest = self.newest.max(id);
+    }
+}
 
 impl RedisStorage {
     /// One script call for each partition, all in one round trip.
@@ -43,25 +61,29 @@ impl RedisStorage {
         parts: &[&HandIn],
     ) -> Result<Cmd> {
         let keys = self.keys().partition(partition)?;
-        let mut queues: Vec<&QueueName> = Vec::new();
+        let mut queues: Vec<Span<'_>> = Vec::new();
         for receipt in parts.iter().filter_map(|part| part.finished.as_ref()) {
-            if !queues.contains(&&receipt.queue) {
-                queues.push(&receipt.queue);
+            match queues.iter_mut().find(|span| *span.queue == receipt.queue) {
+                Some(span) => span.include(receipt.id),
+                None => queues.push(Span::of(receipt)),
             }
         }
         let mut names = vec![keys.inbox.clone()];
-        names.extend(queues.iter().map(|queue| keys.queue(queue)));
+        names.extend(queues.iter().map(|span| keys.queue(span.queue)));
         let messages = || parts.iter().flat_map(|part| &part.messages);
         let mut call = script::HAND_IN.call_with_capacity(
             &names,
-            1 + parts.len() * 3 + messages().count(),
+            1 + queues.len() * 2 + parts.len() * 3 + messages().count(),
             64 + parts.len() * 32 + messages().map(bytes::Bytes::len).sum::<usize>(),
         );
         call.arg(name.as_str());
+        for span in &queues {
+            call.arg(id_text(span.oldest)).arg(id_text(span.newest));
+        }
         for part in parts {
             match &part.finished {
                 Some(receipt) => {
-                    let queue = queues.iter().position(|queue| **queue == receipt.queue);
+                    let queue = queues.iter().position(|span| *span.queue == receipt.queue);
                     // Keys count from 1 in Lua, and the first is the inbox.
                     call.arg(queue.map_or(0, |queue| queue + 2)).arg(id_text(receipt.id));
                 }

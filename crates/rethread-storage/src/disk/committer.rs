@@ -129,7 +129,7 @@ struct Applied {
     first_order: OrderId,
     orders: Vec<QueuedOrder>,
     activities: Vec<(ThreadKey, Activity)>,
-    runs: Vec<RunId>,
+    runs: Vec<(RunId, bool)>,
 }
 
 impl Decided {
@@ -345,7 +345,9 @@ impl Committer {
                 Decided::Committed { applied, reply } => {
                     let partition = applied.partition;
                     has_orders |= !applied.orders.is_empty();
-                    runs.extend(applied.runs.iter().map(|run| (partition, *run)));
+                    runs.extend(
+                        applied.runs.iter().map(|(run, has_ended)| (partition, *run, *has_ended)),
+                    );
                     let Applied { now, first_order, orders, activities, .. } = applied;
                     live.finish_commit(partition, first_order, orders, activities, now);
                     replies.push(reply);
@@ -362,8 +364,8 @@ impl Committer {
         if has_orders {
             self.wakes.queues_changed();
         }
-        for (partition, run) in runs {
-            self.wakes.run_changed(partition, run);
+        for (partition, run, has_ended) in runs {
+            self.wakes.run_changed(partition, run, has_ended);
         }
     }
 }

@@ -58,7 +58,7 @@ pub use written::Written;
 
 use crate::clock::millis;
 use crate::live::{Counts, Limits, Live};
-use crate::wake::{Wakes, lock};
+use crate::wake::{Awaited, Wakes, lock};
 use crate::{
     Acquisition, CacheKey, CacheLookup, Clock, Commit, DeadLetter, DeadLetterId, Delivery,
     Durability, EventWatch, HandIn, HeaderRecord, InboxCursor, InboxItem, ItemName, ItemRecord,
@@ -340,8 +340,21 @@ impl Storage for DiskStorage {
         self.read(partition, move |tables| tables.read_events(partition, run, after, max)).await
     }
 
+    async fn last_events(
+        &self,
+        partition: PartitionId,
+        run: RunId,
+        max: usize,
+    ) -> Result<Vec<Bytes>> {
+        self.read(partition, move |tables| tables.last_events(partition, run, max)).await
+    }
+
     async fn watch_events(&self, partition: PartitionId, run: RunId) -> Result<EventWatch> {
-        Ok(self.inner.wakes.watch_run(partition, run))
+        Ok(self.inner.wakes.watch_run(partition, run, Awaited::Event))
+    }
+
+    async fn watch_end(&self, partition: PartitionId, run: RunId) -> Result<EventWatch> {
+        Ok(self.inner.wakes.watch_run(partition, run, Awaited::End))
     }
 
     async fn fetch(

@@ -254,6 +254,19 @@ impl Tables {
         let last = Bound::Included(keys::event(partition, run, u64::MAX));
         values(self.view().range(&self.events, (first, last)).take(max))
     }
+
+    pub(super) fn last_events(
+        &self,
+        partition: PartitionId,
+        run: RunId,
+        max: usize,
+    ) -> Result<Vec<Bytes>> {
+        let first = keys::event(partition, run, 0);
+        let last = keys::event(partition, run, u64::MAX);
+        let mut found = values(self.view().range(&self.events, first..=last).rev().take(max))?;
+        found.reverse();
+        Ok(found)
+    }
 }
 
 fn values(found: impl Iterator<Item = fjall::Guard>) -> Result<Vec<Bytes>> {

@@ -171,6 +171,12 @@ impl Archive {
         let behind = log.range((Bound::Excluded(after), Bound::Unbounded));
         behind.take(max).map(|(_, record)| record.clone()).collect()
     }
+
+    pub(super) fn last_events(&self, partition: PartitionId, run: RunId, max: usize) -> Vec<Bytes> {
+        let Some(log) = self.logs.get(&(partition, run)) else { return Vec::new() };
+        let skipped = log.len().saturating_sub(max);
+        log.values().skip(skipped).cloned().collect()
+    }
 }
 
 /// The run and number of the last of these events; none if there are none.

@@ -25,7 +25,7 @@ pub use model::Model;
 pub(crate) use options::EVENT_RETENTION;
 pub use options::MemoryOptions;
 
-use crate::wake::{Wakes, lock};
+use crate::wake::{Awaited, Wakes, lock};
 use crate::{
     Acquisition, CacheKey, CacheLookup, Clock, Commit, DeadLetter, DeadLetterId, Delivery,
     Durability, EventWatch, HandIn, HeaderRecord, InboxCursor, InboxItem, ItemName, ItemRecord,
@@ -150,8 +150,8 @@ impl Storage for MemoryStorage {
         if has_orders {
             self.shared.wakes.queues_changed();
         }
-        for run in runs {
-            self.shared.wakes.run_changed(partition, run);
+        for (run, has_ended) in runs {
+            self.shared.wakes.run_changed(partition, run, has_ended);
         }
         Ok(())
     }
@@ -214,8 +214,21 @@ impl Storage for MemoryStorage {
         self.with(|model| model.read_events(partition, run, after, max))
     }
 
+    async fn last_events(
+        &self,
+        partition: PartitionId,
+        run: RunId,
+        max: usize,
+    ) -> Result<Vec<Bytes>> {
+        self.with(|model| model.last_events(partition, run, max))
+    }
+
     async fn watch_events(&self, partition: PartitionId, run: RunId) -> Result<EventWatch> {
-        Ok(self.shared.wakes.watch_run(partition, run))
+        Ok(self.shared.wakes.watch_run(partition, run, Awaited::Event))
+    }
+
+    async fn watch_end(&self, partition: PartitionId, run: RunId) -> Result<EventWatch> {
+        Ok(self.shared.wakes.watch_run(partition, run, Awaited::End))
     }
 
     async fn fetch(

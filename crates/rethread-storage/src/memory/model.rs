@@ -227,6 +227,20 @@ impl Model {
         Ok(self.archive.events(partition, run, after, max))
     }
 
+    /// See [`crate::Storage::last_events`].
+    ///
+    /// # Errors
+    /// [`crate::StorageError::Config`] for a partition that does not exist.
+    pub fn last_events(
+        &self,
+        partition: PartitionId,
+        run: RunId,
+        max: usize,
+    ) -> Result<Vec<Bytes>> {
+        self.live.partition(partition)?;
+        Ok(self.archive.last_events(partition, run, max))
+    }
+
     /// See [`crate::Storage::fetch`].
     pub fn fetch(&mut self, worker: &WorkerId, queues: &[QueueName], max: usize) -> Vec<Delivery> {
         self.live.fetch(worker, queues, max)

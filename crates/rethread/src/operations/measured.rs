@@ -105,7 +105,9 @@ measured! {
     ReadEvents read_events(
         partition: PartitionId, run: RunId, after: u64, max: usize
     ) -> Vec<Bytes>;
+    LastEvents last_events(partition: PartitionId, run: RunId, max: usize) -> Vec<Bytes>;
     WatchEvents watch_events(partition: PartitionId, run: RunId) -> EventWatch;
+    WatchEnd watch_end(partition: PartitionId, run: RunId) -> EventWatch;
     Fetch fetch(
         worker: &WorkerId, queues: &[QueueName], max: usize, wait: Duration
     ) -> Vec<Delivery>;
