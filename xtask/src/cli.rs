@@ -19,6 +19,11 @@ usage: cargo xtask <command>
   bench peers [--rounds N] [--minutes N] [--only NAME,..] [--quick]
                                 the same workloads on LangGraph, Restate, BullMQ and apalis, which
                                 it installs, and on Rethread in turn
+  counts [--write | --tape] [WORKLOAD..]
+                                what fixed workloads cost, counted: commands, syncs, bytes,
+                                allocations, and how that differs from benches/counts.toml;
+                                --write: makes the table anew; --tape: what is asked of the
+                                storage, in its order
   parity [--graphs] [--seed N] [--count N] [--engine memory|embedded|redis|processes] [--evict]
                                 compares random programs with the real LangGraph, which it
                                 installs; --graphs: of the Graph API; --recorded: LangGraph with
@@ -53,6 +58,7 @@ pub(crate) enum Command {
     Tidy,
     Redis,
     Bench { args: Vec<String> },
+    Counts { args: Vec<String> },
     MicroBench { args: Vec<String> },
     Peers(peers::Options),
     Parity(parity::Options),
@@ -83,6 +89,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         "tidy" => Command::Tidy,
         "redis" => Command::Redis,
         "bench" => bench(&mut rest)?,
+        "counts" => Command::Counts { args: std::mem::take(&mut rest) },
         "parity" => Command::Parity(parity_options(&mut rest)?),
         "sim" => Command::Sim { args: std::mem::take(&mut rest) },
         "planted" => Command::Planted { args: std::mem::take(&mut rest) },

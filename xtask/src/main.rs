@@ -57,6 +57,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench { args } => suites::bench(&repo, &args),
         Command::MicroBench { args } => suites::micro_bench(&repo, &args),
         Command::Peers(options) => peers::peers(&repo, &options),
+        Command::Counts { args } => suites::counts(&repo, &args),
         Command::Parity(options) => parity::parity(&repo, &options),
         Command::Sim { args } => proofs::sim(&repo, &args),
         Command::Planted { args } => proofs::planted(&repo, &args),

@@ -211,6 +211,17 @@ fn with_redis<'c>(repo: &Repo, command: &'c mut Command) -> &'c mut Command {
     }
 }
 
+/// Shows or writes what the step `tests` compares: it is the same program of the same build, since
+/// other features allocate otherwise.
+pub(crate) fn counts(repo: &Repo, args: &[String]) -> Result<()> {
+    let mut command = repo.cargo();
+    command.args(["test", "--quiet", "--workspace", "--all-features", "--locked"]);
+    command.args(["--test", "counts", "--"]);
+    let has_mode = args.iter().any(|arg| arg.starts_with("--"));
+    command.args((!has_mode).then_some("--show")).args(args);
+    run(command.env(redis::VARIABLE, redis::find(repo)?))
+}
+
 pub(crate) fn fix(repo: &Repo) -> Result<()> {
     run(repo.cargo().args(["fmt", "--all"]))
 }

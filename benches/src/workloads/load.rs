@@ -33,7 +33,7 @@ pub(crate) async fn lasting<F, Fut>(
 ) -> Result<Took, Failure>
 where
     F: Fn(Client) -> Fut + Clone + Send + 'static,
-    Fut: Future<Output = Result<(), String>> + Send,
+    Fut: Future<Output = Result<(), String>> + Send + 'static,
 {
     // The first ones find cold caches; the second batch says how many to make.
     batch(engine, in_flight, in_flight, run.clone()).await?;
@@ -51,7 +51,7 @@ async fn batch<F, Fut>(
 ) -> Result<Took, Failure>
 where
     F: Fn(Client) -> Fut + Clone + Send + 'static,
-    Fut: Future<Output = Result<(), String>> + Send,
+    Fut: Future<Output = Result<(), String>> + Send + 'static,
 {
     let next = Arc::new(AtomicUsize::new(0));
     let cpu = engine.cpu_seconds();

@@ -66,8 +66,10 @@ impl Player {
                 storage.submit(partition, op, message).await?;
             }
             Step::ReadInboxes { after, max, found } => {
-                let after: Vec<_> =
-                    after.into_iter().map(|(of, at)| Ok((of, self.cursor(of, at)?))).collect::<Result<_, Failure>>()?;
+                let after: Vec<_> = after
+                    .into_iter()
+                    .map(|(of, at)| Ok((of, self.cursor(of, at)?)))
+                    .collect::<Result<_, Failure>>()?;
                 let played = storage.read_inboxes(&after, max, WAIT).await?;
                 self.note_items(found, played)?;
             }
@@ -92,7 +94,8 @@ impl Player {
             }
             Step::HandIn { worker, parts } => {
                 let parts = parts.into_iter().map(|part| {
-                    let finished = part.finished.map(|receipt| self.receipt(&receipt)).transpose()?;
+                    let finished =
+                        part.finished.map(|receipt| self.receipt(&receipt)).transpose()?;
                     Ok(HandIn { finished, ..part })
                 });
                 let parts = parts.collect::<Result<_, Failure>>()?;
@@ -142,15 +145,12 @@ impl Player {
         Ok(Commit { lease, consumed, consumed_beyond, ..commit })
     }
 
-    fn note_items(
-        &mut self,
-        noted: Vec<InboxItem>,
-        played: Vec<InboxItem>,
-    ) -> Result<(), Failure> {
+    fn note_items(&mut self, noted: Vec<InboxItem>, played: Vec<InboxItem>) -> Result<(), Failure> {
         // In order within a partition, whatever the order of the partitions.
         let mut places: BTreeMap<PartitionId, std::vec::IntoIter<InboxItem>> = BTreeMap::new();
         for of in self.leases.keys() {
-            let items: Vec<_> = played.iter().filter(|item| item.partition == *of).cloned().collect();
+            let items: Vec<_> =
+                played.iter().filter(|item| item.partition == *of).cloned().collect();
             places.insert(*of, items.into_iter());
         }
         for item in &noted {

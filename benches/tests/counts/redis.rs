@@ -25,7 +25,8 @@ pub(crate) async fn count(
     let mut player = Player::new(storage).await?;
     player.play(preparation).await?;
     let client = redis::Client::open(server.url())?;
-    let patient = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+    let patient =
+        AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
     let mut connection = client.get_multiplexed_async_connection_with_config(&patient).await?;
     let kept_before = kept(&mut connection).await?;
     let before = Traffic::before(&mut connection).await?;
@@ -39,7 +40,7 @@ pub(crate) async fn count(
     let (mut commands, mut scripts) = (0, 0);
     for (name, calls) in after.calls {
         let calls = calls - before.calls.get(&name).copied().unwrap_or_default();
-        if name == "info" || calls == 0 {
+        if matches!(name.as_str(), "info" | "ping") || calls == 0 {
             continue;
         }
         commands += calls;

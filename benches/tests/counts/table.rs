@@ -103,4 +103,3 @@ fn tolerance_of(name: &str) -> u64 {
 fn is_compared(name: &str) -> bool {
     cfg!(debug_assertions) || !matches!(name, "allocations" | "allocated_bytes")
 }
-

@@ -26,26 +26,90 @@ const TAKES: Duration = Duration::from_millis(1);
 pub(crate) enum Step {
     /// What comes before is preparation.
     Begin,
-    Submit { partition: PartitionId, op: OpId, message: Bytes },
-    ReadInboxes { after: Vec<(PartitionId, InboxCursor)>, max: usize, found: Vec<InboxItem> },
+    Submit {
+        partition: PartitionId,
+        op: OpId,
+        message: Bytes,
+    },
+    ReadInboxes {
+        after: Vec<(PartitionId, InboxCursor)>,
+        max: usize,
+        found: Vec<InboxItem>,
+    },
     Commit(Box<Commit>),
-    LoadThread { partition: PartitionId, thread: ThreadKey },
-    ReadCheckpoint { partition: PartitionId, thread: ThreadKey, id: CheckpointId },
-    ReadHeader { partition: PartitionId, thread: ThreadKey },
-    ReadEvents { partition: PartitionId, run: RunId, after: u64, max: usize },
-    WatchEvents { partition: PartitionId, run: RunId },
-    Fetch { worker: WorkerId, queues: Vec<QueueName>, found: Vec<Delivery> },
-    HandIn { worker: WorkerId, parts: Vec<HandIn> },
-    Confirm { worker: WorkerId, receipts: Vec<Receipt> },
-    TellWorker { worker: WorkerId, mail: Vec<Bytes> },
-    TellQueue { queue: QueueName, mail: Vec<Bytes> },
-    LookUpCache { key: CacheKey, holder: String, hold: Duration },
-    FillCache { key: CacheKey, value: Bytes, ttl: Option<Duration> },
-    AbandonCache { key: CacheKey, holder: String },
-    PutItem { name: ItemName, record: ItemRecord },
-    ReadItem { name: ItemName },
-    DeleteItem { name: ItemName },
-    ScanItems { prefix: Vec<String>, after: Option<ItemName>, max: usize },
+    LoadThread {
+        partition: PartitionId,
+        thread: ThreadKey,
+    },
+    ReadCheckpoint {
+        partition: PartitionId,
+        thread: ThreadKey,
+        id: CheckpointId,
+    },
+    ReadHeader {
+        partition: PartitionId,
+        thread: ThreadKey,
+    },
+    ReadEvents {
+        partition: PartitionId,
+        run: RunId,
+        after: u64,
+        max: usize,
+    },
+    WatchEvents {
+        partition: PartitionId,
+        run: RunId,
+    },
+    Fetch {
+        worker: WorkerId,
+        queues: Vec<QueueName>,
+        found: Vec<Delivery>,
+    },
+    HandIn {
+        worker: WorkerId,
+        parts: Vec<HandIn>,
+    },
+    Confirm {
+        worker: WorkerId,
+        receipts: Vec<Receipt>,
+    },
+    TellWorker {
+        worker: WorkerId,
+        mail: Vec<Bytes>,
+    },
+    TellQueue {
+        queue: QueueName,
+        mail: Vec<Bytes>,
+    },
+    LookUpCache {
+        key: CacheKey,
+        holder: String,
+        hold: Duration,
+    },
+    FillCache {
+        key: CacheKey,
+        value: Bytes,
+        ttl: Option<Duration>,
+    },
+    AbandonCache {
+        key: CacheKey,
+        holder: String,
+    },
+    PutItem {
+        name: ItemName,
+        record: ItemRecord,
+    },
+    ReadItem {
+        name: ItemName,
+    },
+    DeleteItem {
+        name: ItemName,
+    },
+    ScanItems {
+        prefix: Vec<String>,
+        after: Option<ItemName>,
+        max: usize,
+    },
 }
 
 impl Step {

@@ -145,7 +145,8 @@ impl Workload {
             }
             Self::Graph => {
                 let thread = world.client.thread("thread")?;
-                let done = thread.invoke(programs::steps()?, StepsUpdate::new().done(0_u64)).await?;
+                let done =
+                    thread.invoke(programs::steps()?, StepsUpdate::new().done(0_u64)).await?;
                 expect(matches!(done, Outcome::Done(_)), &"a graph that did not end")
             }
             Self::Stream => {

@@ -45,9 +45,8 @@ impl World {
         let recorder = Arc::new(Recorder::new(behind, is_noting));
         let storage: Arc<dyn Storage> = Arc::new(Tampered::from(Arc::clone(&recorder)));
         let registry = Arc::new(programs::registry()?);
-        let mut options =
-            NodeOptions::new(NodeId::new("node")?, Arc::clone(&storage), registry)
-                .worker(PoolOptions::standard(SLOTS));
+        let mut options = NodeOptions::new(NodeId::new("node")?, Arc::clone(&storage), registry)
+            .worker(PoolOptions::standard(SLOTS));
         options.clock = clock.clone();
         options.wall = clock;
         options.worker_id = Some(WorkerId::new("worker")?);

@@ -53,6 +53,8 @@ class GraphDriver(Driver):
         if kind == "RecursionLimit":
             # G18: what a graph with a history of its own did in a run that is given up.
             self.is_stuck |= self.program.keeps_histories
+            # G16: a failure stays shown beside what is asked after it.
+            self.is_stuck |= self.program.asks and self.calls_graphs()
             if self.program.asks and self.asked(how["thread"]):
                 # It is chance which questions are told of beside a failure.
                 self.take_back()

@@ -148,6 +148,8 @@ pub(crate) fn overwritten(update: &Payload) -> Option<Payload> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -242,6 +244,35 @@ mod tests {
         assert_eq!(new["longest"], "ccc");
         let new = step(json!({ "log": [1] }), &[json!({ "log": [] }), json!({ "log": [2, 3] })]);
         assert_eq!(new.expect("folds")["log"], json!([1, 2, 3]));
+    }
+
+    /// A list that counts how often it is read.
+    #[derive(Debug, serde::Serialize)]
+    struct Counted(Vec<u64>);
+
+    static READ: AtomicUsize = AtomicUsize::new(0);
+
+    impl<'de> serde::Deserialize<'de> for Counted {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            READ.fetch_add(1, Ordering::Relaxed);
+            Vec::deserialize(deserializer).map(Self)
+        }
+    }
+
+    #[test]
+    fn a_function_reads_the_value_of_its_field_once_in_a_step() {
+        let push = |mut old: Counted, new: u64| {
+            old.0.push(new);
+            Ok(old)
+        };
+        let mut schema = Schema::default();
+        let all = Field::new("all", Reducer::own("push", Counted(Vec::new()), push));
+        schema.join(&all).expect("is alone");
+        let written = |n: u64| Written::new(CallId::ANYWHERE, vec![values(json!({ "all": n }))]);
+        let written: Vec<_> = (0..50).map(written).collect();
+        let new = apply(&schema, &schema.initial(), &written, true).expect("applies");
+        assert_eq!(new.read::<Vec<u64>>("all"), Ok(Some((0..50).collect())));
+        assert_eq!(READ.load(Ordering::Relaxed), 1);
     }
 
     #[test]

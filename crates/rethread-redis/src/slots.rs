@@ -92,15 +92,19 @@ mod tests {
     #[test]
     fn the_last_event_is_read_back_and_nothing_else_is() {
         let run = RunId::from_uuid(Uuid::from_u128(7));
-        for seq in [0, 1, u64::MAX] {
-            assert_eq!(read_last_event(&last_event(run, seq), "x"), Ok(Some((run, seq))));
+        for (number, is_open) in [(0, false), (1, true), (u64::MAX, false), (u64::MAX, true)] {
+            let last = LastEvent { run, number, is_open };
+            assert_eq!(read_last_event(&last.encode(), "x"), Ok(Some(last)));
         }
         assert_eq!(read_last_event(b"", "x"), Ok(None));
-        let whole = last_event(run, 12);
+        let whole = LastEvent { run, number: 12, is_open: false }.encode();
         for cut in 1..=ID_BYTES {
             read_last_event(&whole[..cut], "x").expect_err("is cut off");
         }
-        read_last_event(b"0123456789abcdefx", "x").expect_err("is no number");
+        for other in ["x", "+", "1++", "1 "] {
+            let slot = [b"0123456789abcdef", other.as_bytes()].concat();
+            read_last_event(&slot, "x").expect_err("is no number");
+        }
     }
 
     #[test]

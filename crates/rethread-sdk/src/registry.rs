@@ -194,11 +194,7 @@ impl Program for Registry {
         self.entrypoints.get(entrypoint).is_some_and(|known| known.steps().is_some())
     }
 
-    fn start_inline(
-        &self,
-        task: &str,
-        input: &Payload,
-    ) -> Option<Result<InlineFuture, Failure>> {
+    fn start_inline(&self, task: &str, input: &Payload) -> Option<Result<InlineFuture, Failure>> {
         let task = self.tasks.get(task).filter(|task| task.is_inline())?;
         Some(task.start(input))
     }

@@ -134,7 +134,9 @@ async fn plan(state: Play) -> Result<Command> {
         if sends.len() > 1 {
             post()?.link.witness.reach(Goal::NodesBeside);
         }
-        return Ok(Command::new().update(PlayUpdate::new().planned(planned + 1)).and_goto_all(sends));
+        return Ok(Command::new()
+            .update(PlayUpdate::new().planned(planned + 1))
+            .and_goto_all(sends));
     }
     let steps = program.ops.iter().enumerate().map(|(step, op)| {
         let results = (0..parts_of(op).len()).map(|nth| result(&results, &place(step, nth)));

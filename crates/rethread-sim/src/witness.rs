@@ -382,13 +382,7 @@ impl Witness {
         }
     }
 
-    fn see_journal(
-        &self,
-        facts: &mut Facts,
-        thread: ThreadKey,
-        epoch: u64,
-        write: &JournalWrite,
-    ) {
+    fn see_journal(&self, facts: &mut Facts, thread: ThreadKey, epoch: u64, write: &JournalWrite) {
         let (records, is_replaced) = match write {
             JournalWrite::Append(records) => (records, false),
             JournalWrite::Replace(records) => (records, true),

@@ -154,7 +154,7 @@ async fn commands_tell_what_a_live_cluster_does() {
 
     let metrics = page(&coordinator, "/metrics").1;
     for line in
-        ["rethread_partitions_owned 16", "rethread_workers_alive 1", "rethread_dead_letters 0"]
+        ["rethread_partitions_owned 8", "rethread_workers_alive 1", "rethread_dead_letters 0"]
     {
         assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
     }

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use restate_sdk::configuration::{HandlerOptions, ServiceOptions};
 use restate_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, mpsc};

@@ -9,7 +9,6 @@ use rethread_core::event::{ChildStart, Event, EventKind, Interrupt, RunOutcome};
 use rethread_core::failure::Failure;
 use rethread_core::graph::GraphProgress;
 use rethread_core::ids::{CallId, CheckpointId, Millis};
-use rethread_core::parts;
 use rethread_core::payload::Payload;
 use rethread_core::policy::History;
 
@@ -39,8 +38,6 @@ pub(super) struct Mapping {
     written: Written,
     /// The facts that the checkpoints of the run show.
     metadata: BTreeMap<String, AnyValue>,
-    /// The value of the thread when the run of an entrypoint began.
-    saved: Option<Payload>,
     /// The result, once the entrypoint of the run has given it.
     result: Option<Payload>,
     /// What all checkpoints of the run show as their parent, if only its last one is kept.
@@ -67,7 +64,6 @@ impl Mapping {
             held: Held::default(),
             written: Written::default(),
             metadata: BTreeMap::new(),
-            saved: None,
             result: None,
             kept_parent: None,
             stopped: None,
@@ -271,7 +267,6 @@ impl Mapping {
             let value = value_of(&run, checkpoint.values.clone());
             sheet.show(Mode::Values, &run, || StreamData::Value(value));
         }
-        self.saved = Some(checkpoint.values.clone());
         let input = checkpoint.input.take();
         let shown = Shown::from(checkpoint);
         self.metadata = shown.metadata.clone();
@@ -454,7 +449,7 @@ impl Mapping {
                         node_waits(sheet, &run, call, &node, &open, value);
                     }
                     (_, Some(_)) => {}
-                    (_, None) => waits(sheet, &run, &open, self.value_beside(&run)),
+                    (_, None) => waits(sheet, &run, &open),
                 }
                 of_run.extend(open);
             }
@@ -462,13 +457,6 @@ impl Mapping {
                 ended_child(sheet, &run, || TaskEnd::Interrupted(of_run));
             }
         }
-    }
-
-    /// What is shown beside the questions of the run's entrypoint: as in LangGraph, the value of the
-    /// thread if that is a map.
-    fn value_beside(&self, run: &Run) -> Option<AnyValue> {
-        let value = self.saved.as_ref().filter(|_| run.depth == 0)?;
-        parts::fields(value).map(|_| value_of(run, value.clone()))
     }
 
     /// The end of the entrypoint, which has no event of its own but for a result.
@@ -534,15 +522,10 @@ fn finished(
     });
 }
 
-fn waits(sheet: &mut Sheet<'_>, run: &Run, open: &[OpenInterrupt], value: Option<AnyValue>) {
-    sheet.show(Mode::Updates, run, || StreamData::Interrupts(open.to_vec()));
-    sheet.show(Mode::Values, run, || {
-        let interrupts = open.to_vec();
-        match value {
-            Some(value) => StreamData::Paused { value, interrupts },
-            None => StreamData::Interrupts(interrupts),
-        }
-    });
+fn waits(sheet: &mut Sheet<'_>, run: &Run, open: &[OpenInterrupt]) {
+    for mode in [Mode::Updates, Mode::Values] {
+        sheet.show(mode, run, || StreamData::Interrupts(open.to_vec()));
+    }
     finished(sheet, run, run.call, &run.name, || TaskEnd::Interrupted(open.to_vec()));
 }
 

@@ -51,7 +51,7 @@ fn an_inline_node_looks_as_any_other_and_has_no_order() {
 
 #[test]
 fn an_inline_node_survives_a_crash_after_each_effect() {
-    let mut effects = 0;
+    let mut effects = 1;
     loop {
         let before = (starts("=x"), starts("=y"), starts("=z"));
         let mut world = plain();

@@ -282,37 +282,6 @@ fn private_fields_are_seen_by_those_who_name_them() {
     assert_eq!(log(done(graph).run(json!({}))), json!([{ "log": [] }, { "note": 1 }]));
 }
 
-/// A list that counts how often it is read.
-#[derive(Debug, serde::Serialize)]
-struct Counted(Vec<u64>);
-
-static READ: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-
-impl<'de> serde::Deserialize<'de> for Counted {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        READ.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Vec::deserialize(deserializer).map(Self)
-    }
-}
-
-#[test]
-fn a_function_reads_the_value_of_its_field_once_in_a_step() {
-    let joins = |mut old: Counted, new: u64| {
-        old.0.push(new);
-        Ok(old)
-    };
-    let all = Field::new("all", Reducer::own("joins", Counted(Vec::new()), joins));
-    let one = |n: Value| async move { Ok::<_, Error>(json!({ "all": n })) };
-    let graph = StateGraph::with_fields("g", [all])
-        .add_node("one", one)
-        .add_conditional_edges(START, |_: Value| {
-            (0..50).map(|n| Send::new("one", n)).collect::<Vec<_>>()
-        });
-    let result = done(graph).run(json!({})).expect("it runs");
-    assert_eq!(result["all"], json!((0..50).collect::<Vec<u64>>()));
-    assert_eq!(READ.load(std::sync::atomic::Ordering::Relaxed), 1);
-}
-
 #[test]
 fn untracked_fields_are_in_results_and_ephemeral_ones_end() {
     let fields = [Field::new("u", Reducer::Untracked), Field::new("e", Reducer::Ephemeral)];

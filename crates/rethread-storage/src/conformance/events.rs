@@ -152,6 +152,42 @@ pub(super) async fn every_watch_wakes(storage: Shared) {
     woken(&mut third).await;
 }
 
+pub(super) async fn the_last_events_are_read_alone(storage: Shared) {
+    let last = async |partition, number, max| {
+        storage.last_events(partition, run(number), max).await.expect("last_events succeeds")
+    };
+    assert!(last(P0, 1, 3).await.is_empty(), "of a run without any");
+    let mut owner = own(&storage, P0).await;
+    owner.write(eventful(thread(1), run(1), 1, texts("e", 1, 5))).await;
+    owner.write(eventful(thread(1), run(2), 1, texts("f", 1, 1))).await;
+    assert_eq!(last(P0, 1, 3).await, texts("e", 3, 3), "in order");
+    assert_eq!(last(P0, 1, 5).await, texts("e", 1, 5));
+    assert_eq!(last(P0, 1, 100).await, texts("e", 1, 5), "there are no more");
+    assert_eq!(last(P0, 2, 2).await, texts("f", 1, 1), "of this run");
+    assert!(last(P0, 1, 0).await.is_empty());
+    assert!(last(P1, 1, 3).await.is_empty(), "in its partition");
+    owner.write(eventful(thread(1), run(1), 6, texts("e", 6, 2))).await;
+    assert_eq!(last(P0, 1, 3).await, texts("e", 5, 3));
+}
+
+pub(super) async fn a_watch_of_the_end_wakes_at_the_end(storage: Shared) {
+    let mut owner = own(&storage, P0).await;
+    let watch_end = async || storage.watch_end(P0, run(1)).await.expect("watch_end succeeds");
+    let (mut first, mut second) = (watch_end().await, watch_end().await);
+    let mut of_events = watch(&storage, run(1)).await;
+    owner.write(eventful(thread(1), run(1), 1, texts("e", 1, 2))).await;
+    woken(&mut of_events).await;
+    let last = EventWrite { run: run(1), first_seq: 3, records: texts("e", 3, 1), ends: true };
+    owner.write(ThreadWrite { events: vec![last], ..headed(thread(1)) }).await;
+    for watch in [&mut first, &mut second, &mut of_events] {
+        // A watch may also wake for nothing, so the event is looked for.
+        woken(watch).await;
+        while storage.last_events(P0, run(1), 1).await != Ok(texts("e", 3, 1)) {
+            woken(watch).await;
+        }
+    }
+}
+
 pub(super) async fn events_are_binary(storage: Shared) {
     let mut owner = own(&storage, P0).await;
     let mut records = awkward();

@@ -171,6 +171,8 @@ macro_rules! __with_conformance_cases {
                 a_watch_wakes
                 a_watch_made_before_the_read_misses_nothing
                 every_watch_wakes
+                the_last_events_are_read_alone
+                a_watch_of_the_end_wakes_at_the_end
                 events_are_binary
             }
             work {

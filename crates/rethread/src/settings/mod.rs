@@ -93,7 +93,7 @@ pub struct Settings {
     pub redis_tls_ca: Option<PathBuf>,
     /// Separates installations that share one Redis. Default `default`.
     pub namespace: String,
-    /// Partitions of a new namespace on Redis; an existing one keeps its number. Default 16.
+    /// Partitions of a new namespace on Redis; an existing one keeps its number. Default 8.
     pub partitions: Option<u16>,
     /// Directory of the embedded store. Default `.rethread`.
     pub data_dir: PathBuf,

@@ -75,13 +75,18 @@ impl Execution {
         Some(view)
     }
 
-    /// The last failure of each call in this execution.
+    /// The last failure of each call in this execution, unless the call has asked something since.
     fn failures(&self) -> BTreeMap<CallId, &Failure> {
         let mut failures = BTreeMap::new();
         for entry in &self.journal {
             match &entry.fact {
                 Fact::Failed { delivery, failure, .. } => {
                     failures.insert(delivery.call, failure);
+                }
+                Fact::Asked(asked) => {
+                    for call in self.calls.path(asked.scope) {
+                        failures.remove(&call);
+                    }
                 }
                 _ => {}
             }
