@@ -12,7 +12,7 @@ use crate::random::Random;
 /// The namespace of the services.
 pub(crate) const NAMESPACE: &str = "default";
 /// Partitions of the namespace: the default.
-pub(crate) const PARTITIONS: usize = 16;
+pub(crate) const PARTITIONS: usize = 8;
 /// Longest time until the server answers: it may be paused, and the machine busy.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Keys that one step of a scan asks for.
