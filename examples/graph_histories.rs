@@ -51,7 +51,7 @@ fn visit(survey: Graph<SurveyUpdate, Survey>) -> Result<Graph<VisitUpdate, Visit
         let called = survey.call(SurveyUpdate::new());
         async move {
             let Survey { prepared, answers } = called.await?;
-            let summary = format!("prepared {prepared} times, heard {answers:?}");
+            let summary = format!("prepared: {prepared}, heard: {answers:?}");
             Ok::<_, Error>(VisitUpdate::new().summary(summary))
         }
     };

@@ -153,7 +153,7 @@ impl Case {
             | Workload::Parked { .. } => Duration::ZERO,
             _ => KEEP,
         };
-        let engine = Engine::start_with(self.engine, keep).await?;
+        let engine = Engine::start(self.engine, keep).await?;
         let duration = Duration::from_secs_f64;
         let sample = match self.workload {
             Workload::Steps { in_flight, seconds } => {

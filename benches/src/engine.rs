@@ -70,15 +70,8 @@ enum Parts {
 }
 
 impl Engine {
-    pub(crate) async fn start(kind: Kind) -> Result<Self, Box<dyn Error>> {
-        Self::start_with(kind, KEEP).await
-    }
-
     /// An engine whose idle threads leave memory after this time.
-    pub(crate) async fn start_with(
-        kind: Kind,
-        evict_after: Duration,
-    ) -> Result<Self, Box<dyn Error>> {
+    pub(crate) async fn start(kind: Kind, evict_after: Duration) -> Result<Self, Box<dyn Error>> {
         let engine = match kind.fsync() {
             Some(fsync) => Self::redis(fsync, evict_after).await?,
             None if kind == Kind::Buffered => {

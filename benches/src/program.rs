@@ -89,7 +89,7 @@ pub(crate) struct Carrying {
 #[entrypoint]
 pub(crate) async fn carry(carrying: Carrying) -> Result<u64> {
     for step in 0..carrying.steps {
-        noop(format!("{step:0>width$}", width = carrying.bytes)).await?;
+        noop(format!("{step}{}", "0".repeat(carrying.bytes))).await?;
     }
     Ok(carrying.steps)
 }

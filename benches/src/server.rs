@@ -8,7 +8,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, FromRedisValue, cmd, pipe};
 
 /// Partitions of the namespace: the default.
-const PARTITIONS: usize = 16;
+const PARTITIONS: usize = 8;
 /// Longest time until the server answers: the machine is busy on purpose.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Keys that one step of a scan asks for.

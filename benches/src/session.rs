@@ -1,12 +1,14 @@
 //! Many measurements, one after the other, each in a process of its own: what one leaves in
 //! memory is not found by the next, and one that hangs is ended with all that it started.
 
-use std::process::Stdio;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 
 use crate::case::Case;
 use crate::report::Report;
@@ -91,43 +93,55 @@ async fn in_process(case: &Case, report: &mut Report, limit: Duration) -> Result
         .stdout(Stdio::piped())
         .process_group(0)
         .spawn()?;
-    let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     let output = child.stdout.take().ok_or("a process has no output")?;
-    let mut lines = BufReader::new(output).lines();
+    let mut lines = lines_of(output);
     let limited = tokio::time::sleep(limit);
     tokio::pin!(limited);
+    let stopped = tokio::signal::ctrl_c();
+    tokio::pin!(stopped);
     loop {
         tokio::select! {
-            line = lines.next_line() => match line? {
+            line = lines.recv() => match line {
                 Some(line) if report.add_line(&line) => {}
                 Some(line) => eprintln!("{line}"),
                 None => break,
             },
             () = &mut limited => {
-                end(&mut child, group).await?;
+                end(&mut child)?;
                 return Ok(End::Late);
             }
-            _ = tokio::signal::ctrl_c() => {
-                end(&mut child, group).await?;
+            _ = &mut stopped => {
+                end(&mut child)?;
                 return Ok(End::Stopped);
             }
         }
     }
-    let status = child.wait().await?;
-    // Nothing that it started may work beside the next.
-    end(&mut child, group).await?;
+    // Its output ends with it.
+    let status = child.wait()?;
+    end(&mut child)?;
     match status.success() {
         true => Ok(End::Done),
         false => Ok(End::Failed(format!("ended with {status}: see above"))),
     }
 }
 
-/// Ends a process and all that it started.
-async fn end(child: &mut Child, group: Option<Pid>) -> Result<(), Failure> {
-    if let Some(group) = group {
+/// The lines that a process prints, as they come.
+fn lines_of(output: ChildStdout) -> mpsc::UnboundedReceiver<String> {
+    let (sender, lines) = mpsc::unbounded_channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            // It is waited for until its end, or killed.
+            let _ = sender.send(line);
+        }
+    });
+    lines
+}
+
+/// Ends a process and all that it started: nothing of it may work beside the next.
+fn end(child: &mut Child) -> Result<ExitStatus, Failure> {
+    if let Some(group) = Pid::from_raw(child.id().cast_signed()) {
         // All of it may have ended.
         let _ = kill_process_group(group, Signal::KILL);
     }
-    child.wait().await?;
-    Ok(())
+    Ok(child.wait()?)
 }

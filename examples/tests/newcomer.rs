@@ -149,11 +149,11 @@ examples! {
         "human: Rome\nai: Rome is lovely in spring.\nai: In Rome, take the inn at the river.\n",
     ],
     graph_histories: [
-        "History::Inherit\n  preparing\n  1 question\n  prepared 1 times, heard [\"good\"]\n",
-        "History::Inherit\n  preparing\n  1 question\n  prepared 1 times, heard [\"better\"]\n",
-        "History::Thread\n  preparing\n  1 question\n  prepared 1 times, heard [\"good\"]\n",
-        "  prepared 2 times, heard [\"good\", \"better\"]\n",
-        "History::Off\n  preparing\n  1 question\n  preparing\n  prepared 1 times, heard [\"good\"]\n",
+        "History::Inherit\n  preparing\n  1 question\n  prepared: 1, heard: [\"good\"]\n",
+        "History::Inherit\n  preparing\n  1 question\n  prepared: 1, heard: [\"better\"]\n",
+        "History::Thread\n  preparing\n  1 question\n  prepared: 1, heard: [\"good\"]\n",
+        "  prepared: 2, heard: [\"good\", \"better\"]\n",
+        "History::Off\n  preparing\n  1 question\n  preparing\n  prepared: 1, heard: [\"good\"]\n",
     ],
     graph_map_reduce: [
         "graph TD;",

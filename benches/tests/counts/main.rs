@@ -27,6 +27,7 @@ mod world;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use rethread_redis::RedisOptions;
 use table::{Counts, Table};
 use tape::Step;
 use workloads::Workload;
@@ -35,7 +36,7 @@ use workloads::Workload;
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Partitions of a namespace on Redis, and of the embedded store, when none are asked for.
-const REDIS_PARTITIONS: u16 = 16;
+const REDIS_PARTITIONS: u16 = RedisOptions::PARTITIONS_DEFAULT;
 const DISK_PARTITIONS: u16 = 1;
 
 /// What is to be done with the numbers.

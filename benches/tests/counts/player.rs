@@ -89,6 +89,12 @@ impl Player {
             Step::WatchEvents { partition, run } => {
                 self.watches.push(storage.watch_events(partition, run).await?);
             }
+            Step::LastEvents { partition, run, max } => {
+                storage.last_events(partition, run, max).await?;
+            }
+            Step::WatchEnd { partition, run } => {
+                self.watches.push(storage.watch_end(partition, run).await?);
+            }
             Step::Fetch { worker, queues, found } => {
                 self.fetch(&worker, &queues, found).await?;
             }

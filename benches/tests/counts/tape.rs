@@ -60,6 +60,15 @@ pub(crate) enum Step {
         partition: PartitionId,
         run: RunId,
     },
+    LastEvents {
+        partition: PartitionId,
+        run: RunId,
+        max: usize,
+    },
+    WatchEnd {
+        partition: PartitionId,
+        run: RunId,
+    },
     Fetch {
         worker: WorkerId,
         queues: Vec<QueueName>,
@@ -125,6 +134,8 @@ impl Step {
             Self::ReadHeader { .. } => "read_header",
             Self::ReadEvents { .. } => "read_events",
             Self::WatchEvents { .. } => "watch_events",
+            Self::LastEvents { .. } => "last_events",
+            Self::WatchEnd { .. } => "watch_end",
             Self::Fetch { .. } => "fetch",
             Self::HandIn { .. } => "hand_in",
             Self::Confirm { .. } => "confirm",
@@ -344,6 +355,21 @@ impl Tamper for Recorder {
     async fn watch_events(&self, partition: PartitionId, run: RunId) -> Result<EventWatch> {
         let step = Step::WatchEvents { partition, run };
         self.read(step, self.behind.watch_events(partition, run)).await
+    }
+
+    async fn last_events(
+        &self,
+        partition: PartitionId,
+        run: RunId,
+        max: usize,
+    ) -> Result<Vec<Bytes>> {
+        let step = Step::LastEvents { partition, run, max };
+        self.read(step, self.behind.last_events(partition, run, max)).await
+    }
+
+    async fn watch_end(&self, partition: PartitionId, run: RunId) -> Result<EventWatch> {
+        let step = Step::WatchEnd { partition, run };
+        self.read(step, self.behind.watch_end(partition, run)).await
     }
 
     async fn fetch(

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use rethread::{Client, Gateway, GatewayOptions, Node, NodeOptions, PoolOptions};
 use rethread_core::ids::{Millis, NodeId, WorkerId};
 use rethread_runtime::Threads;
@@ -29,7 +30,8 @@ const EVICT_AFTER: Duration = Duration::from_secs(1);
 /// An engine with its clients.
 pub(crate) struct World {
     pub(crate) client: Client,
-    pub(crate) gateway: Gateway,
+    /// The operations of a gateway.
+    pub(crate) router: Router,
     pub(crate) recorder: Arc<Recorder>,
     node: Node,
 }
@@ -55,8 +57,8 @@ impl World {
         let node = Node::start(options).await?;
         node.wait_ready().await?;
         let client = Client::from_storage(storage);
-        let gateway = Gateway::new(client.clone(), GatewayOptions::default());
-        let world = Self { client, gateway, recorder, node };
+        let router = Gateway::new(client.clone(), GatewayOptions::default()).router();
+        let world = Self { client, router, recorder, node };
         world.calm_down().await;
         Ok(world)
     }

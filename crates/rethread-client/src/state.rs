@@ -212,7 +212,8 @@ pub(crate) fn recorded(mut checkpoint: Checkpoint) -> StateSnapshot {
     if !checkpoint.tasks.is_empty() {
         let look = Look {
             is_live: false,
-            has_added: false,
+            // A fork has made what a command had started its own.
+            has_added: checkpoint.source == Source::Fork,
             subgraphs: false,
             asked: &checkpoint.progress.interrupts,
         };
@@ -245,7 +246,7 @@ pub(crate) fn recorded_within(
     Shown::from(checkpoint.clone()).with_step(step, None)
 }
 
-fn facts(metadata: BTreeMap<String, Payload>) -> BTreeMap<String, AnyValue> {
+pub(crate) fn facts(metadata: BTreeMap<String, Payload>) -> BTreeMap<String, AnyValue> {
     let fact = |(key, value)| {
         let what = format!("metadata `{key}`");
         (key, AnyValue::new(value, what))

@@ -27,6 +27,8 @@ class GraphDriver(Driver):
         self.nodes = list(self.program.graphs["g"]["nodes"])
         #: An answer without id is left behind in a run that is given up (D01, D02).
         self.answers_plainly = self.program.asks_once and not self.calls_graphs()
+        #: D09: a graph with a history of its own gives its last result in a run that goes on.
+        self.goes_on_anywhere = not self.program.keeps_histories
         #: G02: after updates that cannot be merged the thread cannot be looked at.
         self.is_stuck = False
 
@@ -52,7 +54,7 @@ class GraphDriver(Driver):
         self.is_stuck = kind == "InvalidUpdate"
         if kind == "RecursionLimit":
             # G18: what a graph with a history of its own did in a run that is given up.
-            self.is_stuck |= self.program.keeps_histories
+            self.is_stuck |= self.program.keeps_histories or not self.is_graph
             # G16: a failure stays shown beside what is asked after it.
             self.is_stuck |= self.program.asks and self.calls_graphs()
             if self.program.asks and self.asked(how["thread"]):
@@ -72,7 +74,7 @@ class GraphDriver(Driver):
             some["unknown"] = 1
         return some
 
-    def options(self) -> dict:
+    def options(self, is_command: bool) -> dict:
         # Of an entrypoint it limits how deep calls are nested.
         limits = [3, 8, 25, 25, 25] if self.is_graph else [25]
         options: dict[str, Any] = {"recursion_limit": self.rng.choice(limits)}
@@ -85,20 +87,23 @@ class GraphDriver(Driver):
             # G06
             if not self.program.keeps_nothing:
                 kinds.append("sync")
-            # G17: fields that live for a run are kept at its end.
-            if not self.program.has_untracked:
+            # G15, G17
+            if not (self.program.has_untracked or is_command):
                 kinds.append("exit")
             options["durability"] = self.rng.choice(kinds)
-        if self.is_graph and self.chance(0.12):
+        if self.is_graph and self.goes_on_anywhere and self.chance(0.12):
             names = self.rng.sample(self.nodes, self.rng.randint(1, 2))
             side = self.rng.choice(["interrupt_before", "interrupt_after"])
             options[side] = "*" if self.chance(0.2) else names
+            if side == "interrupt_before":
+                # G19: a limit that is reached in front of it.
+                options["recursion_limit"] = 25
         return options
 
     def run(self, thread: str, **how) -> None:
         """A run with all that belongs to it."""
         self.session.last.pop(thread, None)
-        options = self.options()
+        options = self.options("command" in how)
         observed = self.begin(thread=thread, **how, **options)
         again, exceeded = {"continue": True}, 0
         for _ in range(STEPS_MAX):
@@ -216,7 +221,7 @@ class GraphDriver(Driver):
 
     def command(self, thread: str) -> None:
         # G07: beside a paused step.
-        if self.state(thread).next or self.is_commanded(thread):
+        if not self.goes_on_anywhere or self.state(thread).next or self.is_commanded(thread):
             return
         command: dict[str, Any] = {"update": {"log": ["commanded"]}}
         if self.chance(0.7):
@@ -236,7 +241,7 @@ class GraphDriver(Driver):
             self.begin(thread=thread, resume_map=answers, recursion_limit=25)
 
     def update(self, thread: str) -> None:
-        if self.is_commanded(thread):
+        if not self.goes_on_anywhere or self.is_commanded(thread):
             return
         values = {"log": ["updated"], "n": self.rng.randint(0, 9)}
         kinds: list[Any] = [*self.nodes, START, END, "__copy__"]
@@ -260,7 +265,7 @@ class GraphDriver(Driver):
 
     def travel(self) -> None:
         # A graph with a history of its own: its past is a matter of its caller's checkpoints.
-        if self.program.keeps_histories:
+        if not self.goes_on_anywhere:
             return
         at = self.rng.randrange(self.length())
         way = self.rng.choice(["continue", "continue", "input", "update"])

@@ -50,6 +50,8 @@ class GraphProgram(Tasks):
         self.main = "g"
         if not self.asks_once and rng.random() < 0.12:
             self.main = "main"
+            # D20: at a breakpoint it gives what it gave before.
+            self.graphs["g"].pop("interrupt_after", None)
             got = {"sub": "g", "input": {"n": var("input.n"), "log": ["from main"]}, "to": "got"}
             call = {"do": self.task("plain"), "args": [{"$len": var("got.log")}], "to": "x"}
             # D20: an object would be mixed into what later pauses show.
@@ -111,7 +113,7 @@ class Graph:
                 spec["output"] = ["log", "ticks"]
             if self.chance(0.1):
                 spec["input"] = ["n", "log", "ticks"]
-            if self.chance(0.08):
+            if self.chance(0.08) and not program.keeps_histories:
                 spec["interrupt_after"] = [self.rng.choice(self.names)]
             return
         # Nothing of what went in comes out: loops of the caller count on that.
@@ -195,7 +197,9 @@ class Graph:
     def sends(self, source: str, node: str) -> None:
         self.sent.add(node)
         times = {"$range": {"$mod": [{"$add": [given("n"), self.rng.randint(0, 3)]}, 4]}}
-        state = {"i": {"$add": [var("i"), 1]}, "n": given("n"), "log": ["sent"]}
+        # What two nodes send to a third asks different questions there.
+        first = 1 + 10 * len(self.branches)
+        state = {"i": {"$add": [var("i"), first]}, "n": given("n"), "log": ["sent"]}
         send = {"send": node, "input": state if self.chance(0.7) else {"i": state["i"]}}
         each = [{"let": "out", "be": {"$push": [var("out"), send]}}]
         body: Block = [{"let": "out", "be": []}, {"for": "i", "in": times, "body": each}]
@@ -278,7 +282,8 @@ class Graph:
         elif kind == "calls_graph":
             sub = {"sub": program.unused.pop(), "input": {"n": program.number(known)}, "to": "got"}
             # LangGraph gives null for a graph that writes nothing of its output.
-            block += [sub, {"let": "got", "be": {"$len": {"$else": [var("got"), []]}}}]
+            found = {"$else": [var("got.found"), {"$else": [var("got.log"), []]}]}
+            block += [sub, {"let": "got", "be": {"$len": found}}]
             known.append("got")
         # The paths of a node see no more than the node.
         if self.chance(0.1) and not program.asks and node not in self.loops:

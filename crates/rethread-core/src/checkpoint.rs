@@ -112,7 +112,7 @@ pub struct Progress {
 
 impl Progress {
     /// What readers of a run show of it: of a step, its tasks.
-    pub(crate) fn as_shown(self) -> Self {
+    pub(crate) fn into_shown(self) -> Self {
         let tasks = |graph: Box<GraphProgress>| Box::new(GraphProgress::of_tasks(graph.view.tasks));
         Self { graph: self.graph.map(tasks), ..self }
     }

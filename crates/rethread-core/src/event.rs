@@ -1,5 +1,6 @@
 //! What the readers of a run's stream see.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -215,6 +216,9 @@ pub struct ChildStart {
     pub continues: bool,
     /// What it had come to in that run; with a result, it is not run again.
     pub before: Progress,
+    /// What the callers attached to the run that made its checkpoint.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, Payload>,
 }
 
 fn input() -> Source {

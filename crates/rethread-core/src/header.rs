@@ -28,13 +28,14 @@ pub struct ThreadHeader {
     pub head: CheckpointId,
     /// Its step.
     pub step: i64,
-    /// The checkpoint whose saved value is `previous`; none until an execution completed.
+    /// The checkpoint whose saved value is `previous`; none until an execution completed. While a
+    /// run makes steps it stays the one from before the run.
     pub base: Option<CheckpointId>,
     /// Questions that are open while a run is in progress: they may be answered at once. When the
     /// run stops for them, its status holds them.
     pub asking: Vec<Interrupt>,
     /// What child entrypoints with a history of their own have saved last, on whatever branch: a
-    /// new input goes on from it, wherever it starts.
+    /// new input goes on from it, wherever it starts. Written when a run ends.
     pub children: BTreeMap<String, ChildState>,
     /// How many checkpoints the thread has made.
     pub checkpoints_made: u64,

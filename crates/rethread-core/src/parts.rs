@@ -82,20 +82,23 @@ pub fn is_list(value: &Payload) -> bool {
     matches!(shape_at(value.as_bytes(), 0), Some(Shape::Array { .. }))
 }
 
-/// The value of a field of a map; none for a value that is no map, or has no such key.
-pub fn field(map: &Payload, name: &str) -> Option<Payload> {
+/// The values of some fields of a map, without taking the others out; none for a value that is no
+/// map.
+pub fn pick<const N: usize>(map: &Payload, names: [&str; N]) -> Option<[Option<Payload>; N]> {
     let bytes = map.as_bytes();
     let Shape::Map { head, len } = shape_at(bytes, 0)? else { return None };
+    let mut found = names.map(|_| None);
     let mut at = head;
     for _ in 0..len {
         let key = end_of(bytes, at)?;
         let value = end_of(bytes, key)?;
-        if text_in(&bytes[at..key]) == Some(name) {
-            return Some(map.part(key..value));
+        let name = text_in(&bytes[at..key]);
+        if let Some(place) = names.iter().position(|known| name == Some(*known)) {
+            found[place] = Some(map.part(key..value));
         }
         at = value;
     }
-    None
+    Some(found)
 }
 
 /// A map of these entries. A key that comes twice stands in it twice.
@@ -204,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_joined_and_fields_found() {
+    fn lists_are_joined_and_fields_picked() {
         for (first, others) in [(0, [0, 1]), (14, [1, 1]), (16, [300, 0]), (70_000, [1, 2])] {
             let numbers = |from: u32, len: u32| (from..from + len).collect::<Vec<_>>();
             let lists = [numbers(0, first), numbers(first, others[0]), numbers(7, others[1])];
@@ -215,9 +218,8 @@ mod tests {
         assert_eq!(joined(&payload([1]), &[&payload("text")]), None);
         assert_eq!(joined(&payload("text"), &[]), None);
         let map = payload(std::collections::BTreeMap::from([("a", 1), ("b", 2)]));
-        assert_eq!(field(&map, "b"), Some(payload(2)));
-        assert_eq!(field(&map, "c"), None);
-        assert_eq!(field(&payload([1]), "a"), None);
+        assert_eq!(pick(&map, ["b", "c"]), Some([Some(payload(2)), None]));
+        assert_eq!(pick(&payload([1]), ["a"]), None);
         assert!(is_list(&payload([1])) && !is_list(&map));
     }
 

@@ -85,7 +85,9 @@ fn finish(graph: &Compiled, edit: &GraphEdit) -> Result<GraphEdited, Failure> {
     let mut point = play::point(graph, edit.previous.as_ref())?;
     let results = results(graph, &point, edit)?;
     let written: Vec<_> = results.iter().map(|result| result.written.clone()).collect();
-    point.values = update::apply(&graph.schema, &point.values, &written, true)?;
+    // What lives for a step ends with one.
+    let is_left = !point.planned(&graph.topology).is_empty();
+    point.values = update::apply(&graph.schema, &point.values, &written, is_left)?;
     let ended: Vec<_> = point
         .planned(&graph.topology)
         .into_iter()

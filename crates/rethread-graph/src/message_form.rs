@@ -98,19 +98,16 @@ pub(crate) fn form_of(given: &Payload) -> Result<Form, FormError> {
 /// A message that is in the stored form already, without taking it apart: what lists of messages
 /// mostly have.
 fn as_stored(given: &Payload) -> Option<Form> {
-    let of = parts::field(given, "type")?;
+    let names = ["type", "id", "content", "role", "tool_calls"];
+    let [of, id, content, role, calls] = parts::pick(given, names)?;
+    let (of, id, content) = (of?, id?, content?);
     let of_text = parts::text(&of)?;
     let of = type_of(of_text).ok().filter(|of| *of == of_text)?;
-    let id = parts::text(&parts::field(given, "id")?)?.to_owned();
-    let content = parts::field(given, "content")?;
-    let is_plain = !content.is_null()
-        && content_of(Some(&content)).is_ok()
-        && parts::field(given, "role").is_none()
-        && match parts::field(given, "tool_calls") {
-            Some(calls) => calls_of(&calls).is_ok_and(|same| same == calls),
-            None => true,
-        };
-    is_plain.then(|| Form { of, id: Some(id), value: given.clone() })
+    let id = parts::text(&id)?.to_owned();
+    let is_stored = role.is_none()
+        && (parts::text(&content).is_some() || parts::is_list(&content))
+        && calls.is_none_or(|calls| calls_of(&calls).is_ok_and(|same| same == calls));
+    is_stored.then(|| Form { of, id: Some(id), value: given.clone() })
 }
 
 fn said(of: &'static str, content: Option<&Payload>) -> Result<Form, FormError> {

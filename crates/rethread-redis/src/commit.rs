@@ -49,7 +49,7 @@ impl RedisStorage {
         let what = "answer to a commit";
         if matches!(answer, Value::Int(0 | 1)) {
             kept?;
-            self.history().note(partition, commit.number);
+            self.history().note(partition, commit.lease.token, commit.number);
             self.queue_names().note(commit.lease, unnamed);
             return Ok(());
         }
@@ -59,6 +59,8 @@ impl RedisStorage {
         match refusal.as_str() {
             "FENCED" => {
                 self.history().check(partition, reply::number(next(), what)?)?;
+                let (began, holder) = (reply::text(next(), what)?, reply::text(next(), what)?);
+                self.check_beginning(partition, &holder, &began)?;
                 Err(StorageError::Fenced { partition })
             }
             "ROLLEDBACK" => Err(StorageError::RolledBack {

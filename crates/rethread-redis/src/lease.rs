@@ -33,21 +33,32 @@ impl RedisStorage {
                 let token = OwnerToken { epoch: reply::number(next(), what)?, nonce };
                 let last_commit = reply::number(next(), what)?;
                 self.history().check(partition, last_commit)?;
-                self.history().note(partition, last_commit);
+                self.history().note(partition, token, last_commit);
                 Ok(Acquisition::Acquired { lease: Lease { partition, token }, last_commit })
             }
             "HELD" => {
                 let by = NodeId::new(reply::text(next(), what)?)
                     .map_err(|error| malformed(what, error.to_string()))?;
                 let expires_in_ms = reply::number(next(), what)?;
-                // The holder may have written beyond what was lost; it began behind that.
-                let began = reply::text(next(), what)?;
-                if let Ok(began) = began.parse() {
-                    self.history().check(partition, began)?;
-                }
+                let (began, holder) = (reply::text(next(), what)?, reply::text(next(), what)?);
+                self.check_beginning(partition, &holder, &began)?;
                 Ok(Acquisition::Held { by, expires_in_ms })
             }
             other => Err(malformed(what, format!("`{other}` is not a state"))),
+        }
+    }
+
+    /// Compares what was acknowledged here with the commit behind which the present holder began;
+    /// either may be unknown.
+    pub(crate) fn check_beginning(
+        &self,
+        partition: PartitionId,
+        holder: &str,
+        began: &str,
+    ) -> Result<()> {
+        match (holder.parse(), began.parse()) {
+            (Ok(holder), Ok(began)) => self.history().check_beginning(partition, holder, began),
+            _ => Ok(()),
         }
     }
 

@@ -20,50 +20,86 @@ pub(super) struct Programs {
     redis: PathBuf,
     node: Option<Node>,
     engines: Vec<Engine>,
+    missing: Vec<String>,
+}
+
+/// Where Node.js is put on a machine that has none.
+fn node_home(repo: &Repo) -> PathBuf {
+    repo.target.join("clients")
 }
 
 impl Programs {
-    /// Installs and builds what the engines need; what is there already is kept.
-    pub(super) fn install(repo: &Repo, home: &Path, engines: &[Engine]) -> Result<Self> {
-        let any = |is: fn(Engine) -> bool| engines.iter().copied().any(is);
-        let sources = repo.root.join(SOURCES);
-        if any(Engine::is_langgraph) {
-            let packages = sources.join("langgraph/requirements.txt");
-            requirements(&packages, &home.join("python"))?;
-        }
-        if engines.contains(&Engine::LangGraphPostgres) {
-            postgres::programs()?;
-        }
-        let mut node = None;
-        if engines.contains(&Engine::BullMq) || any(Engine::is_restate) {
-            let found = Node::find(&repo.target.join("clients"))?;
-            if engines.contains(&Engine::BullMq) {
-                found.install(&sources.join("bullmq"), &home.join("bullmq"))?;
-            }
-            if any(Engine::is_restate) {
-                found.install(&sources.join("restate/server"), &home.join("restate"))?;
-            }
-            node = Some(found);
-        }
-        for (name, is_needed) in
-            [("restate", any(Engine::is_restate)), ("apalis", engines.contains(&Engine::Apalis))]
-        {
-            if is_needed {
-                let mut build = repo.cargo();
-                build.args(["build", "--release", "--locked", "--manifest-path"]);
-                build.arg(sources.join(name).join("Cargo.toml"));
-                run(build.arg("--target-dir").arg(home.join("cargo")))?;
-            }
-        }
+    /// Installs and builds what the engines need; what is there already is kept. An engine that
+    /// cannot be installed is left out, with the reason.
+    ///
+    /// # Errors
+    /// When Rethread itself cannot be built.
+    pub(super) fn install(repo: &Repo, home: &Path, wanted: &[Engine]) -> Result<Self> {
         let mut build = repo.cargo();
         run(build.args(["build", "--release", "--locked", "-p", "rethread-benches"]))?;
-        Ok(Self {
+        let mut programs = Self {
             home: home.to_owned(),
             bench: repo.target.join("release/rethread-benches"),
             redis: redis::find(repo)?,
-            node,
-            engines: engines.to_vec(),
-        })
+            node: None,
+            engines: Vec::new(),
+            missing: Vec::new(),
+        };
+        for engine in wanted.iter().copied() {
+            match programs.add(repo, engine) {
+                Ok(()) => programs.engines.push(engine),
+                Err(error) => {
+                    println!("error: {}: {error}", engine.name());
+                    programs.missing.push(format!("{} is not installed: {error}", engine.name()));
+                }
+            }
+        }
+        Ok(programs)
+    }
+
+    fn add(&mut self, repo: &Repo, engine: Engine) -> Result<()> {
+        let sources = repo.root.join(SOURCES);
+        match engine {
+            Engine::Embedded | Engine::Redis => Ok(()),
+            Engine::LangGraphSqlite | Engine::LangGraphPostgres => {
+                let packages = sources.join("langgraph/requirements.txt");
+                requirements(&packages, &self.home.join("python"))?;
+                if engine == Engine::LangGraphPostgres {
+                    postgres::programs()?;
+                }
+                Ok(())
+            }
+            Engine::Restate | Engine::RestateTuned => {
+                let server = sources.join("restate/server");
+                Node::find(&node_home(repo))?.install(&server, &self.home.join("restate"))?;
+                self.build(repo, "restate")
+            }
+            Engine::BullMq => {
+                let node = Node::find(&node_home(repo))?;
+                node.install(&sources.join("bullmq"), &self.home.join("bullmq"))?;
+                self.node = Some(node);
+                Ok(())
+            }
+            Engine::Apalis => self.build(repo, "apalis"),
+        }
+    }
+
+    /// Builds a driver, which is no part of the workspace.
+    fn build(&self, repo: &Repo, name: &str) -> Result<()> {
+        let mut build = repo.cargo();
+        build.args(["build", "--release", "--locked", "--manifest-path"]);
+        build.arg(repo.root.join(SOURCES).join(name).join("Cargo.toml"));
+        run(build.arg("--target-dir").arg(self.home.join("cargo")))
+    }
+
+    /// Those that can be measured.
+    pub(super) fn engines(&self) -> &[Engine] {
+        &self.engines
+    }
+
+    /// Why the others cannot.
+    pub(super) fn missing(&self) -> &[String] {
+        &self.missing
     }
 
     pub(super) fn bench(&self) -> &Path {

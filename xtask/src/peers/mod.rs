@@ -81,11 +81,12 @@ pub(crate) fn peers(repo: &Repo, options: &Options) -> Result<()> {
     };
     let engines: Vec<Engine> = Engine::ALL.into_iter().filter(is_wanted).collect();
     let programs = Programs::install(repo, &home, &engines)?;
+    let engines = programs.engines();
     let (workloads, rounds) = if options.quick { (QUICK, 1) } else { (WORKLOADS, options.rounds) };
     let limit = Duration::from_secs(options.minutes * 60);
     let begun = Instant::now();
     let mut table = Table::default();
-    let mut failures = Vec::new();
+    let mut failures = programs.missing().to_vec();
     'rounds: for round in 1..=rounds {
         for workload in workloads {
             for engine in engines.iter().filter(|engine| engine.has(workload.name)) {
@@ -109,8 +110,10 @@ pub(crate) fn peers(repo: &Repo, options: &Options) -> Result<()> {
                 }
             }
         }
-        // What there is so far.
-        println!("\n{table}");
+        if round < rounds {
+            // What there is so far.
+            println!("\n{table}");
+        }
     }
     println!("\n{table}");
     for version in programs.versions() {

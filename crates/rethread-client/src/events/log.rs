@@ -44,6 +44,8 @@ pub(super) struct LogReader {
     /// Number of the last event that was read.
     pub(super) after: u64,
     watch: Option<EventWatch>,
+    /// Whether the last read gave everything there was: the watch wakes for what has come since.
+    is_caught_up: bool,
     /// When a hint is due, unless the run has started or the hint was given.
     hint_at: Option<Instant>,
     search: Search,
@@ -57,6 +59,7 @@ impl LogReader {
             run,
             after,
             watch: None,
+            is_caught_up: false,
             hint_at: (after == 0).then(|| Instant::now() + START_LASTS),
             search: Search::new(),
         }
@@ -66,6 +69,11 @@ impl LogReader {
     pub(super) async fn next_batch(&mut self) -> Result<Vec<Found>> {
         let mut patience = None;
         loop {
+            if self.is_caught_up && self.watch.is_some() {
+                self.wait_for_more().await?;
+                self.is_caught_up = false;
+                continue;
+            }
             if self.watch.is_none() {
                 // Before the read, so that it wakes for what the read does not see.
                 let (partition, run) = (self.partition, self.run);
@@ -79,6 +87,7 @@ impl LogReader {
                 self.hint_if_late();
                 continue;
             };
+            let count = found.len();
             let mut batch = Vec::with_capacity(found.len());
             for one in found {
                 if one.event.seq == self.after + 1 {
@@ -87,6 +96,7 @@ impl LogReader {
                 }
             }
             if !batch.is_empty() {
+                self.is_caught_up = count < BATCH && batch.len() == count;
                 return Ok(batch);
             }
             let patience = patience.get_or_insert_with(|| Patience::lasting(GAP_LASTS));

@@ -115,6 +115,7 @@ pub(crate) fn fresh(nth: u8) -> ChildStart {
         outputs: None,
         source: rethread_client::Source::Input,
         tasks: Vec::new(),
+        metadata: BTreeMap::new(),
         continues: false,
         before: Progress::default(),
     }

@@ -4,7 +4,7 @@ use rethread::client::{CheckpointId, HistoryQuery, UpdateRequest};
 use serde_json::{Value, json};
 
 use super::{Observed, Session, Stop, object, trace};
-use crate::case::Object;
+use crate::case::{Checkpointer, Object};
 use crate::graph::GraphSpec;
 use crate::operation::{At, Common, UpdateSpec, scalar};
 
@@ -27,11 +27,14 @@ impl Session<'_> {
         Ok(object(json!({ "state": row })))
     }
 
-    /// Tasks that are graphs and have not begun have a state without a checkpoint.
+    /// Tasks that are graphs and have not begun have a state without a checkpoint, unless nothing
+    /// is kept of them.
     fn show_unbegun(&self, state: &mut Value, graph: &GraphSpec) {
         for task in state["tasks"].as_array_mut().into_iter().flatten() {
             let node = task["name"].as_str().and_then(|name| graph.nodes.get(name));
-            let within = node.and_then(|node| self.world.case.graph(node.graph.as_deref()?));
+            let name = node.and_then(|node| node.graph.as_deref());
+            let kept = name.filter(|name| self.world.case.checkpointer(name) != Checkpointer::Off);
+            let within = kept.and_then(|name| self.world.case.graph(name));
             match (within, task.get_mut("state")) {
                 (Some(within), Some(state)) => self.show_unbegun(state, within),
                 (Some(_), None) => task["state"] = json!({ "checkpoint": null }),

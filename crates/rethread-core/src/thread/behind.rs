@@ -45,9 +45,7 @@ impl Behind {
     pub(super) fn split(mut stored: Vec<Entry>, run: RunId) -> (Self, Vec<Entry>) {
         let begins_step = |entry: &Entry| matches!(entry.fact, Fact::Began(_));
         let place = stored.iter().rposition(begins_step).unwrap_or_default();
-        // One that stands there twice is damage, which the replay comes to and refuses.
-        let is_doubled = stored.get(place).is_some_and(|began| stored[..place].contains(began));
-        let own = stored.split_off(if is_doubled { 0 } else { place });
+        let own = stored.split_off(if is_doubled(&stored, place) { 0 } else { place });
         let mut behind = Self { kept: Vec::new(), garbage: weigh(&stored) };
         let Some(began) = stored.iter().position(|entry| is_beginning(entry, run)) else {
             return (behind, own);
@@ -95,23 +93,41 @@ impl Behind {
         self.kept.clear();
     }
 
-    /// Gives the journal up to the entry that began the run, that entry, and the checkpoints that
-    /// the run has made; `step` is the step in progress. None if no entry began the run.
-    pub(super) fn before_run(
-        self,
-        step: Vec<Entry>,
-        run: RunId,
-    ) -> Option<(Vec<Entry>, Entry, Vec<CheckpointId>)> {
-        let mut entries = if self.kept.is_empty() { step } else { self.kept };
-        let began = entries.iter().position(|entry| is_beginning(entry, run))?;
-        let mut since = entries.split_off(began).into_iter();
-        let beginning = since.next()?;
-        let made = since.filter_map(|entry| match entry.fact {
+    /// What was before a run; `step` is the step in progress, which is given back if no entry began
+    /// the run.
+    pub(super) fn before_run(self, step: Vec<Entry>, run: RunId) -> Result<BeforeRun, Vec<Entry>> {
+        let mut journal = if self.kept.is_empty() { step } else { self.kept };
+        let Some(began) = journal.iter().position(|entry| is_beginning(entry, run)) else {
+            return Err(journal);
+        };
+        let since = journal.split_off(began + 1);
+        let Some(beginning) = journal.pop() else { return Err(since) };
+        let made = since.into_iter().filter_map(|entry| match entry.fact {
             Fact::Made { checkpoint } => Some(checkpoint),
             _ => None,
         });
-        Some((entries, beginning, made.collect()))
+        Ok(BeforeRun { journal, beginning, made: made.collect() })
     }
+}
+
+/// What was before a run, and what the run has made.
+pub(super) struct BeforeRun {
+    /// The journal up to the entry that began the run.
+    pub(super) journal: Vec<Entry>,
+    /// That entry.
+    pub(super) beginning: Entry,
+    /// The checkpoints that the run has made since.
+    pub(super) made: Vec<CheckpointId>,
+}
+
+/// Whether what a step begins with stands there twice: that is damage, which the replay comes to
+/// and refuses. Only commands may have changed a step to what it was before.
+fn is_doubled(stored: &[Entry], place: usize) -> bool {
+    let Some(Entry { fact: Fact::Began(began), .. }) = stored.get(place) else { return false };
+    let before = place.checked_sub(1).and_then(|place| stored.get(place));
+    let begins_run = before.is_some_and(|entry| matches!(entry.fact, Fact::RunBegan { .. }));
+    let is_commanded = began.is_changed && begins_run;
+    !is_commanded && stored[..place].contains(&stored[place])
 }
 
 fn weigh(entries: &[Entry]) -> usize {

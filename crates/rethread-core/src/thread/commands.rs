@@ -332,7 +332,7 @@ impl ThreadMachine {
             goes_on,
             tasks,
             // The checkpoint that a fork makes counts as a step.
-            steps: u32::from(source == Source::Fork),
+            steps: u32::from(source == Source::Fork && goes_on),
             took_input: !goes_on,
             carried: None,
             is_changed: false,

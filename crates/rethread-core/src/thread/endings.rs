@@ -292,5 +292,5 @@ fn exceeds_steps(
     let is_first_run = run == began.run;
     let made = if is_first_run { began.steps } else { 0 } + u32::from(step.counts);
     let count = StepCount::of_run(settings, made, is_first_run && began.took_input);
-    (step.counts && count.is_exceeded()).then(|| too_many_steps(count.limit))
+    (step.counts && !step.pause && count.is_exceeded()).then(|| too_many_steps(count.limit))
 }

@@ -94,11 +94,14 @@ impl ThreadMachine {
             graph.view.tasks.extend(new);
         }
         let beginning = Entry { at: now, fact: self.further_run(request, Vec::new()) };
-        self.turn.append(beginning.clone());
         if let State::Resting { journal, .. } = &mut self.state {
             let mut kept = journal.clone();
-            kept.push(beginning);
+            kept.push(beginning.clone());
             self.behind.keep(kept);
+            match self.behind.without_garbage() {
+                Some(kept) => self.turn.rewrite_journal(kept),
+                None => self.turn.append(beginning),
+            }
             if let Some(first) = journal.first_mut() {
                 first.fact = Fact::Began(Box::new(began));
             }

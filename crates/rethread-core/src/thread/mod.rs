@@ -413,8 +413,8 @@ impl ThreadMachine {
             is_exit: index::is_exit(&journal),
             continues,
             before: match self.setup.program.is_graph(&header.entrypoint) {
-                true => index::step_progress(&journal).as_shown(),
-                false => index::standing_progress(&journal).as_shown(),
+                true => index::step_progress(&journal).into_shown(),
+                false => index::standing_progress(&journal).into_shown(),
             },
             unkept: match journal.first() {
                 Some(Entry { at, fact: Fact::Began(began) })

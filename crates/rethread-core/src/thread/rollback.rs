@@ -5,6 +5,7 @@ use crate::event::RunOutcome;
 use crate::header::ThreadStatus;
 use crate::ids::Millis;
 use crate::journal::{Before, Began, Entry, Fact};
+use crate::thread::behind::BeforeRun;
 use crate::thread::{State, ThreadMachine, index};
 
 impl ThreadMachine {
@@ -20,13 +21,22 @@ impl ThreadMachine {
         self.state = State::Resting { journal: Vec::new(), in_flight };
         self.end_run(now, ThreadStatus::Cancelled, RunOutcome::Cancelled);
         let behind = std::mem::take(&mut self.behind);
-        let Some((before, beginning, made)) = behind.before_run(journal, run) else { return };
+        let BeforeRun { journal, beginning, made } = match behind.before_run(journal, run) {
+            Ok(before) => before,
+            // Nothing is known of what was before: all stays.
+            Err(journal) => {
+                if let State::Resting { journal: kept, .. } = &mut self.state {
+                    *kept = journal;
+                }
+                return;
+            }
+        };
         self.turn.drop_journal();
         for checkpoint in made {
             self.turn.drop_checkpoint(checkpoint);
         }
         match beginning.fact {
-            Fact::RunBegan { before: standing, .. } => self.put_back(now, before, *standing),
+            Fact::RunBegan { before: standing, .. } => self.put_back(now, journal, *standing),
             Fact::Changed { checkpoint, .. } => self.put_back_end(now, *checkpoint),
             Fact::Began(began) => self.take_back_input(now, &began),
             _ => {}
@@ -36,9 +46,7 @@ impl ThreadMachine {
     /// The execution stays, as it was when the run before this one stopped.
     fn put_back(&mut self, now: Millis, journal: Vec<Entry>, before: Before) {
         let Some(Entry { at, fact: Fact::Began(began) }) = journal.first() else { return };
-        for entry in &journal {
-            self.turn.append(entry.clone());
-        }
+        self.turn.rewrite_journal(&journal);
         let progress = match self.setup.program.is_graph(&began.entrypoint) {
             true => index::step_progress(&journal),
             false => index::last_progress(&journal),

@@ -39,6 +39,8 @@ impl ThreadMachine {
         let is_first_run = run == began.run;
         let is_exit = settings.durability == RunDurability::Exit;
         let is_unkept = is_exit && is_first_run && !began.is_changed;
+        // An input that was laid out is a step of the run that takes it.
+        let counts = counts || (!is_first_run && !began.goes_on);
         let made = if is_first_run { began.steps } else { 0 } + u32::from(counts);
         let count = StepCount::of_run(settings, made, is_first_run && began.took_input);
         let checkpoint = self.next_checkpoint(now, run);
@@ -162,10 +164,7 @@ impl ThreadMachine {
         let checkpoint = Self::first_checkpoint(&next, now, Progress::default());
         self.turn.put_checkpoint(checkpoint);
         if let Some(kept) = self.behind.without_garbage() {
-            self.turn.drop_journal();
-            for entry in kept {
-                self.turn.append(entry.clone());
-            }
+            self.turn.rewrite_journal(kept);
         }
         self.behind.note_checkpoint(now, next.checkpoint);
         self.in_doubt = false;

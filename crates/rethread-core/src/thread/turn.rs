@@ -80,6 +80,12 @@ impl Turn {
         self.entries.clear();
     }
 
+    /// Replaces all that the journal holds.
+    pub(super) fn rewrite_journal(&mut self, entries: &[Entry]) {
+        self.drop_journal();
+        self.entries.extend_from_slice(entries);
+    }
+
     pub(super) fn append(&mut self, entry: Entry) {
         self.entries.push(entry);
     }

@@ -4,6 +4,7 @@ use rethread_core::checkpoint::Source;
 use rethread_core::event::{Refusal, RunOutcome};
 use rethread_core::graph::{Destination, GraphCommand};
 use rethread_core::header::ThreadStatus;
+use rethread_core::journal::{Entry, Fact};
 use rethread_core::message::{Action, Answers, CommandInput, Update, UpdateAs};
 use rethread_core::payload::Payload;
 
@@ -143,6 +144,27 @@ fn a_command_keeps_what_the_step_has() {
         assert_eq!(world.outcome(last), &expected, "seed {seed}");
         assert_eq!(world.starts("a"), ran);
     }
+}
+
+#[test]
+fn commands_may_change_nothing() {
+    let mut world = world(&[&["a", "ask"], &["c"]]);
+    start(&mut world, "in");
+    let mut most = 0;
+    for _ in 0..60 {
+        let empty = Action::Command(Box::new(CommandInput {
+            answers: None,
+            command: GraphCommand { update: Some(payload(7)), goto: Vec::new() },
+        }));
+        let (_, outcome) = run(&mut world, empty);
+        assert!(matches!(outcome, RunOutcome::Interrupted(_)), "{outcome:?}");
+        let began = |entry: &&Entry| matches!(entry.fact, Fact::Began(_));
+        most = most.max(world.store.journal.iter().filter(began).count());
+    }
+    assert!(most < 20, "the step stands in the journal {most} times");
+    let resumed = world.answer("yes");
+    world.settle(&mut Rng::new(1), None);
+    assert_eq!(world.outcome(resumed), &done(&["in", "a", "yes", "c"]));
 }
 
 #[test]

@@ -19,11 +19,21 @@ use crate::support::rng::Rng;
 use crate::support::world::World;
 use crate::support::{Code, payload};
 
+/// Where a thread stands.
+#[derive(Debug, PartialEq)]
+struct Place {
+    entrypoint: String,
+    execution: Option<ExecutionId>,
+    head: CheckpointId,
+    base: Option<CheckpointId>,
+    step: i64,
+}
+
 /// What a thread is, but for when it was written and how many checkpoints it has ever made.
 #[derive(Debug, PartialEq)]
 struct Standing {
     status: Option<ThreadStatus>,
-    head: Option<(CheckpointId, i64, Option<CheckpointId>, Option<ExecutionId>, String)>,
+    place: Option<Place>,
     checkpoints: BTreeMap<CheckpointId, Checkpoint>,
     /// The entries of the step in progress.
     journal: Vec<Entry>,
@@ -31,9 +41,12 @@ struct Standing {
 
 fn standing(world: &World) -> Standing {
     let header = world.store.header.as_ref();
-    let head = |header: &ThreadHeader| {
-        let entrypoint = header.entrypoint.clone();
-        (header.head, header.step, header.base, header.execution, entrypoint)
+    let place = |header: &ThreadHeader| Place {
+        entrypoint: header.entrypoint.clone(),
+        execution: header.execution,
+        head: header.head,
+        base: header.base,
+        step: header.step,
     };
     let journal = &world.store.journal;
     let begins = |entry: &Entry| matches!(entry.fact, Fact::Began(_));
@@ -41,7 +54,7 @@ fn standing(world: &World) -> Standing {
     assert!(header.is_none_or(|header| header.base == world.store.base));
     Standing {
         status: world.status().cloned(),
-        head: header.map(head),
+        place: header.map(place),
         checkpoints: world.store.checkpoints.clone(),
         journal: journal[began..].to_vec(),
     }
@@ -312,7 +325,7 @@ fn random_runs_are_taken_back_under_crashes() {
         } else {
             let is_same = after == before;
             assert_eq!(after.status, before.status, "seed {seed}, {kind}");
-            assert_eq!(after.head, before.head, "seed {seed}, {kind}");
+            assert_eq!(after.place, before.place, "seed {seed}, {kind}");
             assert!(is_same, "seed {seed}, {kind}, {was:?}, {run:?}");
             assert!(world.starts("a") >= starts);
         }

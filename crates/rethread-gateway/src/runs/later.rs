@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use futures::future::try_join;
 use futures::{StreamExt, stream};
 use rethread_client::{ClientError, Millis, Refusal};
 use serde::{Deserialize, Serialize};
@@ -209,8 +210,9 @@ pub(super) async fn remove(shared: &Shared, name: &RunName) -> ApiResult<()> {
         Err(error) => return Err(error.into()),
     }
     let records = shared.records();
-    records.runs(tenant, *thread).delete(run).await?;
-    records.active(tenant, *thread).delete(run).await?;
+    let (runs, active) = (records.runs(tenant, *thread), records.active(tenant, *thread));
+    try_join(runs.delete(run), active.delete(run)).await?;
+    // Last: it is found by this if it has to be done again.
     records.passing().delete(run).await
 }
 

@@ -93,7 +93,11 @@ async fn conclude(
         Some(ending) => ending,
         None => wait_or_look(shared, name).await?,
     };
-    note(shared, name, &ending).await?;
+    let is_removed = is_passing && is_whole;
+    // What is removed at once, only webhooks tell of.
+    if !is_removed || shared.options().webhooks.is_some() {
+        note(shared, name, &ending).await?;
+    }
     match (is_passing, is_whole) {
         (true, true) => later::remove(shared, name).await,
         (true, false) => later::pass(shared, name, true).await,

@@ -8,4 +8,3 @@ mod driver;
 mod states;
 mod steps;
 mod typed;
-mod zz_measure;

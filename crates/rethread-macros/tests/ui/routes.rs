@@ -1,5 +1,3 @@
-extern crate rethread_sdk as rethread;
-
 use rethread_macros::Route;
 
 #[derive(Route)]

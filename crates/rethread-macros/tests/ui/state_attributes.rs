@@ -1,48 +1,41 @@
-extern crate rethread_sdk as rethread;
+use std::collections::BTreeMap;
 
 use rethread_macros::State;
+use serde::{Deserialize, Serialize};
 
-#[derive(State)]
-#[serde(rename_all = "camelCase")]
-#[serde(tag = "kind")]
+#[derive(Serialize, Deserialize, State)]
+#[serde(rename_all = "camelCase", tag = "kind")]
 struct Container {
     topic: String,
 }
 
-#[derive(State)]
+#[derive(Serialize, Deserialize, State)]
 struct Encodings {
-    #[serde(with = "hex")]
-    bytes: Vec<u8>,
+    #[serde(with = "as_text")]
+    number: u64,
     #[serde(rename(serialize = "a", deserialize = "b"))]
     renamed: String,
     #[serde(skip_serializing)]
     half: String,
-    #[serde(default, alias = "other")]
+    #[serde(alias = "other")]
     aliased: String,
     #[serde(flatten)]
-    rest: Vec<u8>,
+    rest: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    is_fine: Option<u8>,
 }
 
-#[derive(State)]
-struct Names {
-    new: bool,
-    #[state(append, add)]
-    two: Vec<u8>,
-    #[state(sum)]
-    unknown: u8,
-    #[state(append, name = "joined")]
-    named: Vec<u8>,
-    #[serde(skip)]
-    #[state(append)]
-    skipped: Vec<u8>,
-}
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer};
 
-#[derive(State)]
-struct Generic<T> {
-    value: T,
-}
+    pub fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(number)
+    }
 
-#[derive(State)]
-enum NoStruct {}
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
 
 fn main() {}

@@ -41,12 +41,12 @@
 -- size in two bytes, record; or '+' when all are in records and ids. What is not there is ''. Of a
 -- thread without a header, which is not there for anybody, slot 2 begins with '-'. Behind the slots
 -- stands the journal.
--- Return 1 applied, 0 it was applied before, or {'FENCED', number at which the present holder took
---        over, or number found}, {'ROLLEDBACK', number found}, {'EVENTS', log, number of the last
---        event found}
+-- Return 1 applied, 0 it was applied before, or {'FENCED', last commit, last commit when the present
+--        holder took over, or '', token of the holder, or '' if there is none},
+--        {'ROLLEDBACK', number found}, {'EVENTS', log, number of the last event found}
 local lease = redis.call('HMGET', KEYS[1], 't', 'n', 's')
 if lease[1] ~= ARGV[1] then
-  return {'FENCED', lease[1] and lease[3] or lease[2] or '0'}
+  return {'FENCED', lease[2] or '0', lease[3] or '', lease[1] or ''}
 end
 if lease[2] == ARGV[2] and lease[2] ~= lease[3] then
   return 0

@@ -1,3 +1,4 @@
+use futures::StreamExt;
 use rethread::client::Mode;
 use rethread::graph::Node;
 use rethread::prelude::*;

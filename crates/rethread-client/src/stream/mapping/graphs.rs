@@ -1,5 +1,7 @@
 //! What graphs show: their steps, and the nodes that these run.
 
+use std::collections::BTreeMap;
+
 use rethread_core::checkpoint::{Checkpoint, Progress, Source};
 use rethread_core::event::{ChildStart, Interrupt};
 use rethread_core::failure::Failure;
@@ -11,7 +13,7 @@ use rethread_core::policy::History;
 
 use super::{Mapping, began, call_started, ended_child, finished, snapshot, value_of};
 use crate::outcome::OpenInterrupt;
-use crate::state::{Look, Shown, Step, TaskState};
+use crate::state::{Look, Shown, Step, TaskState, facts};
 use crate::stream::event::{Mode, StreamData, TaskEnd};
 use crate::stream::scopes::{Graph, Run, Scope, has_completed};
 use crate::stream::view::Sheet;
@@ -41,7 +43,13 @@ impl Mapping {
         self.show_values(run, &checkpoint.values, continues, sheet);
         let view = before.graph.as_deref().map(|graph| &graph.view);
         let asked = &before.interrupts;
-        let step = streamed(None, checkpoint.source, &checkpoint.tasks, view, asked, None);
+        let is_by_name = match checkpoint.source {
+            Source::Update => false,
+            // LangGraph does not save with a fork what led to its tasks.
+            Source::Fork => checkpoint.run == self.reader.run(),
+            _ => true,
+        };
+        let step = streamed(None, is_by_name, &checkpoint.tasks, view, asked, None);
         let shown = Shown::from(checkpoint);
         self.metadata = shown.metadata.clone();
         sheet.show_checkpoint(shown.step, run, || snapshot(shown.with_step(step, None)));
@@ -60,7 +68,8 @@ impl Mapping {
         let view = child.before.graph.as_deref().map(|graph| &graph.view);
         let asked = &child.before.interrupts;
         let outputs = run.outputs.as_deref();
-        let step = streamed(Some(run.call), child.source, &child.tasks, view, asked, outputs);
+        let is_by_name = child.source != Source::Update;
+        let step = streamed(Some(run.call), is_by_name, &child.tasks, view, asked, outputs);
         let made = Boundary {
             checkpoint: child.checkpoint,
             parent: child.parent,
@@ -69,7 +78,7 @@ impl Mapping {
             values: child.values.clone(),
             tasks: Vec::new(),
         };
-        self.show_boundary(run, made, step, sheet);
+        self.show_boundary(run, made, step, facts(child.metadata.clone()), sheet);
     }
 
     /// A step of a graph calls a node.
@@ -167,8 +176,8 @@ impl Mapping {
             graph.pauses = true;
         }
         if run.depth == 0 || run.checkpoint.is_some() {
-            let step = streamed(body, made.source, &made.tasks, None, &[], None);
-            self.show_boundary(&run, made, step, sheet);
+            let step = streamed(body, true, &made.tasks, None, &[], None);
+            self.show_boundary(&run, made, step, self.metadata.clone(), sheet);
         }
     }
 
@@ -185,7 +194,14 @@ impl Mapping {
         self.scopes.at_step(run.call, Graph { values, pauses: false });
     }
 
-    fn show_boundary(&self, run: &Run, made: Boundary, step: Step, sheet: &mut Sheet<'_>) {
+    fn show_boundary(
+        &self,
+        run: &Run,
+        made: Boundary,
+        step: Step,
+        metadata: BTreeMap<String, AnyValue>,
+        sheet: &mut Sheet<'_>,
+    ) {
         let at = sheet.at;
         sheet.show_checkpoint(made.step, run, || {
             let shown = Shown {
@@ -197,7 +213,7 @@ impl Mapping {
                 run: self.reader.run(),
                 entrypoint: run.name.clone(),
                 values: made.values,
-                metadata: self.metadata.clone(),
+                metadata,
             };
             snapshot(shown.with_step(step, None))
         });
@@ -284,11 +300,11 @@ fn first_argument(input: Payload) -> Payload {
     parts::elements(&input).and_then(|parts| parts.into_iter().next()).unwrap_or(input)
 }
 
-/// A step as streams show it. They name the tasks that edges lead to in the order in which their
-/// updates count, unless the step was planned by an edit.
+/// A step as streams show it: the tasks that edges lead to in the order in which their updates
+/// count, or as their nodes were added.
 fn streamed(
     body: Option<CallId>,
-    source: Source,
+    is_by_name: bool,
     planned: &[StepTask],
     view: Option<&StepView>,
     asked: &[Interrupt],
@@ -296,7 +312,7 @@ fn streamed(
 ) -> Step {
     let look = Look { is_live: false, has_added: true, subgraphs: false, asked };
     let (mut planned, mut view) = (planned.to_vec(), view.cloned());
-    if source != Source::Update {
+    if is_by_name {
         let place = |sent: bool, name: &str| (!sent).then(|| name.to_owned());
         planned.sort_by_key(|task| place(task.sent, &task.name));
         if let Some(view) = &mut view {

@@ -115,6 +115,7 @@ impl Execution {
             outputs: options.outputs,
             source: at.source,
             tasks: at.tasks,
+            metadata: at.metadata,
             continues: is_known,
             before,
         }

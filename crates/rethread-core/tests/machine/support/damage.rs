@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use futures::future::join;
 use rethread_core::failure::Failure;
+use rethread_core::ids::Millis;
 use rethread_core::journal::Entry;
 use rethread_core::message::{AttemptOutcome, Report, TaskOrder};
 use rethread_core::payload::Payload;
@@ -79,7 +80,8 @@ fn program(which: u8) -> World {
     });
     world.async_task("calls", |_| async {
         let (leaf, child) = join(task("leaf", 2), child("child", 3)).await;
-        (leaf?, child?);
+        leaf?;
+        child?;
         Ok(payload("calls"))
     });
     world
@@ -135,7 +137,8 @@ fn asking() -> Code {
     };
     let main = |_| async {
         let (a, b) = join(ask("one?"), child("child", 1)).await;
-        (a?, checked("asks", b)?);
+        a?;
+        checked("asks", b)?;
         ask("two?").await?;
         checked("last", task("last", 1).await)
     };
@@ -184,7 +187,7 @@ fn go_on(world: &mut World) {
     assert!(waits || !machine.is_running(), "it waits for nothing and does not end");
 }
 
-fn report(machine: &mut ThreadMachine, now: rethread_core::ids::Millis, order: &TaskOrder) {
+fn report(machine: &mut ThreadMachine, now: Millis, order: &TaskOrder) {
     let outcome = match &*order.name {
         "fails" => AttemptOutcome::failed(Failure::new("Broken", "it fails")),
         _ => done(order),
