@@ -2,7 +2,7 @@
 
 mod recorded;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use recorded::Recorded;
 use rethread_core::message::InboxMessage;
 use rethread_core::record::Record;
@@ -27,5 +27,8 @@ fn envelope(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, envelope);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    envelope(&mut criterion);
+    criterion.final_summary();
+}

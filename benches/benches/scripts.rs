@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput};
 use rethread_core::ids::{NodeId, OpId, PartitionId, ThreadId};
 use rethread_redis::testing::RedisServer;
 use rethread_redis::{RedisOptions, RedisStorage};
@@ -38,7 +38,7 @@ impl Owner {
     /// Appends an entry of 150 bytes to so many journals.
     async fn commit(&self, threads: u64) {
         let number = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut commit = Commit::new(self.lease.clone(), number);
+        let mut commit = Commit::new(self.lease, number);
         commit.threads = (0..threads)
             .map(|thread| {
                 let thread = ThreadId::new(format!("thread-{thread}")).expect("valid");
@@ -76,5 +76,8 @@ fn scripts(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, scripts);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    scripts(&mut criterion);
+    criterion.final_summary();
+}

@@ -57,6 +57,8 @@ class GraphDriver(Driver):
             self.is_stuck |= self.program.keeps_histories or not self.is_graph
             # G16: a failure stays shown beside what is asked after it.
             self.is_stuck |= self.program.asks and self.calls_graphs()
+            # G04: a graph fails beside what was handled.
+            self.is_stuck |= self.program.handles and self.calls_graphs()
             if self.program.asks and self.asked(how["thread"]):
                 # It is chance which questions are told of beside a failure.
                 self.take_back()
@@ -74,7 +76,7 @@ class GraphDriver(Driver):
             some["unknown"] = 1
         return some
 
-    def options(self, is_command: bool) -> dict:
+    def options(self, is_exact: bool) -> dict:
         # Of an entrypoint it limits how deep calls are nested.
         limits = [3, 8, 25, 25, 25] if self.is_graph else [25]
         options: dict[str, Any] = {"recursion_limit": self.rng.choice(limits)}
@@ -87,8 +89,8 @@ class GraphDriver(Driver):
             # G06
             if not self.program.keeps_nothing:
                 kinds.append("sync")
-            # G15, G17
-            if not (self.program.has_untracked or is_command):
+            # G15, G17; a fork names its tasks in another order then.
+            if not (self.program.has_untracked or is_exact):
                 kinds.append("exit")
             options["durability"] = self.rng.choice(kinds)
         if self.is_graph and self.goes_on_anywhere and self.chance(0.12):
@@ -103,7 +105,7 @@ class GraphDriver(Driver):
     def run(self, thread: str, **how) -> None:
         """A run with all that belongs to it."""
         self.session.last.pop(thread, None)
-        options = self.options("command" in how)
+        options = self.options("command" in how or "at" in how)
         observed = self.begin(thread=thread, **how, **options)
         again, exceeded = {"continue": True}, 0
         for _ in range(STEPS_MAX):
@@ -177,6 +179,11 @@ class GraphDriver(Driver):
         tasks = graph.get_state(self.session.config(op)).tasks
         return {task.name for task in tasks if task.id in wrote}
 
+    def unfinished(self, thread: str, at: int | None = None) -> list[str]:
+        """The nodes in whose name an update is made."""
+        finished = self.finished(thread, at)
+        return [node for node in self.nodes if node not in finished]
+
     def has_twofold_last(self, thread: str, at: int | None = None) -> bool:
         """Whether the last node was reached in two ways at once (G13)."""
         nodes = self.session.graph({}).nodes
@@ -244,16 +251,13 @@ class GraphDriver(Driver):
         if not self.goes_on_anywhere or self.is_commanded(thread):
             return
         values = {"log": ["updated"], "n": self.rng.randint(0, 9)}
-        kinds: list[Any] = [*self.nodes, START, END, "__copy__"]
-        if not self.has_twofold_last(thread):
+        kinds: list[Any] = [*self.unfinished(thread), START, END, "__copy__"]
+        if not (self.finished(thread) or self.has_twofold_last(thread)):
             kinds += [None, None]
         # G14: beside a step that is left to do.
         if not self.state(thread).next:
             kinds.append("__input__")
         kind = self.rng.choice(kinds)
-        if self.finished(thread):
-            # G12: a second field could be shown beside what the node wrote.
-            del values["n"]
         if kind in (END, "__copy__"):
             self.do(op="update", thread=thread, values=None, **{"as": kind})
         else:
@@ -270,9 +274,11 @@ class GraphDriver(Driver):
         at = self.rng.randrange(self.length())
         way = self.rng.choice(["continue", "continue", "input", "update"])
         if way == "update" and self.is_graph:
-            if self.is_commanded("1", at) or self.has_twofold_last("1", at):
+            nodes = self.unfinished("1", at)
+            if self.is_commanded("1", at) or not nodes:
                 return
-            name = {"as": self.rng.choice(self.nodes)} if self.chance(0.5) else {}
+            is_clear = len(nodes) == len(self.nodes) and not self.has_twofold_last("1", at)
+            name = {} if is_clear and self.chance(0.5) else {"as": self.rng.choice(nodes)}
             self.do(op="update", thread="1", at=at, values={"log": ["forked"]}, **name)
             self.run("1", **{"continue": True})
         elif way == "continue":

@@ -8,7 +8,7 @@ pub(super) enum Engine {
     LangGraphSqlite,
     LangGraphPostgres,
     Restate,
-    /// Restate with as many partitions as do best here.
+    /// Restate with fewer partitions.
     RestateTuned,
     BullMq,
     Apalis,

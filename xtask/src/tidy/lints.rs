@@ -6,8 +6,10 @@ use super::tree::Tree;
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     tree.files
         .iter()
-        // The fuzz crate is a workspace of its own.
-        .filter(|file| file.name() == "Cargo.toml" && !file.path.starts_with("fuzz/"))
+        .filter(|file| file.name() == "Cargo.toml")
+        // The fuzz crate, and programs that the benchmarks compare with, are workspaces of their
+        // own.
+        .filter(|file| !["fuzz/", "benches/peers/"].iter().any(|own| file.path.starts_with(own)))
         .filter(|file| has_table(&file.text, "[package]") && !inherits(&file.text))
         .map(|file| Finding::whole(&file.path, "add `[lints]` with `workspace = true`"))
         .collect()

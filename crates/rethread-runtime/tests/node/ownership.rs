@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::faulty::Faulty;
 use crate::runs::doubling;
-use crate::support::{self, Counter, DEADLINE, Driver, options, start};
+use crate::support::{self, Counter, DEADLINE, Driver, start};
 
 /// Leases that end in no test.
 const ENDLESS: Duration = Duration::from_secs(100_000);
