@@ -119,7 +119,7 @@ async fn is_taken_back(storage: Arc<dyn Storage>) {
     gate.begins(begun + 1).await;
     let last = thread.invoke(g(), json!({})).multitask(Multitask::Rollback).start();
     let last = last.await.expect("is accepted");
-    last.wait().await.expect("asks");
+    let _ = last.wait().await.expect("asks");
     assert_eq!(held(&thread).await, before, "the retry has left no checkpoint");
     drop(engine);
 }
