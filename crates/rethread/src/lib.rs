@@ -104,7 +104,7 @@ pub use rethread_graph::__private as __graph;
 
 /// What programs name all the time: `use rethread::prelude::*`.
 ///
-/// Nothing in it hides a name of std: the `Send` of graphs is [`graph::Send`](crate::graph::Send).
+/// Nothing in it hides a name of std: the `Send` of graphs is [`graph::Send`].
 pub mod prelude {
     pub use rethread_graph::{Command, END, START, State, StateGraph};
     pub use rethread_sdk::prelude::*;
