@@ -166,7 +166,7 @@ async fn a_resume_shows_the_step_again_with_what_had_ended() {
     ];
     let expected = [
         "values {value:{log:[in]}}",
-        "checkpoints c2 of c1: loop 0 values {log:[in]} user null tasks [{name:s,result:{}},{interrupts:[i1],name:m},{name:z,result:{log:[z]}}]",
+        "checkpoints c2 of c1: loop 0 values {log:[in]} user null tasks [{name:s},{interrupts:[i1],name:m},{name:z,result:{log:[z]}}]",
         "tasks start z t1 input {log:seen}",
         "tasks start m t2 input {log:seen}",
         "updates {cached:true,name:z,value:{log:[z]}}",
@@ -184,15 +184,25 @@ async fn streamed_checkpoints_name_sent_tasks_first_and_the_others_by_name() {
         let added = StepTask { added: true, ..StepTask::new("B") };
         vec![sent("s"), sent("a"), StepTask::new("z"), added, StepTask::new("a")]
     };
-    let names = async |source| {
-        let step = but(stepped(2, log(&[]), tasks()), |_, _, of| *of = source);
-        let lines = lines(vec![begun(), step, ended(done(0))]).await;
-        let (_, tasks) = lines.last().expect("a checkpoint").split_once("tasks ").expect("tasks");
-        tasks.to_owned()
-    };
+    let names = |line: &str| line.split_once("tasks ").expect("tasks").1.to_owned();
+    let made = lines(vec![begun(), stepped(2, log(&[]), tasks()), ended(done(0))]).await;
     let by_name = "[{name:s},{name:a},{name:B},{name:a},{name:z}]";
-    assert_eq!(names(Source::Loop).await, by_name);
-    assert_eq!(names(Source::Update).await, "[{name:s},{name:a},{name:z},{name:B},{name:a}]");
+    assert_eq!(names(made.last().expect("a checkpoint")), by_name);
+
+    // What an edit has laid out stands in the order in which the nodes were added.
+    let edited = Checkpoint { source: Source::Update, tasks: tasks(), ..between(2, log(&[]), &[]) };
+    let goes_on = EventKind::RunStarted {
+        entrypoint: "main".into(),
+        root: call(0),
+        checkpoint: checkpoint_id(2),
+        continues: true,
+        before: Progress::default(),
+        unkept: None,
+        is_exit: false,
+    };
+    let shown = lines_from(edited, vec![goes_on, ended(done(0))]).await;
+    let first = shown.iter().find(|line| line.starts_with("checkpoints c2 ")).expect("is shown");
+    assert_eq!(names(first), "[{name:s},{name:a},{name:z},{name:B},{name:a}]");
 }
 
 #[tokio::test(start_paused = true)]
@@ -348,7 +358,7 @@ async fn a_graph_that_an_entrypoint_calls_has_no_task_of_its_own() {
     let (run, _coordinator) = run_with(kinds).await;
     let lines = shown(run.stream(MODES).subgraphs(true)).await;
     let expected = [
-        "checkpoints [main:t0] c1a of none: input -1 values {log:[]} user ada tasks [{name:__start__}]",
+        "checkpoints [main:t0] c1a of none: input -1 values {log:[]} user null tasks [{name:__start__}]",
         "values [main:t0] {value:{log:[in]}}",
         "checkpoints [main:t0] c1b of c1a: loop 0 values {log:[in]} user ada tasks [{name:i}]",
         "tasks [main:t0] start i t2 input {log:seen}",

@@ -57,6 +57,20 @@ fn a_child_without_a_history_counts_its_steps_from_its_input_in_each_run() {
 }
 
 #[test]
+fn a_child_without_a_history_goes_on_after_its_limit_in_its_last_step() {
+    let off = EntrypointOptions { history: History::Off, ..Default::default() };
+    let code = nested(&[&["@inner"], &["b"]], &[&["i"], &["c"], &["d"]]);
+    let mut world = world_of(code.options("inner", off), 0);
+    world.runs_recorded_again = true;
+    world.asking.settings.recursion_limit = Some(3);
+    start(&mut world, "in");
+    assert!(matches!(world.status(), Some(ThreadStatus::Failed(_))), "{:?}", world.status());
+    world.asking.settings.recursion_limit = None;
+    let (_, outcome) = run(&mut world, Action::Retry);
+    assert_eq!(outcome, done(&["in", "in", "i", "c", "d", "b"]));
+}
+
+#[test]
 fn updates_in_the_name_of_a_node_are_shown_at_its_tasks_one_by_one() {
     let mut world = world(&[&["ask", "a"], &["c"]]);
     start(&mut world, "in");

@@ -227,13 +227,14 @@ impl Execution {
     fn step_of_child(&self, body: CallId, output: &BodyOutput, now: Millis) -> Option<Stepped> {
         let begun = self.begun.get(&body).filter(|begun| begun.is_graph)?;
         let step = output.step.as_deref()?;
-        // One that had made too many steps may have been left nothing but to give its result.
-        let before = self.steps_of(body).last().map(|(_, stepped)| &stepped.checkpoint);
-        if before.is_some_and(|before| before.tasks.is_empty()) {
+        let (parent, nth) = begun.footing.checkpoint?;
+        // One that had made too many steps may have been left nothing but to give its result. A
+        // child of which nothing is kept does not stand there: it begins anew.
+        let made = self.steps_of(body).map(|(_, stepped)| &stepped.checkpoint);
+        if made.filter(|made| made.id == parent).last().is_some_and(|made| made.tasks.is_empty()) {
             return None;
         }
         let StepEnd { values, changed: _, tasks, pause, counts, carried } = step.clone();
-        let (parent, nth) = begun.footing.checkpoint?;
         // One that has made too many steps goes on in a later run, if only to give its result.
         let is_last = tasks.is_empty() && !self.makes_step(body, output);
         let attempt = begun.attempt + 1;
