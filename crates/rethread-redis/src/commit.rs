@@ -50,7 +50,9 @@ impl RedisStorage {
         if matches!(answer, Value::Int(0 | 1)) {
             kept?;
             self.history().note(partition, commit.lease.token, commit.number);
-            self.queue_names().note(commit.lease, unnamed);
+            if answer == Value::Int(1) {
+                self.queue_names().note(commit.lease, unnamed);
+            }
             return Ok(());
         }
         let mut answer = reply::array(answer, what)?.into_iter();
@@ -270,7 +272,9 @@ fn dropped(write: &ThreadWrite) -> impl Iterator<Item = &CheckpointId> {
 /// What the slot of the last event is to say: nothing while a run goes on, whose log tells.
 fn last_event(write: &ThreadWrite) -> Option<LastEvent> {
     let last = write.events.iter().rev().find(|event| !event.records.is_empty())?;
-    let is_told = last.first_seq == 1 || last.ends || write.delete || write.events.len() > 1;
+    // With a header the slot costs nothing, and tells of a thread that was made anew.
+    let changes_anyway = write.header.is_some() || write.delete || write.events.len() > 1;
+    let is_told = last.first_seq == 1 || last.ends || changes_anyway;
     let number = last.first_seq + last.records.len() as u64 - 1;
     is_told.then_some(LastEvent { run: last.run, number, is_open: !last.ends })
 }

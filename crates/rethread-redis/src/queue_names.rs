@@ -30,7 +30,7 @@ impl QueueNames {
         commit.orders.iter().map(|order| &order.queue).filter(is_new).cloned().collect()
     }
 
-    /// The owner has added these, and the server has said so.
+    /// The owner has added these: the server has said that it applied the commit now.
     pub(crate) fn note(&self, lease: Lease, names: BTreeSet<QueueName>) {
         if names.is_empty() {
             return;

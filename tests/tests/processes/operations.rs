@@ -143,7 +143,7 @@ async fn commands_tell_what_a_live_cluster_does() {
 
     let owners = operator.json(&["owners"]);
     let owners = owners.as_array().expect("a list");
-    assert_eq!(owners.len(), 16);
+    assert_eq!(owners.len(), 8);
     assert!(owners.iter().all(|partition| partition["owner"]["node"].is_string()), "{owners:?}");
     let workers = operator.json(&["workers"]);
     assert_eq!(workers[0]["tasks"], json!(["hold", "step", "write_essay"]), "{workers}");
