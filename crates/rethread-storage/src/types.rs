@@ -116,7 +116,7 @@ impl Commit {
         }
     }
 
-    /// The runs whose event logs it appends to.
+    /// The runs whose event logs it appends to, each with whether it ends.
     pub fn runs_with_events(&self) -> Vec<(RunId, bool)> {
         let events = self.threads.iter().flat_map(|write| &write.events);
         events.map(|events| (events.run, events.ends)).collect()
